@@ -1,0 +1,3 @@
+"""hardentui: a terminal assistant that walks an administrator through hardening one Linux server."""
+
+__version__ = "0.1.0"

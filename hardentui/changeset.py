@@ -1,0 +1,223 @@
+"""The compiler: a plan's decisions to operations, merged by target and ordered by phase. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import TypeVar, cast
+
+from hardentui.i18n import _
+from hardentui.model import Action, Checklists, Decision, Plan, Recommendation
+from hardentui.operations import (
+    ByHand,
+    ChangeSet,
+    CheckMounts,
+    EnableUnit,
+    Operation,
+    Phase,
+    Refusal,
+    ReloadManager,
+    Remount,
+    ReplaceLine,
+    SetMode,
+    SetSysctl,
+    WriteFile,
+    with_words,
+)
+from hardentui.resources import RESOURCES
+
+O = TypeVar("O", bound=Operation)  # noqa: E741 - the operation's kind
+
+
+class ConflictError(Exception):
+    """Decisions of a plan that cannot hold together; the sentence names them."""
+
+
+def compile_plan(plan: Plan, checklists: Checklists) -> ChangeSet:
+    """The change set of all ``apply`` decisions of a plan.
+
+    Raises:
+        ConflictError: two decisions want different things, or are alternatives of each other.
+    """
+    chosen: list[tuple[Recommendation, Decision]] = []
+    refused: dict[str, str] = {}
+    for decision in plan.decisions:
+        entry = checklists.get(decision.id)
+        if decision.action is not Action.APPLY:
+            continue
+        if entry is None:
+            refused[decision.id] = _("no recommendation has this id")
+            continue
+        chosen.append((entry, decision))
+    _check_alternatives([entry for entry, _decision in chosen])
+    operations: list[Operation] = []
+    for entry, decision in chosen:
+        change = change_of(entry, decision)
+        if isinstance(change, Refusal):
+            refused[decision.id] = change.reason
+        else:
+            operations += change
+    return ChangeSet(_ordered(_merged(operations)), refused)
+
+
+def change_of(entry: Recommendation, decision: Decision) -> tuple[Operation, ...] | Refusal:
+    """The operations of one decision, or why there are none."""
+    target = decision.target or entry.target
+    if not target:
+        if entry.procedure is None:
+            return Refusal(_("nothing can be set here"))
+        return (ByHand(owners=(entry.id,), subject=entry.subject, instructions=entry.procedure),)
+    if target != entry.target and entry.accept is not None and not entry.accept.accepts(target):
+        return Refusal(
+            _("the target {target} would not pass: {expected}").format(
+                target=target, expected=entry.accept.describe()
+            )
+        )
+    try:
+        return RESOURCES[entry.resource].change(entry, decision.facts, target)
+    except ValueError as error:
+        return Refusal(_("this change cannot be written safely: {error}").format(error=error))
+
+
+def _check_alternatives(entries: Iterable[Recommendation]) -> None:
+    branches: dict[str, tuple[str, str]] = {}
+    for entry in entries:
+        group, _colon, branch = entry.alternatives.partition(":")
+        if not group:
+            continue
+        known = branches.setdefault(group, (branch, entry.id))
+        if known[0] != branch:
+            raise ConflictError(
+                _("{first} and {second} are alternatives: apply one of them").format(
+                    first=known[1], second=entry.id
+                )
+            )
+
+
+def _merged(operations: Iterable[Operation]) -> list[Operation]:
+    """One operation for each target: those that can be joined are, the others must agree."""
+    merged: dict[tuple[object, ...], Operation] = {}
+    for operation in operations:
+        key = _key(operation)
+        known = merged.get(key)
+        merged[key] = operation if known is None else _join(known, operation)
+    return list(merged.values())
+
+
+def _key(operation: Operation) -> tuple[object, ...]:
+    before = operation.before if isinstance(operation, ReplaceLine) else None
+    after = operation.after if isinstance(operation, ReplaceLine) and not operation.before else None
+    return (type(operation), operation.target, before, after)
+
+
+def _join(first: Operation, second: Operation) -> Operation:
+    join = cast("Callable[[Operation, Operation], Operation]", _JOINS[type(first)])
+    joined = join(first, second)
+    return replace(
+        joined,
+        owners=tuple(dict.fromkeys((*first.owners, *second.owners))),
+        can_lock_out=first.can_lock_out or second.can_lock_out,
+        one_way=joined.one_way,
+    )
+
+
+def _conflict(first: Operation, second: Operation) -> ConflictError:
+    return ConflictError(
+        _("{first} and {second} want different things of {target}").format(
+            first=", ".join(first.owners), second=", ".join(second.owners), target=first.target
+        )
+    )
+
+
+def _join_files(first: WriteFile, second: WriteFile) -> WriteFile:
+    parts = list(dict.fromkeys((*first.parts, *second.parts)))
+    joined = replace(first, parts=tuple(parts), before=first.before or second.before)
+    if first.mode != second.mode or first.unique != second.unique:
+        raise _conflict(first, second)
+    if not first.unique:
+        if first.parts != second.parts:
+            raise _conflict(first, second)
+        return first
+    options = [line for part in parts for line in part.lines if line.startswith("Options=")]
+    if options:
+        words = options[0].removeprefix("Options=")
+        for other in options[1:]:
+            added = [w for w in other.removeprefix("Options=").split(",") if w not in words.split(",")]
+            words = with_words(words, added)
+        parts = [
+            replace(
+                p,
+                lines=tuple(f"Options={words}" if line.startswith("Options=") else line for line in p.lines),
+            )
+            for p in parts
+        ]
+        joined = replace(joined, parts=tuple(parts))
+    settings: dict[str, str] = {}
+    for line in (line for part in joined.parts for line in part.lines):
+        key, equals, value = line.partition("=")
+        if equals and not line.startswith("#") and settings.setdefault(key.strip(), value) != value:
+            raise _conflict(first, second)
+    return joined
+
+
+def _join_lines(first: ReplaceLine, second: ReplaceLine) -> ReplaceLine:
+    if first.after == second.after:
+        return first
+    if first.path != "/etc/fstab":
+        raise _conflict(first, second)
+    field = 3
+    before = first.before.split()[field].split(",")
+    added = [word for word in second.after.split()[field].split(",") if word not in before]
+    return replace(first, after=with_words(first.after, added, field=field))
+
+
+def _join_values(first: SetSysctl, second: SetSysctl) -> SetSysctl:
+    # One that only restores what another change resets gives way to one that was decided.
+    if first.before == first.after:
+        return second
+    if second.before == second.after or first.after == second.after:
+        return first
+    raise _conflict(first, second)
+
+
+def _join_remounts(first: Remount, second: Remount) -> Remount:
+    def joined(one: str, other: str) -> str:
+        return ",".join(dict.fromkeys((*one.split(","), *other.split(","))))
+
+    return replace(
+        first,
+        after=joined(first.after, second.after),
+        set=joined(first.set, second.set),
+        unset=joined(first.unset, second.unset),
+    )
+
+
+def _same(first: O, second: O) -> O:
+    if replace(first, owners=(), can_lock_out=False) != replace(second, owners=(), can_lock_out=False):
+        raise _conflict(first, second)
+    return first
+
+
+_JOINS: Mapping[type[Operation], object] = {
+    ByHand: _same,
+    CheckMounts: _same,
+    EnableUnit: _same,
+    ReloadManager: _same,
+    Remount: _join_remounts,
+    ReplaceLine: _join_lines,
+    SetMode: _same,
+    SetSysctl: _join_values,
+    WriteFile: _join_files,
+}
+_KINDS = list[type[Operation]](
+    (WriteFile, ReplaceLine, CheckMounts, ReloadManager, EnableUnit, SetSysctl, Remount, SetMode, ByHand)
+)
+
+
+def _ordered(operations: list[Operation]) -> tuple[Operation, ...]:
+    def place(operation: Operation) -> tuple[int, int, int]:
+        phase = Phase.ONE_WAY if operation.one_way else operation.phase
+        rank = operation.rank if isinstance(operation, SetSysctl) else 0
+        return phase, _KINDS.index(type(operation)), rank
+
+    return tuple(sorted(operations, key=place))

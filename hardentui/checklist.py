@@ -1,0 +1,316 @@
+"""Checklists: TOML files to recommendations. What they cannot mean is refused, with file, line and key."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from hardentui.comparison import Comparison, Operator
+from hardentui.model import (
+    Chapter,
+    Checklists,
+    Choice,
+    Condition,
+    Document,
+    Erratum,
+    Level,
+    Question,
+    Recommendation,
+    Result,
+    Section,
+    Severity,
+    Source,
+    Text,
+)
+from hardentui.tables import MistakesError, Report, Table, read_toml
+
+FORMAT = 1
+_ID = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+)*")
+_NOTHING = Text("", "")
+
+# (resource, subject, aspect) -> what is wrong with it, or None; see hardentui.resources.check.
+Check = Callable[[str, str, str], str | None]
+
+
+def shipped_folder() -> Path:
+    """The folder of the checklists that travel with the package, or stand beside it in the repository."""
+    inside = Path(__file__).parent / "checklists"
+    beside = Path(__file__).parent.parent / "checklists"
+    # The repository's are the truth while one develops: an editable install may hold a stale copy.
+    return beside if (beside / "partitioning.toml").is_file() else inside
+
+
+def load(folders: Iterable[Path], check: Check, hazards: Iterable[str]) -> Checklists:
+    """All chapters of these folders (*.toml directly in them), in chapter order.
+
+    A chapter that stands in two files is joined: a site's own checklist adds sections to it.
+
+    Raises:
+        MistakesError: with every mistake of every file.
+    """
+    paths = [path for folder in folders for path in sorted(folder.glob("*.toml"))]
+    if not paths:
+        raise MistakesError([f"{folder}: no checklist (*.toml) in this folder" for folder in folders])
+    return load_files(paths, check, hazards)
+
+
+def load_files(paths: Iterable[Path], check: Check, hazards: Iterable[str]) -> Checklists:
+    """The chapters of these files, as ``load``."""
+    known_hazards = frozenset(hazards)
+    digest = hashlib.sha256()
+    chapters: dict[str, Chapter] = {}
+    mistakes: list[str] = []
+    origins: dict[str, str] = {}
+    for path in paths:
+        try:
+            text, data = read_toml(path)
+            digest.update(text.encode())
+            report = Report(str(path), text)
+            chapter = _chapter(Table(report, data), check, known_hazards)
+            for entry in chapter.recommendations:
+                if entry.id in origins:
+                    report.add((), f"recommendation {entry.id} stands already in {origins[entry.id]}")
+                origins[entry.id] = str(path)
+            report.close()
+        except MistakesError as error:
+            mistakes += error.mistakes
+            continue
+        known = chapters.get(chapter.id)
+        chapters[chapter.id] = _joined(known, chapter) if known else chapter
+    if mistakes:
+        raise MistakesError(mistakes)
+    ordered = tuple(sorted(chapters.values(), key=lambda chapter: chapter.number))
+    return Checklists(ordered, digest.hexdigest())
+
+
+def _joined(first: Chapter, more: Chapter) -> Chapter:
+    return Chapter(
+        id=first.id,
+        number=first.number,
+        title=first.title,
+        version=first.version,
+        documents=first.documents + more.documents,
+        questions=first.questions + more.questions,
+        sections=first.sections + more.sections,
+    )
+
+
+def _chapter(top: Table, check: Check, hazards: frozenset[str]) -> Chapter:
+    found = top.get("format", int)
+    if found != FORMAT:
+        top.wrong("format", f"expected {FORMAT}, found {found}")
+    id_ = top.string("chapter")
+    questions = tuple(_question(table) for table in top.tables("questions"))
+    documents = tuple(_document(name, table) for name, table in top.named_tables("documents"))
+    reader = _Reader(id_, check, hazards, {q.id: q for q in questions}, {d.id for d in documents})
+    sections = tuple(reader.section(table) for table in top.tables("sections"))
+    chapter = Chapter(
+        id=id_,
+        number=top.get("number", int),
+        title=_text(top, "title"),
+        version=top.string("version"),
+        documents=documents,
+        questions=questions,
+        sections=sections,
+    )
+    top.close()
+    return chapter
+
+
+def _document(id_: str, table: Table) -> Document:
+    document = Document(id_, table.string("title"), table.string("edition"), table.string("licence", ""))
+    table.close()
+    return document
+
+
+def _question(table: Table) -> Question:
+    choices = []
+    for inner in table.tables("choices"):
+        choices.append(Choice(inner.string("id"), Text(inner.string("en"), inner.string("fr"))))
+        inner.close()
+    if len(choices) < 2:  # noqa: PLR2004 - a question has two answers at least
+        table.wrong("choices", "expected at least two answers")
+    question = Question(table.string("id"), _text(table, "title"), _text(table, "why"), tuple(choices))
+    table.close()
+    return question
+
+
+def _text(table: Table, name: str) -> Text:
+    inner = table.table(name)
+    if inner is None:
+        table.wrong(name, "missing, expected a text in both languages: { en = ..., fr = ... }")
+        return _NOTHING
+    text = Text(inner.string("en").strip(), inner.string("fr").strip())
+    for language in ("en", "fr"):
+        if language in inner and not getattr(text, language):
+            inner.wrong(language, "the text is empty")
+    inner.close()
+    return text
+
+
+def _optional_text(table: Table, name: str) -> Text | None:
+    return _text(table, name) if name in table else None
+
+
+class _Reader:
+    """Reads sections and recommendations, holding what they may refer to."""
+
+    def __init__(
+        self,
+        chapter: str,
+        check: Check,
+        hazards: frozenset[str],
+        questions: dict[str, Question],
+        documents: set[str],
+    ) -> None:
+        self._chapter = chapter
+        self._check = check
+        self._hazards = hazards
+        self._questions = questions
+        self._documents = documents
+        self._ids: set[str] = set()
+
+    def section(self, table: Table) -> Section:
+        id_ = table.string("id")
+        section = Section(
+            id=id_,
+            title=_text(table, "title"),
+            text=_text(table, "text"),
+            covers=table.strings("covers"),
+            recommendations=tuple(
+                self._recommendation(inner, id_) for inner in table.tables("recommendations")
+            ),
+        )
+        table.close()
+        return section
+
+    def _recommendation(self, table: Table, section: str) -> Recommendation:
+        id_ = table.string("id")
+        if id_ and not _ID.fullmatch(id_):
+            table.wrong("id", f"expected lower-case words joined by dots and dashes, found {id_!r}")
+        if id_ in self._ids:
+            table.wrong("id", f"{id_!r} stands twice in this file")
+        self._ids.add(id_)
+        resource = table.string("resource")
+        subject = table.string("subject")
+        aspect = table.string("aspect", "")
+        if resource and (problem := self._check(resource, subject, aspect)):
+            table.wrong("resource", problem)
+        entry = Recommendation(
+            id=id_,
+            chapter=self._chapter,
+            section=section,
+            title=_text(table, "title"),
+            resource=resource,
+            subject=subject,
+            aspect=aspect,
+            accept=self._accept(table),
+            target=table.string("target", ""),
+            absent=table.choice("absent", Result, Result.NOTAPPLICABLE),
+            level=table.choice("level", Level),
+            level_by=table.string("level-by"),
+            severity=table.choice("severity", Severity),
+            why=_text(table, "why"),
+            risk=_text(table, "risk"),
+            sources=self._sources(table),
+            covers=table.strings("covers"),
+            errata=tuple(self._erratum(inner) for inner in table.tables("errata")),
+            hazards=self._hazard_ids(table),
+            when=tuple(self._condition(inner) for inner in table.tables("when")),
+            alternatives=table.string("alternatives", ""),
+            optional=table.get("optional", bool, default=False),
+            attest=_optional_text(table, "attest"),
+            procedure=_optional_text(table, "procedure"),
+            default=table.string("default", ""),
+            default_config=table.string("default-config", ""),
+            renamed_from=table.strings("renamed-from"),
+        )
+        self._agree(table, entry)
+        table.close()
+        return entry
+
+    @staticmethod
+    def _agree(table: Table, entry: Recommendation) -> None:
+        if entry.absent not in {Result.PASS, Result.FAIL, Result.NOTAPPLICABLE}:
+            table.wrong("absent", f"expected pass, fail or notapplicable, found {entry.absent}")
+        if entry.level_by not in {"anssi", "hardentui"}:
+            table.wrong("level-by", f"expected anssi or hardentui, found {entry.level_by!r}")
+        if entry.target and entry.accept is None:
+            table.wrong("target", "a target needs an accept that says what passes")
+        if entry.default and entry.default_config:
+            table.wrong("default-config", "give default or default-config, not both")
+
+    @staticmethod
+    def _accept(table: Table) -> Comparison | None:
+        inner = table.table("accept")
+        if inner is None:
+            return None
+        given = inner.rest()
+        if len(given) != 1:
+            table.wrong("accept", f"expected exactly one of {', '.join(Operator)}")
+            return None
+        name, value = next(iter(given.items()))
+        if name not in {operator.value for operator in Operator}:
+            inner.wrong(name, f"unknown comparison, expected one of {', '.join(Operator)}")
+            return None
+        operands = value if isinstance(value, list) else [value]
+        operator = Operator(name)
+        return inner.attempt(name, lambda: Comparison(operator, tuple(str(item) for item in operands)), None)
+
+    def _sources(self, table: Table) -> tuple[Source, ...]:
+        sources = []
+        for position, written in enumerate(table.strings("sources")):
+            document, colon, place = written.partition(":")
+            if not colon or document not in self._documents:
+                known = ", ".join(sorted(self._documents))
+                key = (*table.key, "sources", position)
+                table.report.add(
+                    key, f"expected DOCUMENT:PLACE with a document of {known}, found {written!r}"
+                )
+            sources.append(Source(document, place))
+        if not sources:
+            table.wrong("sources", "expected at least one DOCUMENT:PLACE")
+        return tuple(sources)
+
+    def _hazard_ids(self, table: Table) -> tuple[str, ...]:
+        named = table.strings("hazards")
+        for position, name in enumerate(named):
+            if name not in self._hazards:
+                known = ", ".join(sorted(self._hazards))
+                table.report.add(
+                    (*table.key, "hazards", position), f"unknown hazard {name!r}; known: {known}"
+                )
+        return named
+
+    def _condition(self, table: Table) -> Condition:
+        if "family" in table:
+            condition = Condition("", table.strings("family"))
+        else:
+            condition = Condition(table.string("question"), table.strings("is"))
+            question = self._questions.get(condition.question)
+            if condition.question and question is None:
+                known = ", ".join(sorted(self._questions)) or "none"
+                table.wrong(
+                    "question", f"unknown question {condition.question!r}; asked in this file: {known}"
+                )
+            elif question is not None:
+                ids = [choice.id for choice in question.choices]
+                for answer in condition.one_of:
+                    if answer not in ids:
+                        table.wrong(
+                            "is", f"{answer!r} is no answer to {question.id}; expected {', '.join(ids)}"
+                        )
+        if not condition.one_of:
+            table.wrong("is", "expected at least one answer")
+        table.close()
+        return condition
+
+    @staticmethod
+    def _erratum(table: Table) -> Erratum:
+        erratum = Erratum(
+            table.string("id"), _text(table, "says"), _text(table, "right"), _text(table, "why")
+        )
+        table.close()
+        return erratum

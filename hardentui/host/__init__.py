@@ -1,0 +1,1 @@
+"""Where facts come from: the live system, a mounted image, or a recording of either."""

@@ -1,0 +1,105 @@
+"""A mounted system image: its files are read inside its root, and none of its programs is run."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any, TypeVar, cast
+
+from hardentui.host import files
+from hardentui.host.distribution import read_distribution
+from hardentui.host.live import accounts, groups
+from hardentui.snapshot import (
+    Accounts,
+    Clock,
+    DistributionIs,
+    File,
+    Folder,
+    Groups,
+    Kernel,
+    KernelIs,
+    Link,
+    Privileges,
+    PrivilegesAre,
+    Question,
+    Reason,
+    Stat,
+    Unread,
+)
+
+T = TypeVar("T")
+
+_HOPS = 40  # links followed at the most, as the kernel does
+
+
+class ImageHost:
+    """The system below ``root``. What only a running system knows is UNSUPPORTED."""
+
+    name = "image"
+
+    def __init__(self, root: str) -> None:
+        self.root = os.path.realpath(root)
+        self.label = root
+
+    def answer(self, question: Question[T]) -> tuple[T | Unread, float]:
+        """See snapshot.Host."""
+        return cast("T | Unread", self._answer(question)), time.time()
+
+    def _answer(self, question: Question[Any]) -> Any:
+        match question:
+            case File(path):
+                return self._inside(path, files.read_text)
+            case Folder(path):
+                return self._inside(path, files.read_folder)
+            case Link(path):
+                return self._inside(path, files.read_link, follow=False)
+            case Stat(path):
+                return self._inside(path, lambda p: files.read_status(p, names=False), follow=False)
+            case Accounts():
+                return accounts(self._inside("/etc/passwd", files.read_text))
+            case Groups():
+                return groups(self._inside("/etc/group", files.read_text))
+            case DistributionIs():
+                return read_distribution(self.root)
+            case PrivilegesAre():
+                return Privileges(
+                    os.geteuid(), os.environ.get("SUDO_USER") or files.user_name(os.geteuid()), ""
+                )
+            case KernelIs():
+                name = self._inside("/etc/hostname", files.read_text)
+                return Kernel(name.strip() if isinstance(name, str) else "", "", "")
+            case Clock():
+                return time.time()
+            case _:
+                return Unread(Reason.UNSUPPORTED, "an image does not run")
+
+    def _inside(self, path: str, read: Any, *, follow: bool = True) -> Any:
+        real = self._resolve(path, follow=follow)
+        return real if isinstance(real, Unread) else read(real)
+
+    def _resolve(self, path: str, *, follow: bool) -> str | Unread:
+        """Where ``path`` of the image lies on this host: absolute links begin at the image's root."""
+        left = [part for part in path.split("/") if part]
+        done: list[str] = []
+        hops = 0
+        while left:
+            part = left.pop(0)
+            if part == ".":
+                continue
+            if part == "..":
+                done = done[:-1]
+                continue
+            here = "/".join([self.root, *done, part])
+            target = files.read_link(here) if left or follow else Unread(Reason.FAILED)
+            if isinstance(target, Unread):
+                if target.reason is not Reason.FAILED:
+                    return target
+                done.append(part)
+                continue
+            hops += 1
+            if hops > _HOPS:
+                return Unread(Reason.FAILED, "too many levels of symbolic links")
+            left = [piece for piece in target.split("/") if piece] + left
+            if target.startswith("/"):
+                done = []
+        return "/".join([self.root, *done])

@@ -1,0 +1,299 @@
+"""The live system: the one module that asks the running host. It reads, and writes nothing."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, cast
+
+from hardentui.host import files
+from hardentui.host.distribution import read_distribution
+from hardentui.snapshot import (
+    Account,
+    Accounts,
+    BootId,
+    Clock,
+    Command,
+    DistributionIs,
+    File,
+    Folder,
+    Group,
+    Groups,
+    Interface,
+    Interfaces,
+    Kernel,
+    KernelFile,
+    KernelIs,
+    Link,
+    Mount,
+    Mounts,
+    Output,
+    Privileges,
+    PrivilegesAre,
+    Process,
+    Processes,
+    Question,
+    Reason,
+    Search,
+    Socket,
+    Sockets,
+    SpaceUsed,
+    Stat,
+    Unread,
+)
+
+T = TypeVar("T")
+
+COMMAND_SECONDS = 10.0
+SEARCH_SECONDS = 60.0
+SEARCH_LIMIT = 1000  # paths kept; more are counted as too many to review on a screen
+OUTPUT_LIMIT = 8 * 1024 * 1024  # bytes
+
+_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "LANG": "C.UTF-8"}
+_NETWORK_TYPES = re.compile(
+    r"nfs4?|cifs|smb3?|smbfs|9p|ceph|afs|ncpfs|gfs2?|glusterfs|fuse\.(?!fuseblk).*|davfs|autofs"
+)
+_UNIT = re.compile(r"/([^/]+\.(?:service|scope|socket|mount))(?:/|$)")
+_RULES: Mapping[str, tuple[str, ...]] = {
+    "executable": ("-type", "f", "-perm", "/111"),
+    "device": ("(", "-type", "b", "-o", "-type", "c", ")"),
+}
+
+
+class LiveHost:
+    """This host, now."""
+
+    name = "live"
+    label = "this host"
+
+    def __init__(self) -> None:
+        self._mounts = read_mounts()
+        network = self._mounts if not isinstance(self._mounts, Unread) else ()
+        # A dead server holds whoever touches its mount; such trees are never entered.
+        self._network = tuple(m.path.rstrip("/") + "/" for m in network if _NETWORK_TYPES.fullmatch(m.fstype))
+        self._doors: dict[type[Question[Any]], Callable[[Any], Any]] = {
+            File: lambda q: self._at(q.path, files.read_text),
+            KernelFile: lambda q: _without_newline(files.read_text(q.path)),
+            Folder: lambda q: self._at(q.path, files.read_folder),
+            Link: lambda q: self._at(q.path, files.read_link),
+            Stat: lambda q: self._at(q.path, files.read_status),
+            SpaceUsed: lambda q: self._at(q.path, files.read_usage),
+            Command: _command,
+            Search: self._search,
+            Mounts: lambda _: read_mounts(),
+            Sockets: lambda _: _sockets(),
+            Processes: lambda _: _processes(),
+            Interfaces: lambda _: _interfaces(),
+            Accounts: lambda _: accounts(files.read_text("/etc/passwd")),
+            Groups: lambda _: groups(files.read_text("/etc/group")),
+            DistributionIs: lambda _: read_distribution(None),
+            PrivilegesAre: lambda _: _privileges(),
+            KernelIs: lambda _: Kernel(os.uname().nodename, os.uname().release, os.uname().machine),
+            Clock: lambda _: time.time(),
+            BootId: lambda _: _without_newline(files.read_text("/proc/sys/kernel/random/boot_id")),
+        }
+
+    def answer(self, question: Question[T]) -> tuple[T | Unread, float]:
+        """See snapshot.Host."""
+        at = time.time()
+        return cast("T | Unread", self._doors[type(question)](question)), at
+
+    def _at(self, path: str, read: Callable[[str], Any]) -> Any:
+        if self._network and self._is_on_network(path):
+            return Unread(Reason.UNSUPPORTED, "on a network file system, which is not entered")
+        return read(path)
+
+    def _is_on_network(self, path: str) -> bool:
+        # Links are followed by name, without touching where they lead.
+        for _hop in range(8):
+            if any((path + "/").startswith(prefix) for prefix in self._network):
+                return True
+            target = files.read_link(path)
+            if isinstance(target, Unread):
+                return False
+            path = os.path.normpath(os.path.join(os.path.dirname(path), target))  # noqa: PTH118, PTH120 - no look-up
+        return True
+
+    def _search(self, question: Search) -> tuple[str, ...] | Unread:
+        below = [path for path in question.below if os.path.isdir(path) and not self._is_on_network(path)]
+        if not below:
+            return ()
+        argv = ("find", *below, "-xdev", *_RULES[question.rule], "-print0")
+        output = _run(argv, SEARCH_SECONDS, accept=(0, 1))
+        if isinstance(output, Unread):
+            return output
+        return tuple(path for path in output.split("\0") if path)[:SEARCH_LIMIT]
+
+
+def _without_newline(text: str | Unread) -> str | Unread:
+    return text if isinstance(text, Unread) else text.rstrip("\n")
+
+
+def _command(question: Command) -> Output | Unread:
+    if question.needs_root and os.geteuid() != 0:
+        return Unread(Reason.DENIED, "needs root")
+    output = _run(question.argv, COMMAND_SECONDS)
+    return output if isinstance(output, Unread) else Output(output)
+
+
+def _run(argv: tuple[str, ...], seconds: float, accept: tuple[int, ...] = (0,)) -> str | Unread:
+    try:
+        child = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=_ENVIRONMENT,
+            cwd="/",
+            start_new_session=True,
+        )
+    except FileNotFoundError:
+        return Unread(Reason.UNSUPPORTED, f"{argv[0]} is not installed")
+    except OSError as error:
+        return files.unread(error)
+    with child:
+        try:
+            out, err = child.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.communicate()
+            return Unread(Reason.TIMED_OUT, f"{argv[0]}, after {seconds:.0f} s")
+    if child.returncode not in accept:
+        lines = err.decode("utf-8", "replace").strip().splitlines()
+        return Unread(Reason.FAILED, f"{argv[0]} ended with {child.returncode}: {lines[-1] if lines else ''}")
+    if len(out) > OUTPUT_LIMIT:
+        return Unread(Reason.TOO_LARGE, f"{len(out)} bytes from {argv[0]}")
+    return out.decode("utf-8", "surrogateescape")
+
+
+def read_mounts() -> tuple[Mount, ...] | Unread:
+    """The mounts of our own mount namespace. psutil's list lacks ids, roots and the mount's own flags."""
+    text = files.read_text("/proc/self/mountinfo")
+    return text if isinstance(text, Unread) else parse_mountinfo(text)
+
+
+def parse_mountinfo(text: str) -> tuple[Mount, ...]:
+    """The lines of mountinfo (proc(5)); a line that is not of that form is left out."""
+    mounts = []
+    for line in text.splitlines():
+        left, _, right = line.partition(" - ")
+        first, last = left.split(" "), right.split(" ")
+        if len(first) < 6 or len(last) < 3:  # noqa: PLR2004 - the fields of proc(5)
+            continue
+        mounts.append(
+            Mount(
+                id=int(first[0]),
+                parent=int(first[1]),
+                device=first[2],
+                root=unescape(first[3]),
+                path=unescape(first[4]),
+                options=first[5],
+                fstype=last[0],
+                source=unescape(last[1]),
+                super_options=last[2],
+            )
+        )
+    return tuple(mounts)
+
+
+def unescape(text: str) -> str:
+    """Undo the octal escapes of mountinfo and fstab."""
+    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), text)
+
+
+def _sockets() -> tuple[Socket, ...] | Unread:
+    import psutil  # noqa: PLC0415 - 20 ms that --version need not spend
+
+    listening = []
+    try:
+        for seen in psutil.net_connections(kind="inet"):
+            is_tcp = seen.type == 1
+            if (
+                (is_tcp and seen.status != psutil.CONN_LISTEN)
+                or (not is_tcp and seen.raddr)
+                or not seen.laddr
+            ):
+                continue
+            protocol = ("tcp" if is_tcp else "udp") + ("6" if seen.family == 10 else "")  # noqa: PLR2004 - AF_INET6
+            listening.append(Socket(protocol, seen.laddr.ip, seen.laddr.port, _process_name(seen.pid)))
+        for seen in psutil.net_connections(kind="unix"):
+            path = str(seen.laddr)
+            if path.startswith("/"):
+                listening.append(Socket("unix", path, 0, _process_name(seen.pid)))
+    except psutil.AccessDenied as error:
+        return Unread(Reason.DENIED, str(error))
+    except (psutil.Error, OSError) as error:
+        return Unread(Reason.FAILED, str(error))
+    return tuple(dict.fromkeys(listening))
+
+
+def _process_name(pid: int | None) -> str:
+    if not pid:
+        return ""
+    name = files.read_text(f"/proc/{pid}/comm")
+    return "" if isinstance(name, Unread) else name.rstrip("\n")
+
+
+def _processes() -> tuple[Process, ...] | Unread:
+    import psutil  # noqa: PLC0415 - see _sockets
+
+    running = []
+    for seen in psutil.process_iter(["pid", "name", "username", "exe"], ad_value=""):
+        info = seen.info
+        group = files.read_text(f"/proc/{info['pid']}/cgroup")
+        unit = _UNIT.search(group) if isinstance(group, str) else None
+        running.append(
+            Process(
+                pid=info["pid"],
+                name=info["name"] or "",
+                user=info["username"] or "",
+                executable=info["exe"] or "",
+                unit=unit[1] if unit else "",
+            )
+        )
+    return tuple(running)
+
+
+def _interfaces() -> tuple[Interface, ...] | Unread:
+    import psutil  # noqa: PLC0415 - see _sockets
+
+    try:
+        found = psutil.net_if_addrs()
+    except (psutil.Error, OSError) as error:
+        return Unread(Reason.FAILED, str(error))
+    return tuple(
+        Interface(name, tuple(a.address.partition("%")[0] for a in addresses if a.family in {2, 10}))
+        for name, addresses in sorted(found.items())
+    )
+
+
+def accounts(text: str | Unread) -> tuple[Account, ...] | Unread:
+    """The accounts of a passwd file."""
+    if isinstance(text, Unread):
+        return text
+    return tuple(
+        Account(c[0], int(c[2]), int(c[3]), c[5], c[6])
+        for c in files.rows(text, 7)
+        if c[2].isdigit() and c[3].isdigit()
+    )
+
+
+def groups(text: str | Unread) -> tuple[Group, ...] | Unread:
+    """The groups of a group file."""
+    if isinstance(text, Unread):
+        return text
+    return tuple(
+        Group(c[0], int(c[2]), tuple(member for member in c[3].split(",") if member))
+        for c in files.rows(text, 4)
+        if c[2].isdigit()
+    )
+
+
+def _privileges() -> Privileges:
+    user = os.environ.get("SUDO_USER") or os.environ.get("LOGNAME") or os.environ.get("USER") or ""
+    session = os.environ.get("SSH_CONNECTION", "").partition(" ")[0]
+    return Privileges(os.geteuid(), user or files.user_name(os.geteuid()), session)

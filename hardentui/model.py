@@ -1,0 +1,403 @@
+"""The nouns of hardentui, as frozen dataclasses: no I/O here, and no knowledge of any other room."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from hardentui import i18n
+
+if TYPE_CHECKING:
+    from hardentui.comparison import Comparison
+
+# What a plan can keep of an observation: TOML and JSON have a form for each of these.
+Fact = str | int | bool | tuple["Fact", ...] | Mapping[str, "Fact"]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text in every language that we speak."""
+
+    en: str
+    fr: str
+
+    def __str__(self) -> str:
+        return self.fr if i18n.language() == "fr" else self.en
+
+
+class Result(StrEnum):
+    """The result of a finding, in XCCDF's words."""
+
+    PASS = "pass"  # noqa: S105 - XCCDF's word, not a secret
+    FAIL = "fail"
+    UNKNOWN = "unknown"  # it should be evaluated, and something could not be read
+    ERROR = "error"  # our own failure
+    NOTAPPLICABLE = "notapplicable"
+    NOTCHECKED = "notchecked"  # a person must answer first
+    INFORMATIONAL = "informational"
+
+    @property
+    def evaluated(self) -> bool:
+        """Whether the machine was really held against the recommendation."""
+        return self in {Result.PASS, Result.FAIL}
+
+
+class Level(StrEnum):
+    """ANSSI's levels, lowest first."""
+
+    MINIMAL = "minimal"
+    INTERMEDIARY = "intermediary"
+    ENHANCED = "enhanced"
+    HIGH = "high"
+
+
+class Severity(StrEnum):
+    """How much harm the gap allows, least first."""
+
+    INFO = "info"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a statement comes from: a document of the checklist's [sources], and a place in it."""
+
+    document: str
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class Erratum:
+    """An error of a source: what it says, what is right, why. ``id`` is E01 to E47."""
+
+    id: str
+    says: Text
+    right: Text
+    why: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One possible answer to a question."""
+
+    id: str
+    label: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the machine cannot know and the advice depends on. Asked once, kept in the plan."""
+
+    id: str
+    title: Text
+    why: Text
+    choices: tuple[Choice, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """When a recommendation applies: an answer, or the family of the distribution, is one of these."""
+
+    question: str  # the id of a question, or "" for a condition on the family
+    one_of: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """One entry of a checklist: what should hold, why, and from which source."""
+
+    id: str
+    chapter: str
+    section: str
+    title: Text
+    resource: str  # the kind of setting, see hardentui.resources
+    subject: str  # what it is about: a key, a mount point, a path
+    aspect: str  # the side of the subject that is judged; "" where there is only one
+    accept: Comparison | None  # what passes; None for what is only shown
+    target: str  # what we would set; "" where nothing can be set
+    absent: Result  # what it means when the subject does not exist on this host
+    level: Level
+    level_by: str  # "anssi", or "hardentui" where ANSSI gives none
+    severity: Severity
+    why: Text
+    risk: Text
+    sources: tuple[Source, ...]
+    covers: tuple[str, ...] = ()
+    errata: tuple[Erratum, ...] = ()
+    hazards: tuple[str, ...] = ()
+    when: tuple[Condition, ...] = ()
+    alternatives: str = ""  # of the recommendations with the same word here, one at most is applied
+    optional: bool = False  # a gap is informational, not a failure
+    attest: Text | None = None  # what a person is asked, where no tool can see
+    procedure: Text | None = None  # how it is done by hand, where no script can
+    default: str = ""  # the kernel's value when nothing sets it, if it is the same everywhere
+    default_config: str = ""  # or the kernel build option that says it
+    renamed_from: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A section of a chapter: the teaching text, and its recommendations in order."""
+
+    id: str
+    title: Text
+    text: Text
+    covers: tuple[str, ...]
+    recommendations: tuple[Recommendation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A source document: its title, publisher and edition."""
+
+    id: str
+    title: str
+    edition: str
+    licence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """One of the six chapters of the course, as its checklist gives it."""
+
+    id: str
+    number: int
+    title: Text
+    version: str
+    documents: tuple[Document, ...]
+    questions: tuple[Question, ...]
+    sections: tuple[Section, ...]
+
+    @property
+    def recommendations(self) -> tuple[Recommendation, ...]:
+        """All recommendations of the chapter, in the course's order."""
+        return tuple(entry for section in self.sections for entry in section.recommendations)
+
+
+@dataclass(frozen=True, slots=True)
+class Checklists:
+    """All chapters that were loaded, and a digest of the files they came from (sha256, hex)."""
+
+    chapters: tuple[Chapter, ...]
+    digest: str
+
+    @property
+    def recommendations(self) -> tuple[Recommendation, ...]:
+        """All recommendations, in chapter order."""
+        return tuple(entry for chapter in self.chapters for entry in chapter.recommendations)
+
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """All questions; one that two chapters ask stands once."""
+        return tuple({question.id: question for c in self.chapters for question in c.questions}.values())
+
+    def get(self, id_: str) -> Recommendation | None:
+        """The recommendation with this id, or one that was once called so."""
+        for entry in self.recommendations:
+            if entry.id == id_ or id_ in entry.renamed_from:
+                return entry
+        return None
+
+    def document(self, id_: str) -> Document | None:
+        """The source document with this id."""
+        return next((d for c in self.chapters for d in c.documents if d.id == id_), None)
+
+
+class GapKind(StrEnum):
+    """Why there is no value."""
+
+    ABSENT = "absent"  # the subject does not exist on this host
+    UNSET = "unset"  # no configuration says anything, and the default is not known
+    DENIED = "denied"  # more rights are needed
+    TIMED_OUT = "timed out"
+    TOO_LARGE = "too large"
+    FAILED = "failed"
+    UNSUPPORTED = "unsupported"  # this host or this view of it cannot answer
+    NOT_RECORDED = "not recorded"
+    ON_DEMAND = "on demand"  # a search of file systems that nobody asked for yet
+    UNMODELLED = "unmodelled"  # something that we do not model may write it
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A value that is not there, and why; ``detail`` is a sentence or a path."""
+
+    kind: GapKind
+    detail: str = ""
+
+
+class Role(StrEnum):
+    """What a place that was read means for the value."""
+
+    READ = "read"
+    WINS = "wins"
+    BEATEN = "beaten"
+    DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a value was read: a path or command, the line (0 for none), its text, and what it means."""
+
+    place: str
+    role: Role = Role.READ
+    line: int = 0
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One side of an observation, now or after a boot.
+
+    ``values`` holds what is compared, part by part: one part "" for a single value, or one per
+    interface. ``gap`` says that something could not be read; the values are then what could.
+    ``by`` names the reader where there are several ("systemd-sysctl", "procps").
+    """
+
+    values: Mapping[str, str] = field(default_factory=dict)
+    gap: Gap | None = None
+    provenance: tuple[Provenance, ...] = ()
+    by: str = ""
+
+    def show(self) -> str:
+        """The values on one line: one value where all parts agree, else part by part."""
+        distinct = set(self.values.values())
+        if len(distinct) == 1:
+            return distinct.pop()
+        return ", ".join(f"{part} {value}".strip() for part, value in self.values.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What was seen of one subject.
+
+    ``boot`` has one reading for each program that would set the subject at boot, and none where
+    the kind of setting has no such side. ``facts`` is what a change needs to know; the plan keeps it.
+    """
+
+    running: Reading | None
+    boot: tuple[Reading, ...] = ()
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+    seen_at: float = 0.0
+
+
+class Drift(StrEnum):
+    """Running and boot disagree about the verdict."""
+
+    LOST_AT_REBOOT = "right now, lost at reboot"
+    NOT_YET = "right after reboot, not yet"
+
+
+@dataclass(frozen=True, slots=True)
+class Hazard:
+    """Something seen on this host that the change would break; ``refuses`` when it must not be made."""
+
+    id: str
+    text: str
+    refuses: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A recommendation held against an observation."""
+
+    recommendation: Recommendation
+    result: Result
+    message: str
+    observation: Observation | None = None
+    drift: Drift | None = None
+    hazards: tuple[Hazard, ...] = ()
+
+    @property
+    def running(self) -> str:
+        """The running value on one line; "" where there is none."""
+        seen = self.observation
+        return seen.running.show() if seen and seen.running else ""
+
+    @property
+    def boot(self) -> str:
+        """The value after a boot on one line; both where two readers disagree."""
+        if not self.observation or not self.observation.boot:
+            return ""
+        shown = {reading.by: reading.show() for reading in self.observation.boot}
+        if len(set(shown.values())) == 1:
+            return next(iter(shown.values()))
+        return "; ".join(f"{by}: {value or '-'}" for by, value in shown.items())
+
+    @property
+    def expected(self) -> str:
+        """What passes, in words; "" for what is only shown."""
+        accept = self.recommendation.accept
+        return accept.describe() if accept else ""
+
+    @property
+    def provenance(self) -> tuple[Provenance, ...]:
+        """Every place that was read for it, running first."""
+        seen = self.observation
+        if seen is None:
+            return ()
+        readings = ((seen.running,) if seen.running else ()) + seen.boot
+        return tuple(dict.fromkeys(place for reading in readings for place in reading.provenance))
+
+
+class Action(StrEnum):
+    """What was decided about a recommendation."""
+
+    APPLY = "apply"
+    WAIVE = "waive"
+    DEFER = "defer"
+    ATTEST = "attest"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person decided about one recommendation, and what was seen when they did.
+
+    ``until`` ends a waiver. ``running`` and ``boot`` are what the finding showed; a waiver holds only
+    while they stay. ``facts`` are those of the observation, from which the change is compiled.
+    """
+
+    id: str
+    action: Action
+    title: str
+    source: str
+    running: str
+    boot: str
+    recommended: str
+    at: datetime
+    by: str
+    target: str = ""
+    reason: str = ""
+    until: date | None = None
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class HostIdentity:
+    """Which host a plan is for."""
+
+    machine_id: str
+    hostname: str
+    distribution: str
+    kernel: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Decisions and answers for one host."""
+
+    host: HostIdentity
+    checklists: str  # the digest of the checklists at the last assessment
+    language: str
+    answers: Mapping[str, str] = field(default_factory=dict)
+    decisions: tuple[Decision, ...] = ()
+
+    def decision(self, id_: str) -> Decision | None:
+        """The decision about this recommendation, if one was made."""
+        return next((entry for entry in self.decisions if entry.id == id_), None)

@@ -1,0 +1,196 @@
+"""A change set applied to a snapshot in memory, to show what the findings would be after it; and back."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from typing import Any
+
+from hardentui.operations import (
+    ChangeSet,
+    EnableUnit,
+    Operation,
+    Remount,
+    ReplaceLine,
+    SetMode,
+    SetSysctl,
+    WriteFile,
+)
+from hardentui.resources.sysctl import kernel
+from hardentui.snapshot import (
+    Entry,
+    File,
+    Folder,
+    KernelFile,
+    Kind,
+    Link,
+    Mount,
+    Mounts,
+    Question,
+    Reason,
+    Snapshot,
+    Stat,
+    Unread,
+)
+
+_WANTS = "/etc/systemd/system/local-fs.target.wants"
+# Options of the file system as a whole; the others belong to the mount.
+_OF_FILE_SYSTEM = ("hidepid=", "gid=", "size=", "mode=", "uid=")
+
+
+class RehearsalError(Exception):
+    """An operation that does not fit the facts: the sentence says which."""
+
+
+def rehearse(snapshot: Snapshot, change_set: ChangeSet) -> Snapshot:
+    """The facts as they would be after ``change_set``.
+
+    Raises:
+        RehearsalError: a line to be replaced is not there, or there twice.
+    """
+    for operation in change_set.operations:
+        snapshot = _do(snapshot, operation)
+    return snapshot
+
+
+def undo(snapshot: Snapshot, change_set: ChangeSet, before: Snapshot) -> Snapshot:
+    """The facts after a rollback of ``change_set``; ``before`` holds the originals that apply saved."""
+    for operation in _rollback_order(change_set.operations):
+        match operation:
+            case SetSysctl():
+                snapshot = _do(
+                    snapshot, dataclasses.replace(operation, before=operation.after, after=operation.before)
+                )
+            case ReplaceLine():
+                snapshot = _do(
+                    snapshot, dataclasses.replace(operation, before=operation.after, after=operation.before)
+                )
+            case SetMode():
+                snapshot = _set_mode(snapshot, operation.path, operation.before_mode, operation.before_owner)
+            case Remount():
+                snapshot = _remount(snapshot, operation.path, operation.unset)
+            case WriteFile():
+                snapshot = _restore(snapshot, operation.path, before)
+            case EnableUnit():
+                snapshot = _answer(snapshot, {Folder(_WANTS): before.ask(Folder(_WANTS))})
+            case _:
+                pass
+    return snapshot
+
+
+def _rollback_order(operations: Iterable[Operation]) -> list[Operation]:
+    return sorted(operations, key=lambda operation: operation.phase)
+
+
+def _answer(snapshot: Snapshot, answers: dict[Question[Any], Any]) -> Snapshot:
+    return snapshot.with_answers(answers, snapshot.taken_at)
+
+
+def _do(snapshot: Snapshot, operation: Operation) -> Snapshot:
+    match operation:
+        case WriteFile():
+            return _write(snapshot, operation.path, operation.content)
+        case ReplaceLine():
+            return _replace(snapshot, operation)
+        case SetSysctl():
+            return _set_value(snapshot, operation)
+        case SetMode():
+            return _set_mode(snapshot, operation.path, operation.mode, operation.owner)
+        case Remount():
+            return _remount(snapshot, operation.path, operation.set)
+        case EnableUnit():
+            return _add_entry(snapshot, f"{_WANTS}/{operation.unit}", Kind.LINK)
+        case _:
+            return snapshot
+
+
+def _write(snapshot: Snapshot, path: str, content: str) -> Snapshot:
+    return _add_entry(_answer(snapshot, {File(path): content}), path, Kind.FILE)
+
+
+def _add_entry(snapshot: Snapshot, path: str, kind: Kind) -> Snapshot:
+    folder, _slash, name = path.rpartition("/")
+    known = snapshot.ask(Folder(folder))
+    entries = () if isinstance(known, Unread) else known
+    others = tuple(entry for entry in entries if entry.name != name)
+    named = tuple(sorted((*others, Entry(name, kind)), key=lambda entry: entry.name))
+    return _answer(snapshot, {Folder(folder): named, Link(path): Unread(Reason.FAILED)})
+
+
+def _restore(snapshot: Snapshot, path: str, before: Snapshot) -> Snapshot:
+    folder = path.rpartition("/")[0]
+    questions: tuple[Question[Any], ...] = (File(path), Folder(folder), Link(path))
+    return _answer(snapshot, {question: before.ask(question) for question in questions})
+
+
+def _replace(snapshot: Snapshot, operation: ReplaceLine) -> Snapshot:
+    known = snapshot.ask(File(operation.path))
+    text = "" if isinstance(known, Unread) else known
+    lines = text.split("\n")
+    if not operation.before:
+        body = lines[:-1] if lines[-1] == "" else lines
+        return _write(snapshot, operation.path, "\n".join([*body, operation.after, ""]))
+    if lines.count(operation.before) != 1:
+        raise RehearsalError(
+            f"{operation.path}: the line {operation.before!r} stands {lines.count(operation.before)} times"
+        )
+    at = lines.index(operation.before)
+    lines[at : at + 1] = [operation.after] if operation.after else []
+    return _answer(snapshot, {File(operation.path): "\n".join(lines)})
+
+
+def _set_value(snapshot: Snapshot, operation: SetSysctl) -> Snapshot:
+    path = f"/proc/sys/{operation.key}"
+    known = snapshot.ask(KernelFile(path))
+    answers: dict[Question[Any], Any] = {}
+    if known != operation.after:
+        interfaces = {
+            folder: tuple(entry.name for entry in entries)
+            for folder in kernel.LEAVES
+            if not isinstance(entries := snapshot.ask(Folder(f"/proc/sys/{folder}")), Unread)
+        }
+        effects = kernel.side_effects(operation.key, operation.after, interfaces)
+        answers |= {KernelFile(f"/proc/sys/{key}"): value for key, value in effects.items()}
+    answers[KernelFile(path)] = operation.after
+    return _answer(snapshot, answers)
+
+
+def _set_mode(snapshot: Snapshot, path: str, mode: str, owner: str) -> Snapshot:
+    status = snapshot.ask(Stat(path))
+    if isinstance(status, Unread):
+        return snapshot
+    user, _colon, group = owner.partition(":")
+    return _answer(
+        snapshot, {Stat(path): dataclasses.replace(status, mode=int(mode, 8), user=user, group=group)}
+    )
+
+
+def _remount(snapshot: Snapshot, path: str, words: str) -> Snapshot:
+    mounts = snapshot.ask(Mounts())
+    if isinstance(mounts, Unread):
+        return snapshot
+    at = max((n for n, mount in enumerate(mounts) if mount.path == path), default=None)
+    if at is None:
+        raise RehearsalError(f"{path} is not mounted")
+    changed = [*mounts]
+    changed[at] = _with_options(mounts[at], words.split(","))
+    return _answer(snapshot, {Mounts(): tuple(changed)})
+
+
+def _with_options(mount: Mount, words: list[str]) -> Mount:
+    """The mount as mountinfo would show it after a remount with ``words``."""
+    own, whole = mount.options.split(","), mount.super_options.split(",")
+    for word in words:
+        if word.startswith(_OF_FILE_SYSTEM):
+            key = word.partition("=")[0] + "="
+            whole = [old for old in whole if not old.startswith(key)]
+            if not word.endswith("=0"):
+                whole.append("hidepid=invisible" if word == "hidepid=2" else word)
+        elif word in {"ro", "rw"}:
+            own = [word if old in {"ro", "rw"} else old for old in own]
+            whole = [word if old in {"ro", "rw"} else old for old in whole]
+        elif word.startswith("no"):
+            own = [*(old for old in own if old != word), word]
+        else:
+            own = [old for old in own if old != f"no{word}"]
+    return dataclasses.replace(mount, options=",".join(own), super_options=",".join(whole))

@@ -1,0 +1,61 @@
+"""What every kind of setting offers: how to look at a subject, and how to change it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from hardentui.model import Fact, Gap, Observation, Provenance, Reading, Recommendation
+from hardentui.operations import Change
+from hardentui.snapshot import Snapshot, Unread
+
+
+class Resource(Protocol):
+    """A kind of setting. Both questions are pure: one reads a snapshot, the other what was kept of it."""
+
+    name: str
+
+    def check(self, subject: str, aspect: str) -> str | None:
+        """What is wrong with a subject and aspect in a checklist, or None."""
+        ...
+
+    def observe(self, snapshot: Snapshot, entry: Recommendation) -> Observation:
+        """What the snapshot shows of the recommendation's subject."""
+        ...
+
+    def change(self, entry: Recommendation, facts: Mapping[str, Fact], target: str) -> Change:
+        """The operations that bring the subject, seen as ``facts``, to ``target``; or why there are none."""
+        ...
+
+
+def one(value: str, place: str, text: str = "") -> Reading:
+    """A reading of a single value, read at one place."""
+    return Reading({"": value}, provenance=(Provenance(place, text=text),))
+
+
+def nothing(unread: Unread, place: str) -> Reading:
+    """A reading of what could not be read."""
+    return Reading(gap=unread.gap(place))
+
+
+def missing(gap: Gap) -> Observation:
+    """An observation of a subject that is not there, or of which nothing can be said."""
+    return Observation(Reading(gap=gap))
+
+
+def text_fact(facts: Mapping[str, Fact], name: str) -> str:
+    """A fact that is text; "" when it is not there."""
+    value = facts.get(name, "")
+    return value if isinstance(value, str) else ""
+
+
+def table_fact(facts: Mapping[str, Fact], name: str) -> Mapping[str, Fact]:
+    """A fact that is a table; empty when it is not there."""
+    value = facts.get(name, {})
+    return value if isinstance(value, Mapping) else {}
+
+
+def list_fact(facts: Mapping[str, Fact], name: str) -> tuple[Fact, ...]:
+    """A fact that is a list; empty when it is not there."""
+    value = facts.get(name, ())
+    return value if isinstance(value, tuple) else ()

@@ -1,0 +1,372 @@
+"""Mounts: options now and at boot, whether a folder is a mount of its own, its type, how full it is."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+
+from hardentui.i18n import _
+from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation
+from hardentui.operations import (
+    Change,
+    CheckMounts,
+    EnableUnit,
+    Lines,
+    Operation,
+    Refusal,
+    ReloadManager,
+    Remount,
+    ReplaceLine,
+    WriteFile,
+    with_words,
+)
+from hardentui.resources.base import list_fact, nothing, text_fact
+from hardentui.resources.mount import boot
+from hardentui.snapshot import (
+    File,
+    Groups,
+    KernelIs,
+    Mount,
+    Mounts,
+    Reason,
+    Snapshot,
+    SpaceUsed,
+    Stat,
+    Unread,
+)
+
+ASPECTS = ("options", "separate", "fstype", "usage")
+NOT_MOUNTED = "not mounted"
+_DROPIN = "zz-hardentui.conf"
+_DPKG = ("/var/lib/dpkg/info", "/var/cache/debconf")
+# Words that stand in a file only: a running mount never shows them.
+_FILE_ONLY = re.compile(r"noauto|nofail|_netdev|x-.*|user|users|owner|group")
+_TMP_MOUNT = (
+    "[Unit]",
+    "Description=Temporary Directory /tmp",
+    "ConditionPathIsSymbolicLink=!/tmp",
+    "DefaultDependencies=no",
+    "Conflicts=umount.target",
+    "Before=local-fs.target umount.target",
+    "After=swap.target",
+    "",
+    "[Mount]",
+    "What=tmpfs",
+    "Where=/tmp",
+    "Type=tmpfs",
+    "Options=mode=1777,strictatime,nosuid,nodev,noexec,size=50%%,nr_inodes=1m",
+    "",
+    "[Install]",
+    "WantedBy=local-fs.target",
+)
+_READERS = ("systemd-logind.service", "polkit.service")
+
+
+class MountPoint:
+    """The resource "mount"."""
+
+    name = "mount"
+
+    def check(self, subject: str, aspect: str) -> str | None:
+        """See Resource."""
+        if not re.fullmatch(r"/|(?:/[A-Za-z0-9._-]+)+", subject):
+            return f"expected a mount point such as /var/log, found {subject!r}"
+        if aspect not in ASPECTS:
+            return f"expected an aspect of {', '.join(ASPECTS)}, found {aspect!r}"
+        return None
+
+    def observe(self, snapshot: Snapshot, entry: Recommendation) -> Observation:
+        """See Resource."""
+        if entry.aspect == "usage":
+            return _usage(snapshot, entry.subject)
+        now = boot.mounted(snapshot, entry.subject)
+        then = boot.at_boot(snapshot, entry.subject)
+        at = snapshot.ask_timed(Mounts())[1] if snapshot.live else snapshot.taken_at
+        running = None if not snapshot.live else _now(snapshot, entry, now, then)
+        reading = _then(snapshot, entry, now, then)
+        return Observation(running, (reading,) if reading else (), _facts(snapshot, entry, now, then), at)
+
+    def change(self, entry: Recommendation, facts: Mapping[str, Fact], target: str) -> Change:
+        """See Resource."""
+        if entry.aspect == "fstype":
+            return _make_tmpfs(entry, facts)
+        return _Options(entry, facts, target).change()
+
+
+def _usage(snapshot: Snapshot, path: str) -> Observation:
+    used, at = snapshot.ask_timed(SpaceUsed(path))
+    if isinstance(used, Unread):
+        return Observation(nothing(used, path), seen_at=at)
+    text = _("{blocks} % of its blocks, {inodes} % of its inodes").format(
+        blocks=used.blocks_used, inodes=used.inodes_used
+    )
+    reading = Reading(
+        {"": str(max(used.blocks_used, used.inodes_used))},
+        provenance=(Provenance(f"statvfs {path}", text=text),),
+    )
+    return Observation(reading, seen_at=at)
+
+
+# --- now ------------------------------------------------------------------------------------------
+
+
+def _now(
+    snapshot: Snapshot,
+    entry: Recommendation,
+    now: Mount | Unread | None,
+    then: boot.BootMount | Unread | None,
+) -> Reading | None:
+    place = "/proc/self/mountinfo"
+    if isinstance(now, Unread):
+        return nothing(now, place)
+    if entry.aspect == "separate":
+        value, why = _separate(snapshot, entry.subject, now)
+        return Reading({"": value}, provenance=(Provenance(place, text=why),))
+    if (
+        entry.aspect == "options"
+        and entry.accept
+        and all(_FILE_ONLY.fullmatch(w) for w in entry.accept.operands)
+    ):
+        return None
+    if now is None:
+        coming = isinstance(then, boot.BootMount) and then.automatic
+        if coming or entry.aspect == "fstype":
+            return Reading({"": NOT_MOUNTED}, provenance=(Provenance(place),))
+        return Reading(
+            gap=Gap(GapKind.ABSENT, _("{path} is not a mount of its own").format(path=entry.subject))
+        )
+    value = now.fstype if entry.aspect == "fstype" else ",".join(now.words)
+    text = f"{now.source} {now.path} {now.fstype} {now.options}"
+    return Reading({"": value}, provenance=(Provenance(place, text=text),))
+
+
+def _separate(snapshot: Snapshot, path: str, now: Mount | None) -> tuple[str, str]:
+    if now is None:
+        return "no", ""
+    mounts = snapshot.ask(Mounts())
+    parents = [] if isinstance(mounts, Unread) else [m for m in mounts if m.path != path]
+    below = boot.holder(parents, path)
+    if below is not None and below.device == now.device and now.fstype != "btrfs":
+        return "no", _("a bind mount of the file system of {path}").format(path=below.path)
+    return "yes", f"{now.source} {now.path} {now.fstype}"
+
+
+# --- at boot --------------------------------------------------------------------------------------
+
+
+def _then(
+    snapshot: Snapshot,
+    entry: Recommendation,
+    now: Mount | Unread | None,
+    then: boot.BootMount | Unread | None,
+) -> Reading | None:
+    if isinstance(then, Unread):
+        return nothing(then, boot.FSTAB)
+    host = boot.container(snapshot)
+    if then is None or (not then.automatic and entry.aspect != "options"):
+        if isinstance(now, Mount) and host is not None:
+            return Reading(gap=host)
+        if entry.aspect == "options" and not isinstance(now, Mount):
+            return None
+        value = "no" if entry.aspect == "separate" else NOT_MOUNTED
+        return Reading({"": value}, provenance=then.provenance if then else (Provenance(boot.FSTAB),))
+    if entry.aspect == "options":
+        return Reading({"": ",".join(then.options) or "defaults"}, provenance=then.provenance)
+    return Reading({"": "yes" if entry.aspect == "separate" else then.fstype}, provenance=then.provenance)
+
+
+def _facts(
+    snapshot: Snapshot,
+    entry: Recommendation,
+    now: Mount | Unread | None,
+    then: boot.BootMount | Unread | None,
+) -> dict[str, Fact]:
+    """What a change needs: how it is mounted now, what mounts it at boot, whether dpkg lives there."""
+    facts: dict[str, Fact] = {}
+    if entry.aspect == "separate" or (not entry.target):
+        return facts
+    if isinstance(now, Mount):
+        facts["mounted"] = ",".join(now.words)
+        facts["flags"] = now.options
+    if isinstance(then, boot.BootMount):
+        facts["unit"] = then.unit
+        facts["boot"] = ",".join(then.options)
+        facts["raw"] = then.raw_options
+        facts["fstab"] = then.fstab.text if then.fstab else ""
+        dropin = f"/etc/systemd/system/{then.unit}.d/{_DROPIN}"
+        facts["dropin"] = dropin
+        facts["before"] = _digest(snapshot, dropin)
+    if entry.subject == "/tmp":  # noqa: S108 - the mount point, not a file of ours
+        facts["tmp-unit"] = _digest(snapshot, "/etc/systemd/system/tmp.mount")
+        facts["in-fstab"] = isinstance(then, boot.BootMount) and then.fstab is not None
+        facts["shipped"] = isinstance(snapshot.ask(File("/usr/lib/systemd/system/tmp.mount")), str)
+    if any(word.startswith("hidepid=") for word in entry.target.split(",")):
+        facts.update(_hidepid_facts(snapshot))
+    mounts = snapshot.ask(Mounts())
+    if isinstance(mounts, tuple):
+        facts["dpkg"] = any(
+            not isinstance(snapshot.ask(Stat(path)), Unread)
+            and (held := boot.holder(mounts, path)) is not None
+            and held.path == entry.subject
+            for path in _DPKG
+        )
+    return facts
+
+
+def _digest(snapshot: Snapshot, path: str) -> str:
+    text = snapshot.ask(File(path))
+    if isinstance(text, Unread):
+        return "absent" if text.reason is Reason.MISSING else ""
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _hidepid_facts(snapshot: Snapshot) -> dict[str, Fact]:
+    groups = snapshot.ask(Groups())
+    known = {} if isinstance(groups, Unread) else {group.name: group.gid for group in groups}
+    name = next((name for name in ("proc", "adm") if name in known), "")
+    kernel = snapshot.ask(KernelIs())
+    release = "" if isinstance(kernel, Unread) else kernel.release
+    found = re.match(r"(\d+)\.(\d+)", release)
+    facts: dict[str, Fact] = {
+        # Since 5.8 the kernel shows the word, whichever was written.
+        "shown": "2" if found and (int(found[1]), int(found[2])) < (5, 8) else "invisible",
+    }
+    if name:
+        facts |= {"group": name, "gid": str(known[name])}
+    facts["readers"] = tuple(
+        unit for unit in _READERS if isinstance(snapshot.ask(File(f"/usr/lib/systemd/system/{unit}")), str)
+    )
+    return facts
+
+
+# --- changing -------------------------------------------------------------------------------------
+
+
+def _make_tmpfs(entry: Recommendation, facts: Mapping[str, Fact]) -> Change:
+    if entry.subject != "/tmp":  # noqa: S108 - see _facts
+        return Refusal(_("only /tmp can become a tmpfs by a script"))
+    if facts.get("in-fstab"):
+        return Refusal(_("/etc/fstab already mounts /tmp otherwise: change that line by hand"))
+    operations: list[Operation] = []
+    if not facts.get("shipped"):
+        operations.append(
+            WriteFile(
+                owners=(entry.id,),
+                can_lock_out=True,
+                path="/etc/systemd/system/tmp.mount",
+                before=text_fact(facts, "tmp-unit"),
+                parts=(Lines(owner=entry.id, lines=_TMP_MOUNT),),
+            )
+        )
+    return (
+        *operations,
+        ReloadManager(owners=(entry.id,)),
+        EnableUnit(owners=(entry.id,), unit="tmp.mount"),
+    )
+
+
+class _Options:
+    """The operations that give a mount point more option words, now and at boot."""
+
+    def __init__(self, entry: Recommendation, facts: Mapping[str, Fact], target: str) -> None:
+        self._entry = entry
+        self._facts = facts
+        self._words = [self._resolved(word) for word in target.split(",")]
+
+    def _resolved(self, word: str) -> str:
+        return f"gid={text_fact(self._facts, 'gid')}" if word == "gid=*" else word
+
+    def change(self) -> Change:
+        if "gid=" in self._words:
+            return Refusal(_("no group proc or adm on this host to keep its sight of /proc"))
+        if self._facts.get("dpkg") is True and "noexec" in self._words:
+            return Refusal(
+                _(
+                    "dpkg keeps its maintainer scripts on {path}: with noexec no package installs any more"
+                ).format(path=self._entry.subject)
+            )
+        if "boot" not in self._facts:
+            return Refusal(_("nothing mounts {path} at boot").format(path=self._entry.subject))
+        return (*self._at_boot(), *self._hidepid(), *self._now())
+
+    def _lacking(self, name: str) -> list[str]:
+        have = text_fact(self._facts, name).split(",")
+        shown = f"hidepid={text_fact(self._facts, 'shown')}"
+        return [w for w in self._words if w not in have and not (w.startswith("hidepid=") and shown in have)]
+
+    def _at_boot(self) -> list[Operation]:
+        lacking = self._lacking("boot")
+        if not lacking:
+            return []
+        owners = (self._entry.id,)
+        after: list[Operation] = [CheckMounts(owners=owners), ReloadManager(owners=owners)]
+        line = text_fact(self._facts, "fstab")
+        if line:
+            changed = with_words(line, lacking, field=3)
+            return [
+                ReplaceLine(owners=owners, can_lock_out=True, path=boot.FSTAB, before=line, after=changed),
+                *after,
+            ]
+        if self._entry.subject == "/proc":
+            added = f"proc /proc proc {','.join(['defaults', *lacking])} 0 0"
+            return [
+                ReplaceLine(owners=owners, can_lock_out=True, path=boot.FSTAB, before="", after=added),
+                *after,
+            ]
+        options = with_words(text_fact(self._facts, "raw"), lacking).replace("%", "%%")
+        write = WriteFile(
+            owners=owners,
+            can_lock_out=True,
+            path=text_fact(self._facts, "dropin"),
+            before=text_fact(self._facts, "before"),
+            unique=True,
+            parts=(Lines(owner=self._entry.id, lines=("[Mount]", f"Options={options}")),),
+        )
+        return [write, ReloadManager(owners=owners)]
+
+    def _hidepid(self) -> list[Operation]:
+        """Services that run as others must keep their sight of /proc: they join the group."""
+        group = text_fact(self._facts, "group")
+        if not group or not any(word.startswith("hidepid=") for word in self._words):
+            return []
+        return [
+            WriteFile(
+                owners=(self._entry.id,),
+                can_lock_out=True,
+                path=f"/etc/systemd/system/{unit}.d/{_DROPIN}",
+                unique=True,
+                parts=(Lines(owner=self._entry.id, lines=("[Service]", f"SupplementaryGroups={group}")),),
+            )
+            for unit in list_fact(self._facts, "readers")
+            if isinstance(unit, str)
+        ]
+
+    def _now(self) -> list[Operation]:
+        lacking = self._lacking("mounted")
+        live = [word for word in lacking if not _FILE_ONLY.fullmatch(word)]
+        if "mounted" not in self._facts or not live:
+            return []
+        before = text_fact(self._facts, "mounted")
+        shown = [
+            f"hidepid={text_fact(self._facts, 'shown')}" if w.startswith("hidepid=") else w for w in live
+        ]
+        return [
+            Remount(
+                owners=(self._entry.id,),
+                can_lock_out=True,
+                path=self._entry.subject,
+                before=before,
+                after=",".join(shown),
+                set=",".join(live),
+                unset=",".join(_undone(word, before.split(",")) for word in live),
+            )
+        ]
+
+
+def _undone(word: str, before: Sequence[str]) -> str:
+    """The word that takes back ``word``: what stood before, else the opposite."""
+    key, equals, _value = word.partition("=")
+    if equals:
+        return next((old for old in before if old.startswith(f"{key}=")), f"{key}=0")
+    return boot.OPPOSITE.get(word, word.removeprefix("no") if word.startswith("no") else f"no{word}")

@@ -1,0 +1,62 @@
+"""Modes and owners of files and folders."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from hardentui.i18n import _
+from hardentui.model import Fact, Observation, Reading, Recommendation
+from hardentui.operations import Change, Refusal, SetMode
+from hardentui.resources.base import nothing, one, text_fact
+from hardentui.snapshot import Kind, Snapshot, Stat, Unread
+
+
+class Path:
+    """The resource "path": the value is "MODE USER:GROUP", the same now and at boot."""
+
+    name = "path"
+
+    def check(self, subject: str, aspect: str) -> str | None:
+        """See Resource."""
+        if not subject.startswith("/"):
+            return f"expected an absolute path, found {subject!r}"
+        return None if aspect == "mode" else f"expected the aspect mode, found {aspect!r}"
+
+    def observe(self, snapshot: Snapshot, entry: Recommendation) -> Observation:
+        """See Resource."""
+        status, at = snapshot.ask_timed(Stat(entry.subject))
+        if isinstance(status, Unread):
+            reading = nothing(status, entry.subject)
+            return Observation(reading if snapshot.live else None, (reading,), seen_at=at)
+        owner = f"{status.user}:{status.group}" if snapshot.live else _names(status.uid, status.gid)
+        reading = one(f"{status.mode:04o} {owner}", f"stat {entry.subject}")
+        facts: dict[str, Fact] = {
+            "mode": f"{status.mode:04o}",
+            "owner": owner,
+            "plain": status.kind in {Kind.FILE, Kind.FOLDER},
+        }
+        return Observation(reading if snapshot.live else None, (Reading(reading.values),), facts, at)
+
+    def change(self, entry: Recommendation, facts: Mapping[str, Fact], target: str) -> Change:
+        """See Resource."""
+        mode, _gap, owner = target.partition(" ")
+        if not facts.get("plain"):
+            return Refusal(_("{path} is no plain file or folder").format(path=entry.subject))
+        seen = text_fact(facts, "mode")
+        # Never more than was there: the bits that the target allows, of those that are set.
+        kept = f"{int(seen, 8) & int(mode, 8):04o}" if re.fullmatch(r"[0-7]{4}", seen) else mode
+        return (
+            SetMode(
+                owners=(entry.id,),
+                path=entry.subject,
+                before_mode=seen,
+                before_owner=text_fact(facts, "owner"),
+                mode=kept,
+                owner=owner or text_fact(facts, "owner"),
+            ),
+        )
+
+
+def _names(uid: int, gid: int) -> str:
+    return f"{'root' if uid == 0 else uid}:{'root' if gid == 0 else gid}"

@@ -1,0 +1,258 @@
+"""What the boot will write into /proc/sys: both programs that read sysctl.d, and who else may write.
+
+systemd-sysctl (252, src/sysctl/sysctl.c) and procps ``sysctl --system`` (4.0.2, src/sysctl.c) order the
+same files differently where /etc/sysctl.conf comes in, and treat doubles and exclusions differently.
+"""
+
+from __future__ import annotations
+
+import configparser
+import fnmatch
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hardentui.model import Gap, GapKind
+from hardentui.snapshot import File, Folder, KernelFile, Kind, Link, Reason, Snapshot, Unread
+
+SYSTEMD = "systemd-sysctl"
+PROCPS = "procps"
+CONF = "/etc/sysctl.conf"
+FOLDERS = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d")
+_PROCPS_ALSO = "/lib/sysctl.d"
+_GLOB = frozenset("*?[")
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """One line of a sysctl file. ``key`` is a path below /proc/sys, perhaps a glob; ``value`` None excludes."""
+
+    file: str
+    line: int
+    text: str
+    key: str
+    value: str | None
+
+    @property
+    def is_glob(self) -> bool:
+        """Whether the key is a pattern."""
+        return bool(_GLOB & set(self.key))
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one reader would write to one path: the assignment that wins, and those that it beats."""
+
+    winner: Assignment | None
+    beaten: tuple[Assignment, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One program's reading of all files: the assignments in its order, and what it could not read."""
+
+    name: str
+    assignments: tuple[Assignment, ...]
+    gap: Gap | None = None
+
+    def outcome(self, path: str) -> Outcome:
+        """What it would write to ``path`` (below /proc/sys, with slashes)."""
+        matching = [a for a in self.assignments if _matches(a, path)]
+        explicit = [a for a in matching if a.key == path]
+        globs = [a for a in matching if a.is_glob]
+        if self.name == SYSTEMD:
+            winner = _last_of_systemd(explicit) if explicit else _last(globs)
+        else:
+            winner = _last([a for a in explicit if a.value is not None]) if explicit else _last(globs)
+        if winner is not None and winner.value is None:
+            winner = None
+        beaten = tuple(a for a in matching if a is not winner and a.value is not None)
+        return Outcome(winner, beaten)
+
+
+def _last(assignments: list[Assignment]) -> Assignment | None:
+    return assignments[-1] if assignments else None
+
+
+def _last_of_systemd(explicit: list[Assignment]) -> Assignment:
+    # A repeated equal value keeps the earlier entry, so that is the line that systemd would name.
+    winner = explicit[0]
+    for later in explicit[1:]:
+        if later.value != winner.value:
+            winner = later
+    return winner
+
+
+def _matches(assignment: Assignment, path: str) -> bool:
+    if assignment.key == path:
+        return True
+    if not assignment.is_glob or assignment.value is None:
+        return False
+    wanted, parts = assignment.key.split("/"), path.split("/")
+    return len(wanted) == len(parts) and all(map(fnmatch.fnmatchcase, parts, wanted))
+
+
+def normalize(key: str) -> str:
+    """A key as a path below /proc/sys: if the first separator is a dot, dots and slashes change places."""
+    first = next((char for char in key if char in "./"), "")
+    if first == ".":
+        key = key.translate({ord("."): "/", ord("/"): "."})
+    return "/".join(part for part in key.split("/") if part)
+
+
+def spell(path: str) -> str:
+    """A path below /proc/sys as sysctl.d writes it: with dots, unless a part holds a dot itself."""
+    return path if "." in path else path.replace("/", ".")
+
+
+def parse(file: str, text: str) -> tuple[Assignment, ...]:
+    """The assignments of one file, as both programs read them. Other lines are not for us to judge."""
+    found = []
+    for number, line in enumerate(text.splitlines(), 1):
+        stripped = line.strip()
+        if not stripped or stripped[0] in "#;":
+            continue
+        key, equals, value = stripped.partition("=")
+        if not equals and not key.startswith("-"):
+            continue
+        key = normalize(key.removeprefix("-").strip())
+        if key:
+            found.append(Assignment(file, number, line, key, value.strip() if equals else None))
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files that count, by name order, and the first that could not be read."""
+
+    names: Mapping[str, tuple[Assignment, ...]]
+    paths: Mapping[str, str]
+    conf: tuple[Assignment, ...]
+    gap: Gap | None
+
+    def readers(self) -> tuple[Reader, Reader]:
+        """The two programs' readings: procps takes /etc/sysctl.conf last."""
+        shared = tuple(a for name in sorted(self.names) for a in self.names[name])
+        return Reader(SYSTEMD, shared, self.gap), Reader(PROCPS, shared + self.conf, self.gap)
+
+
+def read_files(snapshot: Snapshot) -> Files:
+    """All sysctl files of a host, the first folder winning where two have a file of one name."""
+    names: dict[str, tuple[Assignment, ...]] = {}
+    paths: dict[str, str] = {}
+    gap: Gap | None = None
+    for folder in (*FOLDERS, _PROCPS_ALSO):
+        entries = snapshot.ask(Folder(folder))
+        if isinstance(entries, Unread):
+            gap = gap or (None if entries.reason is Reason.MISSING else entries.gap(folder))
+            continue
+        for entry in entries:
+            if not entry.name.endswith(".conf") or entry.name in names or entry.kind is Kind.FOLDER:
+                continue
+            path = f"{folder}/{entry.name}"
+            paths[entry.name] = path
+            text = _text(snapshot, path, is_link=entry.kind is Kind.LINK)
+            if isinstance(text, Unread):
+                names[entry.name] = ()
+                gap = gap or (None if text.reason is Reason.MISSING else text.gap(path))
+            else:
+                names[entry.name] = parse(path, text)
+    conf = snapshot.ask(File(CONF))
+    if isinstance(conf, Unread):
+        gap = gap or (None if conf.reason is Reason.MISSING else conf.gap(CONF))
+        conf = ""
+    return Files(names, paths, parse(CONF, conf), gap)
+
+
+def _text(snapshot: Snapshot, path: str, *, is_link: bool) -> str | Unread:
+    if is_link and snapshot.ask(Link(path)) == "/dev/null":
+        return ""  # masked: the name hides the files of later folders and sets nothing
+    return snapshot.ask(File(path))
+
+
+# --- who else writes ------------------------------------------------------------------------------
+
+_ROUTING = (
+    "net/ipv4/ip_forward",
+    "net/ipv4/conf/*/forwarding",
+    "net/ipv4/conf/*/route_localnet",
+    "net/ipv6/conf/*/forwarding",
+)
+# Services that write parameters by themselves once they run, and which: from their documentation.
+_WRITERS: Mapping[str, tuple[str, ...]] = {
+    "docker.service": _ROUTING,
+    "docker.socket": _ROUTING,
+    "containerd.service": _ROUTING,
+    "k3s.service": (*_ROUTING, "net/ipv4/conf/*/rp_filter"),
+    "kubelet.service": (*_ROUTING, "net/ipv4/conf/*/rp_filter", "kernel/panic_on_oops"),
+    "libvirtd.service": (*_ROUTING, "net/ipv6/conf/*/disable_ipv6", "net/ipv6/conf/*/autoconf"),
+    "virtnetworkd.service": (*_ROUTING, "net/ipv6/conf/*/disable_ipv6", "net/ipv6/conf/*/autoconf"),
+    "lxc-net.service": _ROUTING,
+    "NetworkManager.service": ("net/ipv6/conf/*/disable_ipv6",),
+}
+_WANTS = (
+    "/etc/systemd/system/multi-user.target.wants",
+    "/etc/systemd/system/sockets.target.wants",
+)
+
+
+def enabled_units(snapshot: Snapshot) -> frozenset[str]:
+    """The units that the usual targets start at boot."""
+    found: set[str] = set()
+    for folder in _WANTS:
+        entries = snapshot.ask(Folder(folder))
+        if not isinstance(entries, Unread):
+            found |= {entry.name for entry in entries}
+    return frozenset(found)
+
+
+def other_writer(snapshot: Snapshot, path: str) -> Gap | None:
+    """A service that starts at boot and may write ``path`` after the files were read, if there is one."""
+    for unit in sorted(snapshot.derive(enabled_units)):
+        patterns = _WRITERS.get(unit, ())
+        if unit == "tuned.service":
+            patterns = snapshot.derive(_tuned_keys)
+        if any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns):
+            return Gap(GapKind.UNMODELLED, unit)
+    return None
+
+
+def _tuned_keys(snapshot: Snapshot) -> tuple[str, ...]:
+    """The keys of tuned's active profile and of those it includes; every key when one cannot be read."""
+    name = snapshot.ask(File("/etc/tuned/active_profile"))
+    if isinstance(name, Unread):
+        return ("*",)
+    keys: list[str] = []
+    left = name.split()
+    seen: set[str] = set()
+    while left:
+        profile = left.pop()
+        if profile in seen:
+            continue
+        seen.add(profile)
+        text = snapshot.ask(File(f"/etc/tuned/{profile}/tuned.conf"))
+        if isinstance(text, Unread):
+            text = snapshot.ask(File(f"/usr/lib/tuned/{profile}/tuned.conf"))
+        if isinstance(text, Unread):
+            return ("*",)
+        parser = configparser.ConfigParser(interpolation=None, strict=False, delimiters=("=",))
+        try:
+            parser.read_string(text)
+        except configparser.Error:
+            return ("*",)
+        left += [
+            part.strip() for part in parser.get("main", "include", fallback="").split(",") if part.strip()
+        ]
+        if parser.has_section("sysctl"):
+            keys += [normalize(key) for key in parser["sysctl"]]
+    return tuple(keys)
+
+
+def kernel_arguments(snapshot: Snapshot) -> Mapping[str, str]:
+    """What ``sysctl.KEY=VALUE`` on the kernel's command line sets before any file is read."""
+    line = snapshot.ask(KernelFile("/proc/cmdline"))
+    if isinstance(line, Unread):
+        return {}
+    pairs = (
+        word.removeprefix("sysctl.").partition("=") for word in line.split() if word.startswith("sysctl.")
+    )
+    return {normalize(key): value for key, equals, value in pairs if equals}

@@ -1,0 +1,169 @@
+"""One sitting with one host: what was seen, found and decided. Every change gives a new session.
+
+The screen, the numbered walk and the commands are three faces of this one state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+
+from hardentui import i18n
+from hardentui.assess import assess
+from hardentui.changeset import change_of, compile_plan
+from hardentui.model import (
+    Action,
+    Checklists,
+    Decision,
+    Finding,
+    HostIdentity,
+    Plan,
+    Recommendation,
+    Result,
+)
+from hardentui.operations import ByHand, ChangeSet, Refusal
+from hardentui.plan import Standing, standing
+from hardentui.rehearsal import rehearse
+from hardentui.snapshot import DistributionIs, File, KernelIs, PrivilegesAre, Snapshot, Unread
+
+
+@dataclass(frozen=True)
+class Session:
+    """The state of a sitting."""
+
+    checklists: Checklists
+    snapshot: Snapshot
+    findings: tuple[Finding, ...]
+    plan: Plan
+
+    @classmethod
+    def begin(cls, checklists: Checklists, snapshot: Snapshot, plan: Plan | None = None) -> Session:
+        """A session on what ``snapshot`` shows, going on with ``plan`` or with an empty one."""
+        if plan is None:
+            plan = Plan(identity(snapshot), checklists.digest, i18n.language())
+        plan = replace(plan, checklists=checklists.digest)
+        findings = assess(checklists.recommendations, snapshot, plan.answers, checklists.questions)
+        return cls(checklists, snapshot, findings, plan)
+
+    def with_snapshot(self, snapshot: Snapshot) -> Session:
+        """The same plan on newer facts."""
+        return Session.begin(self.checklists, snapshot, self.plan)
+
+    def finding(self, id_: str) -> Finding | None:
+        """The finding of this recommendation."""
+        return next((found for found in self.findings if found.recommendation.id == id_), None)
+
+    def answered(self, question: str, answer: str | None) -> Session:
+        """The session with a question answered, or with its answer taken back (None)."""
+        answers = dict(self.plan.answers)
+        if answer is None:
+            answers.pop(question, None)
+        else:
+            answers[question] = answer
+        return Session.begin(self.checklists, self.snapshot, replace(self.plan, answers=answers))
+
+    def decided(self, decision: Decision) -> Session:
+        """The session with a decision made, in chapter order; one about the same entry is replaced."""
+        others = {known.id: known for known in self.plan.decisions}
+        others[decision.id] = decision
+        order = {entry.id: place for place, entry in enumerate(self.checklists.recommendations)}
+        decisions = sorted(others.values(), key=lambda known: order.get(known.id, len(order)))
+        return replace(self, plan=replace(self.plan, decisions=tuple(decisions)))
+
+    def undecided(self, id_: str) -> Session:
+        """The session without a decision about this recommendation."""
+        kept = tuple(known for known in self.plan.decisions if known.id != id_)
+        return replace(self, plan=replace(self.plan, decisions=kept))
+
+    def decision(
+        self,
+        finding: Finding,
+        action: Action,
+        *,
+        target: str = "",
+        reason: str = "",
+        until: date | None = None,
+    ) -> Decision:
+        """A decision about a finding, bound to what it shows now."""
+        entry = finding.recommendation
+        who = self.snapshot.ask(PrivilegesAre())
+        return Decision(
+            id=entry.id,
+            action=action,
+            title=str(entry.title),
+            source=", ".join(f"{source.document} {source.place}" for source in entry.sources),
+            running=finding.running,
+            boot=finding.boot,
+            recommended=finding.expected,
+            at=datetime.now(UTC).replace(microsecond=0),
+            by=who.user if not isinstance(who, Unread) else "",
+            target=target or (entry.target if action is Action.APPLY else ""),
+            reason=reason,
+            until=until,
+            facts=finding.observation.facts if action is Action.APPLY and finding.observation else {},
+        )
+
+    def refusal(self, finding: Finding, target: str = "") -> str:
+        """Why this finding cannot be applied by the script; "" when it can.
+
+        Applying what already passes is allowed: it pins a value that only happens to be right.
+        """
+        if finding.result in {Result.NOTAPPLICABLE, Result.ERROR}:
+            return finding.message
+        if finding.observation is None:
+            return finding.message
+        if finding.result is Result.NOTCHECKED:
+            return finding.message
+        refusing = next((hazard.text for hazard in finding.hazards if hazard.refuses), "")
+        if refusing:
+            return refusing
+        change = change_of(finding.recommendation, self.decision(finding, Action.APPLY, target=target))
+        return change.reason if isinstance(change, Refusal) else ""
+
+    def by_hand(self, entry: Recommendation) -> bool:
+        """Whether only a person can bring this about."""
+        return not entry.target
+
+    def compiled(self) -> ChangeSet:
+        """The change set of all apply decisions.
+
+        Raises:
+            ConflictError: decisions that cannot hold together.
+        """
+        return compile_plan(self.plan, self.checklists)
+
+    def rehearsed(self) -> tuple[Finding, ...]:
+        """What the findings would be after the plan.
+
+        Raises:
+            ConflictError: see ``compiled``.
+            RehearsalError: the plan does not fit the facts.
+        """
+        after = rehearse(self.snapshot, self.compiled())
+        return assess(self.checklists.recommendations, after, self.plan.answers, self.checklists.questions)
+
+    def predictable(self, id_: str) -> bool:
+        """Whether the rehearsal models the change of this decision."""
+        decision, entry = self.plan.decision(id_), self.checklists.get(id_)
+        if decision is None or entry is None or decision.action is not Action.APPLY:
+            return False
+        change = change_of(entry, decision)
+        return not isinstance(change, Refusal) and not any(isinstance(step, ByHand) for step in change)
+
+    def standings(self, today: date) -> Mapping[str, Standing]:
+        """For each decision, whether it still holds."""
+        return {d.id: standing(d, self.finding(d.id), today) for d in self.plan.decisions}
+
+
+def identity(snapshot: Snapshot) -> HostIdentity:
+    """Which host a snapshot shows."""
+    machine = snapshot.ask(File("/etc/machine-id"))
+    kernel = snapshot.ask(KernelIs())
+    system = snapshot.ask(DistributionIs())
+    return HostIdentity(
+        machine_id="" if isinstance(machine, Unread) else machine.strip(),
+        hostname="" if isinstance(kernel, Unread) else kernel.hostname,
+        distribution="" if isinstance(system, Unread) else system.name,
+        kernel="" if isinstance(kernel, Unread) else kernel.release,
+    )

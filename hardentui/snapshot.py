@@ -1,0 +1,474 @@
+"""One consistent pass over a host: typed questions, each asked at most once, answered with a time.
+
+Resources ask the snapshot and nothing else. Answers are values: what was read, or an ``Unread``
+that says why not. Nothing here touches the system; a ``Host`` does (see hardentui.host).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
+
+from hardentui.model import Gap, GapKind
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Cost(Enum):
+    """How often a live screen may ask again."""
+
+    TICK = "each tick"
+    CHANGE = "when a file changes"
+    DEMAND = "on demand"
+
+
+class Reason(StrEnum):
+    """Why a question has no answer."""
+
+    MISSING = "missing"
+    DENIED = "denied"
+    TIMED_OUT = "timed out"
+    TOO_LARGE = "too large"
+    VANISHED = "vanished"
+    FAILED = "failed"
+    UNSUPPORTED = "unsupported"
+    NOT_RECORDED = "not recorded"
+    ON_DEMAND = "on demand"
+
+
+_GAPS = {
+    Reason.MISSING: GapKind.ABSENT,
+    Reason.DENIED: GapKind.DENIED,
+    Reason.TIMED_OUT: GapKind.TIMED_OUT,
+    Reason.TOO_LARGE: GapKind.TOO_LARGE,
+    Reason.VANISHED: GapKind.ABSENT,
+    Reason.FAILED: GapKind.FAILED,
+    Reason.UNSUPPORTED: GapKind.UNSUPPORTED,
+    Reason.NOT_RECORDED: GapKind.NOT_RECORDED,
+    Reason.ON_DEMAND: GapKind.ON_DEMAND,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """No answer, and why; ``detail`` is an error text, a size in bytes, an exit status."""
+
+    reason: Reason
+    detail: str = ""
+
+    def gap(self, place: str) -> Gap:
+        """The same, as a gap of an observation about ``place``."""
+        return Gap(_GAPS[self.reason], f"{place}: {self.detail}" if self.detail else place)
+
+
+# --- what can be answered -------------------------------------------------------------------------
+
+
+class Kind(StrEnum):
+    """What a path is."""
+
+    FILE = "file"
+    FOLDER = "folder"
+    LINK = "link"
+    BLOCK = "block"
+    CHARACTER = "character"
+    FIFO = "fifo"
+    SOCKET = "socket"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a folder."""
+
+    name: str
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """lstat of a path: mode bits (without the type), owner and group ids and names, size in bytes."""
+
+    kind: Kind
+    mode: int
+    uid: int
+    gid: int
+    user: str
+    group: str
+    size: int
+    device: str  # "major:minor" of the file system
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """statvfs: shares used, in whole percent as df rounds them up; sizes in bytes."""
+
+    blocks_used: int
+    inodes_used: int
+    size: int
+    free: int
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A command that ended with status 0."""
+
+    stdout: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """One line of mountinfo: octal escapes undone; ``options`` are the mount's own, ``super_options``
+    those of the file system."""
+
+    id: int
+    parent: int
+    device: str
+    root: str
+    path: str
+    options: str
+    fstype: str
+    source: str
+    super_options: str
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """All options, the mount's own first, each once."""
+        return tuple(dict.fromkeys((self.options + "," + self.super_options).split(",")))
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A running program; fields that could not be read are "" (another user's, without root)."""
+
+    pid: int
+    name: str
+    user: str
+    executable: str
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Socket:
+    """A listening socket: protocol "tcp", "tcp6", "udp", "udp6", or "unix" with a path as address."""
+
+    protocol: str
+    address: str
+    port: int
+    process: str
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """A network interface and its addresses (IPv6 without scope suffix)."""
+
+    name: str
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user account. The class of the password hash, never the hash, is known to later chapters."""
+
+    name: str
+    uid: int
+    gid: int
+    home: str
+    shell: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group and its members by name."""
+
+    name: str
+    gid: int
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """os-release, read by the distro package; ``family`` is "debian", "rhel" or the id itself."""
+
+    id: str
+    name: str
+    version: str
+    codename: str
+    family: str
+    support_end: str  # ISO date, or "" where the distribution does not say
+
+
+@dataclass(frozen=True, slots=True)
+class Privileges:
+    """Who asks: effective uid, login name behind sudo, and where the session comes from.
+
+    ``session`` is the address of the SSH client, or "" at the console or when it is not known.
+    """
+
+    uid: int
+    user: str
+    session: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """uname: host name, release, machine."""
+
+    hostname: str
+    release: str
+    machine: str
+
+
+# --- what can be asked ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Question(Generic[T_co]):
+    """A question with an answer of type T_co. Its class name and fields are its key in a recording."""
+
+    cost: ClassVar[Cost] = Cost.CHANGE
+
+
+@dataclass(frozen=True, slots=True)
+class File(Question[str]):
+    """The text of a regular or kernel file; bytes that are not UTF-8 come as surrogate escapes."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class KernelFile(Question[str]):
+    """The text of a file in /proc or /sys that may move by itself, stripped of its last newline."""
+
+    path: str
+    cost: ClassVar[Cost] = Cost.TICK
+
+
+@dataclass(frozen=True, slots=True)
+class Folder(Question[tuple[Entry, ...]]):
+    """The entries of a folder, by name."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Link(Question[str]):
+    """Where a symbolic link points, as written; Unread FAILED when the path is no link."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stat(Question[Status]):
+    """The status of a path itself (a link is not followed)."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceUsed(Question[Usage]):
+    """How full the file system of a path is."""
+
+    path: str
+    cost: ClassVar[Cost] = Cost.TICK
+
+
+@dataclass(frozen=True, slots=True)
+class Command(Question[Output]):
+    """What a command prints. Fixed words, or kernel names of devices that match a strict pattern; no shell."""
+
+    argv: tuple[str, ...]
+    needs_root: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Search(Question[tuple[str, ...]]):
+    """Paths below folders of one file system each, found by a named rule. Slow: on demand only.
+
+    ``rule`` is "executable" (regular files with an execute bit) or "device" (block and character
+    devices).
+    """
+
+    rule: str
+    below: tuple[str, ...]
+    cost: ClassVar[Cost] = Cost.DEMAND
+
+
+@dataclass(frozen=True, slots=True)
+class Mounts(Question[tuple[Mount, ...]]):
+    """What is mounted, in the order of mountinfo."""
+
+    cost: ClassVar[Cost] = Cost.TICK
+
+
+@dataclass(frozen=True, slots=True)
+class Sockets(Question[tuple[Socket, ...]]):
+    """What listens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Processes(Question[tuple[Process, ...]]):
+    """What runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interfaces(Question[tuple[Interface, ...]]):
+    """The network interfaces."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts(Question[tuple[Account, ...]]):
+    """The accounts of /etc/passwd."""
+
+
+@dataclass(frozen=True, slots=True)
+class Groups(Question[tuple[Group, ...]]):
+    """The groups of /etc/group."""
+
+
+@dataclass(frozen=True, slots=True)
+class DistributionIs(Question[Distribution]):
+    """Which distribution this is."""
+
+
+@dataclass(frozen=True, slots=True)
+class PrivilegesAre(Question[Privileges]):
+    """Who asks."""
+
+
+@dataclass(frozen=True, slots=True)
+class KernelIs(Question[Kernel]):
+    """The running kernel and host name; on an image, only the host name is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clock(Question[float]):
+    """Seconds since the epoch."""
+
+    cost: ClassVar[Cost] = Cost.TICK
+
+
+@dataclass(frozen=True, slots=True)
+class BootId(Question[str]):
+    """The kernel's id of this boot."""
+
+
+QUESTIONS: Mapping[str, type[Question[Any]]] = {
+    cls.__name__: cls
+    for cls in (
+        File,
+        KernelFile,
+        Folder,
+        Link,
+        Stat,
+        SpaceUsed,
+        Command,
+        Search,
+        Mounts,
+        Sockets,
+        Processes,
+        Interfaces,
+        Accounts,
+        Groups,
+        DistributionIs,
+        PrivilegesAre,
+        KernelIs,
+        Clock,
+        BootId,
+    )
+}
+
+
+class Host(Protocol):
+    """Where answers come from: the live system, a mounted image, or a recording."""
+
+    name: str  # "live", "image" or "recording"
+    label: str  # what a person reads: "this host", the folder, the file
+
+    def answer(self, question: Question[T]) -> tuple[T | Unread, float]:
+        """The answer and when it was read (epoch seconds). Never raises for what a host may hold."""
+        ...
+
+
+class Snapshot:
+    """The answers of one pass. Asking twice gives the same answer; a frozen one asks no more.
+
+    Questions that cost a search of file systems are answered only when the snapshot is ``deep``.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        kept: Mapping[Question[Any], tuple[Any, float]] | None = None,
+        *,
+        deep: bool = False,
+    ) -> None:
+        self.host = host
+        self.deep = deep
+        self._answers: dict[Question[Any], tuple[Any, float]] = dict(kept or {})
+        self._derived: dict[Callable[[Snapshot], Any], Any] = {}
+        self._frozen = False
+
+    def ask(self, question: Question[T]) -> T | Unread:
+        """The answer to ``question``."""
+        return self.ask_timed(question)[0]
+
+    def ask_timed(self, question: Question[T]) -> tuple[T | Unread, float]:
+        """The answer, and when it was read (epoch seconds)."""
+        known = self._answers.get(question)
+        if known is None:
+            if question.cost is Cost.DEMAND and not self.deep and self.host.name != "recording":
+                return Unread(Reason.ON_DEMAND), 0.0
+            if self._frozen:
+                return Unread(Reason.NOT_RECORDED), 0.0
+            known = self.host.answer(question)
+            self._answers[question] = known
+        return cast("tuple[T | Unread, float]", known)
+
+    def derive(self, work_out: Callable[[Snapshot], T]) -> T:
+        """What ``work_out`` makes of this snapshot, worked out once: for what many resources need."""
+        if work_out not in self._derived:
+            self._derived[work_out] = work_out(self)
+        return cast("T", self._derived[work_out])
+
+    def freeze(self) -> Snapshot:
+        """Ask nothing more: what was not asked is NOT_RECORDED from now on."""
+        self._frozen = True
+        return self
+
+    def refreshed(self, *costs: Cost) -> Snapshot:
+        """A new snapshot of the same host that asks again what has one of ``costs``, and keeps the rest."""
+        kept = {question: known for question, known in self._answers.items() if question.cost not in costs}
+        return Snapshot(self.host, kept, deep=self.deep)
+
+    def with_answers(self, answers: Mapping[Question[Any], Any], at: float) -> Snapshot:
+        """A copy in which these questions have these answers; what a rehearsal stands on."""
+        kept = dict(self._answers)
+        kept.update({question: (answer, at) for question, answer in answers.items()})
+        copy = Snapshot(self.host, kept, deep=self.deep)
+        copy._frozen = self._frozen
+        return copy
+
+    def items(self) -> Iterator[tuple[Question[Any], Any, float]]:
+        """Every question that was asked, with its answer and time."""
+        for question, (answer, at) in self._answers.items():
+            yield question, answer, at
+
+    @property
+    def live(self) -> bool:
+        """Whether the running side can be seen: not on an image."""
+        return self.host.name != "image"
+
+    @property
+    def taken_at(self) -> float:
+        """The host's clock at the pass (epoch seconds); recorded with a recording."""
+        now = self.ask(Clock())
+        return now if isinstance(now, float) else 0.0
+
+
+def fields(question: Question[Any]) -> tuple[Any, ...]:
+    """The fields of a question, in order: its key in a recording, after its class name."""
+    return tuple(getattr(question, field.name) for field in dataclasses.fields(question))
