@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TypeVar, cast
 
+from hardentui.errors import InputError
 from hardentui.i18n import _
 from hardentui.model import Action, Checklists, Decision, Plan, Recommendation
 from hardentui.operations import (
@@ -29,7 +30,7 @@ from hardentui.resources import RESOURCES
 O = TypeVar("O", bound=Operation)  # noqa: E741 - the operation's kind
 
 
-class ConflictError(Exception):
+class ConflictError(InputError):
     """Decisions of a plan that cannot hold together; the sentence names them."""
 
 
@@ -175,7 +176,7 @@ def _join_values(first: SetSysctl, second: SetSysctl) -> SetSysctl:
     # One that only restores what another change resets gives way to one that was decided.
     if first.before == first.after:
         return second
-    if second.before == second.after or first.after == second.after:
+    if second.after in {second.before, first.after}:
         return first
     raise _conflict(first, second)
 

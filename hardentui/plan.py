@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hardentui import __version__, i18n
+from hardentui.errors import InputError
 from hardentui.model import Action, Decision, Fact, Finding, HostIdentity, Plan
 from hardentui.tables import MistakesError, Report, Table, read_toml
 
@@ -29,7 +30,7 @@ FORMAT = 1
 _REASON = 10  # characters that a waiver's reason has at least
 
 
-class PlanError(Exception):
+class PlanError(InputError):
     """A plan that cannot be saved where it should be; the sentence says why, and nothing was changed."""
 
 
@@ -318,7 +319,7 @@ def _toml_fact(value: Any) -> Any:
 
 
 def write(path: Path, text: str, mode: int = 0o600) -> None:
-    """Write a file of ours whole: beside it, synced, renamed over it, with the rights of the user behind sudo.
+    """Write a file of ours whole: beside it, synced, renamed over it; it belongs to the user behind sudo.
 
     Raises:
         PlanError: it cannot be written; what stood there still stands.

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
+from hardentui.errors import InputError
 from hardentui.operations import (
     ChangeSet,
     EnableUnit,
@@ -38,7 +39,7 @@ _WANTS = "/etc/systemd/system/local-fs.target.wants"
 _OF_FILE_SYSTEM = ("hidepid=", "gid=", "size=", "mode=", "uid=")
 
 
-class RehearsalError(Exception):
+class RehearsalError(InputError):
     """An operation that does not fit the facts: the sentence says which."""
 
 

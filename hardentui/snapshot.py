@@ -121,8 +121,10 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """One line of mountinfo: octal escapes undone; ``options`` are the mount's own, ``super_options``
-    those of the file system."""
+    """One line of mountinfo, its octal escapes undone.
+
+    ``options`` are the mount's own, ``super_options`` those of the file system.
+    """
 
     id: int
     parent: int
@@ -278,7 +280,7 @@ class SpaceUsed(Question[Usage]):
 
 @dataclass(frozen=True, slots=True)
 class Command(Question[Output]):
-    """What a command prints. Fixed words, or kernel names of devices that match a strict pattern; no shell."""
+    """What a command prints: fixed words, or device names that match a strict pattern; no shell."""
 
     argv: tuple[str, ...]
     needs_root: bool = False

@@ -11,6 +11,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
+from hardentui.errors import InputError
+
 Key = tuple[str | int, ...]
 E = TypeVar("E", bound=StrEnum)
 V = TypeVar("V")
@@ -22,7 +24,7 @@ _ASSIGNMENT = re.compile(
 _PART = re.compile(r"""[A-Za-z0-9_-]+|"[^"]*"|'[^']*'""")
 
 
-class MistakesError(Exception):
+class MistakesError(InputError):
     """One or more mistakes in a TOML file; each is one line "FILE:LINE: KEY: what is wrong"."""
 
     def __init__(self, mistakes: list[str]) -> None:
@@ -216,9 +218,8 @@ class Table:
         """The tables in a table, by name."""
         inner = self.table(name)
         if inner is not None:
-            for key in inner._data:
-                inner._seen.add(key)
-                yield key, Table(self.report, inner._data[key], (*inner.key, key))
+            for key, value in inner.rest().items():
+                yield key, Table(self.report, value, (*inner.key, key))
 
     def rest(self) -> dict[str, Any]:
         """Everything of this table, as parsed; for tables whose keys are data."""

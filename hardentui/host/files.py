@@ -98,7 +98,7 @@ def _entry_kind(item: os.DirEntry[str]) -> Kind:
 def read_link(path: str) -> str | Unread:
     """Where a symbolic link points, as written."""
     try:
-        return os.readlink(path)
+        return os.readlink(path)  # noqa: PTH115 - no Path is made for each of many reads
     except OSError as error:
         if error.errno == errno.EINVAL:
             return Unread(Reason.FAILED, "not a symbolic link")
@@ -106,7 +106,7 @@ def read_link(path: str) -> str | Unread:
 
 
 def read_status(path: str, *, names: bool = True) -> Status | Unread:
-    """lstat of a path. ``names`` off leaves user and group as numbers (an image has its own)."""
+    """Lstat of a path. ``names`` off leaves user and group as numbers (an image has its own)."""
     try:
         seen = os.lstat(path)
     except OSError as error:
@@ -143,6 +143,7 @@ def _share(used: int, total: int) -> int:
 
 @cache
 def user_name(uid: int) -> str:
+    """The name of a user id, or the number where it has none."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
@@ -151,6 +152,7 @@ def user_name(uid: int) -> str:
 
 @cache
 def group_name(gid: int) -> str:
+    """The name of a group id, or the number where it has none."""
     try:
         return grp.getgrgid(gid).gr_name
     except KeyError:

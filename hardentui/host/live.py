@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from hardentui.host import files
@@ -119,7 +120,7 @@ class LiveHost:
         return True
 
     def _search(self, question: Search) -> tuple[str, ...] | Unread:
-        below = [path for path in question.below if os.path.isdir(path) and not self._is_on_network(path)]
+        below = [path for path in question.below if not self._is_on_network(path) and Path(path).is_dir()]
         if not below:
             return ()
         argv = ("find", *below, "-xdev", *_RULES[question.rule], "-print0")

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from hardentui.errors import InputError
 from hardentui.snapshot import (
     QUESTIONS,
     Account,
@@ -55,7 +56,7 @@ _ANSWERS = {
 _ENUMS = {"kind": Kind, "reason": Reason}
 
 
-class RecordingError(Exception):
+class RecordingError(InputError):
     """A file that is no recording; the sentence names the file and what was expected."""
 
 
@@ -104,6 +105,11 @@ class RecordedHost:
         return cast(
             "tuple[T | Unread, float]", self._answers.get(question, (Unread(Reason.NOT_RECORDED), 0.0))
         )
+
+
+def demo_host() -> RecordedHost:
+    """The recorded host that ships with the package: made up of a real system, and free of secrets."""
+    return RecordedHost(Path(__file__).parent / "demo.json", "demo")
 
 
 def _encode(value: Any) -> Any:

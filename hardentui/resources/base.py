@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Protocol
 
 from hardentui.model import Fact, Gap, Observation, Provenance, Reading, Recommendation
 from hardentui.operations import Change
-from hardentui.snapshot import Snapshot, Unread
+from hardentui.snapshot import File, Reason, Snapshot, Unread
 
 
 class Resource(Protocol):
@@ -41,6 +42,14 @@ def nothing(unread: Unread, place: str) -> Reading:
 def missing(gap: Gap) -> Observation:
     """An observation of a subject that is not there, or of which nothing can be said."""
     return Observation(Reading(gap=gap))
+
+
+def digest(snapshot: Snapshot, path: str) -> str:
+    """The sha256 of a file as it stands, "absent" where there is none, "" where it cannot be read."""
+    text = snapshot.ask(File(path))
+    if isinstance(text, Unread):
+        return "absent" if text.reason is Reason.MISSING else ""
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def text_fact(facts: Mapping[str, Fact], name: str) -> str:

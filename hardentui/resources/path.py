@@ -6,9 +6,10 @@ import re
 from collections.abc import Mapping
 
 from hardentui.i18n import _
-from hardentui.model import Fact, Observation, Reading, Recommendation
+from hardentui.model import Fact, Gap, GapKind, Observation, Reading, Recommendation
 from hardentui.operations import Change, Refusal, SetMode
-from hardentui.resources.base import nothing, one, text_fact
+from hardentui.resources.base import missing, nothing, one, text_fact
+from hardentui.resources.mount import boot
 from hardentui.snapshot import Kind, Snapshot, Stat, Unread
 
 
@@ -25,6 +26,9 @@ class Path:
 
     def observe(self, snapshot: Snapshot, entry: Recommendation) -> Observation:
         """See Resource."""
+        waiting = _unmounted(snapshot, entry.subject)
+        if waiting is not None:
+            return missing(waiting)
         status, at = snapshot.ask_timed(Stat(entry.subject))
         if isinstance(status, Unread):
             reading = nothing(status, entry.subject)
@@ -56,6 +60,14 @@ class Path:
                 owner=owner or text_fact(facts, "owner"),
             ),
         )
+
+
+def _unmounted(snapshot: Snapshot, path: str) -> Gap | None:
+    """A mount point whose file system waits to be mounted by hand shows its own mode, which says nothing."""
+    then = boot.at_boot(snapshot, path) if snapshot.live else None
+    if isinstance(then, boot.BootMount) and not then.automatic and boot.mounted(snapshot, path) is None:
+        return Gap(GapKind.ABSENT, _("{path} is not mounted now (noauto)").format(path=path))
+    return None
 
 
 def _names(uid: int, gid: int) -> str:

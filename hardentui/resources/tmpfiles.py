@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from hardentui.model import Fact, Observation, Provenance, Reading, Recommendation, Role
 from hardentui.operations import Change, Lines, WriteFile
-from hardentui.resources.base import text_fact
+from hardentui.resources.base import digest, text_fact
 from hardentui.resources.mount import boot
 from hardentui.snapshot import File, Folder, Mount, Snapshot, Unread
 
@@ -35,7 +35,7 @@ class Tmpfiles:
             reading = Reading({"": "tmpfs"}, provenance=(Provenance("/proc/self/mountinfo"),))
         else:
             reading = _configured(snapshot, entry.subject)
-        return Observation(None, (reading,), {"before": "absent"}, snapshot.taken_at)
+        return Observation(None, (reading,), {"before": digest(snapshot, _OURS)}, snapshot.taken_at)
 
     def change(self, entry: Recommendation, facts: Mapping[str, Fact], target: str) -> Change:  # noqa: ARG002
         """See Resource."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 
@@ -21,7 +20,7 @@ from hardentui.operations import (
     WriteFile,
     with_words,
 )
-from hardentui.resources.base import list_fact, nothing, text_fact
+from hardentui.resources.base import digest, list_fact, nothing, text_fact
 from hardentui.resources.mount import boot
 from hardentui.snapshot import (
     File,
@@ -29,7 +28,6 @@ from hardentui.snapshot import (
     KernelIs,
     Mount,
     Mounts,
-    Reason,
     Snapshot,
     SpaceUsed,
     Stat,
@@ -120,6 +118,11 @@ def _now(
     place = "/proc/self/mountinfo"
     if isinstance(now, Unread):
         return nothing(now, place)
+    waits = now is None and isinstance(then, boot.BootMount) and not then.automatic
+    if waits and entry.aspect != "options":
+        return Reading(
+            gap=Gap(GapKind.ABSENT, _("{path} is not mounted now (noauto)").format(path=entry.subject))
+        )
     if entry.aspect == "separate":
         value, why = _separate(snapshot, entry.subject, now)
         return Reading({"": value}, provenance=(Provenance(place, text=why),))
@@ -128,7 +131,8 @@ def _now(
         and entry.accept
         and all(_FILE_ONLY.fullmatch(w) for w in entry.accept.operands)
     ):
-        return None
+        unknown = None if isinstance(then, boot.BootMount) else Gap(GapKind.ABSENT, boot.FSTAB)
+        return Reading(gap=unknown) if unknown else None
     if now is None:
         coming = isinstance(then, boot.BootMount) and then.automatic
         if coming or entry.aspect == "fstype":
@@ -164,13 +168,13 @@ def _then(
     if isinstance(then, Unread):
         return nothing(then, boot.FSTAB)
     host = boot.container(snapshot)
-    if then is None or (not then.automatic and entry.aspect != "options"):
+    if then is None:
         if isinstance(now, Mount) and host is not None:
             return Reading(gap=host)
         if entry.aspect == "options" and not isinstance(now, Mount):
             return None
         value = "no" if entry.aspect == "separate" else NOT_MOUNTED
-        return Reading({"": value}, provenance=then.provenance if then else (Provenance(boot.FSTAB),))
+        return Reading({"": value}, provenance=(Provenance(boot.FSTAB),))
     if entry.aspect == "options":
         return Reading({"": ",".join(then.options) or "defaults"}, provenance=then.provenance)
     return Reading({"": "yes" if entry.aspect == "separate" else then.fstype}, provenance=then.provenance)
@@ -196,9 +200,9 @@ def _facts(
         facts["fstab"] = then.fstab.text if then.fstab else ""
         dropin = f"/etc/systemd/system/{then.unit}.d/{_DROPIN}"
         facts["dropin"] = dropin
-        facts["before"] = _digest(snapshot, dropin)
+        facts["before"] = digest(snapshot, dropin)
     if entry.subject == "/tmp":  # noqa: S108 - the mount point, not a file of ours
-        facts["tmp-unit"] = _digest(snapshot, "/etc/systemd/system/tmp.mount")
+        facts["tmp-unit"] = digest(snapshot, "/etc/systemd/system/tmp.mount")
         facts["in-fstab"] = isinstance(then, boot.BootMount) and then.fstab is not None
         facts["shipped"] = isinstance(snapshot.ask(File("/usr/lib/systemd/system/tmp.mount")), str)
     if any(word.startswith("hidepid=") for word in entry.target.split(",")):
@@ -212,13 +216,6 @@ def _facts(
             for path in _DPKG
         )
     return facts
-
-
-def _digest(snapshot: Snapshot, path: str) -> str:
-    text = snapshot.ask(File(path))
-    if isinstance(text, Unread):
-        return "absent" if text.reason is Reason.MISSING else ""
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _hidepid_facts(snapshot: Snapshot) -> dict[str, Fact]:

@@ -30,7 +30,7 @@ _IMPLIED = {
 }
 _PLAIN = frozenset({"suid", "dev", "exec", "rw", "auto", "async", "nouser", "defaults"})
 # The kernel's mounts that systemd makes before it reads fstab, with its own options (mount-setup.c).
-_BUILT_IN = {"/proc": ("proc", "nosuid,nodev,noexec"), "/dev/shm": ("tmpfs", "nosuid,nodev")}
+_BUILT_IN = {"/proc": ("proc", "nosuid,nodev,noexec"), "/dev/shm": ("tmpfs", "nosuid,nodev")}  # noqa: S108
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ def holder(mounts: Iterable[Mount], path: str) -> Mount | None:
     """The mount on which ``path`` lies."""
     best: Mount | None = None
     for mount in mounts:
-        inside = mount.path == "/" or path == mount.path or path.startswith(mount.path + "/")
+        inside = mount.path in {"/", path} or path.startswith(mount.path + "/")
         if inside and (best is None or len(mount.path) >= len(best.path)):
             best = mount
     return best
@@ -186,32 +186,27 @@ def _built_in(path: str, entry: FstabEntry | None, name: str) -> BootMount | Non
     )
 
 
-def _unit(snapshot: Snapshot, name: str, entry: FstabEntry | None) -> BootMount | Unread | None:
-    """The unit file that counts for ``name``, the fstab line standing for the generator's."""
-    places: list[Provenance] = []
-    chosen: tuple[dict[str, str], Provenance] | None = None
-    masked = False
-    fstab_place = Provenance(FSTAB, Role.READ, entry.line, entry.text) if entry else None
-    if entry is not None and entry.path in {"/", "/usr", *_BUILT_IN}:
-        above: tuple[str, ...] = ()
-        below: tuple[str, ...] = ()
-        if entry.path in _BUILT_IN:
-            return None
-    else:
-        above, below = _ABOVE, (*_BELOW, *_LATE)
-    steps: list[str] = [*above, "fstab", *below]
-    for folder in steps:
-        if folder == "fstab":
-            if entry is not None and fstab_place is not None:
-                if chosen is None and not masked:
-                    chosen = ({"Options": entry.options, "Type": entry.fstype}, fstab_place)
-                else:
-                    places.append(_as(fstab_place, Role.BEATEN))
+@dataclass(frozen=True, slots=True)
+class _Definition:
+    """One file that defines a mount unit; ``settings`` None means that the unit is masked there."""
+
+    settings: dict[str, str] | None
+    place: Provenance
+    fstab: FstabEntry | None = None
+
+
+def _definitions(snapshot: Snapshot, name: str, entry: FstabEntry | None) -> list[_Definition] | Unread:
+    """All definitions of a unit, the first counts: the fstab line stands where the generator's unit does."""
+    found: list[_Definition] = []
+    for folder in (*_ABOVE, FSTAB, *_BELOW, *_LATE):
+        if folder == FSTAB:
+            if entry is not None:
+                place = Provenance(FSTAB, line=entry.line, text=entry.text)
+                found.append(_Definition({"Options": entry.options, "Type": entry.fstype}, place, entry))
             continue
         path = f"{folder}/{name}"
         if snapshot.ask(Link(path)) == "/dev/null":
-            masked = masked or chosen is None
-            places.append(Provenance(path, Role.WINS if chosen is None else Role.BEATEN, text="/dev/null"))
+            found.append(_Definition(None, Provenance(path, text="/dev/null")))
             continue
         text = snapshot.ask(File(path))
         if isinstance(text, Unread):
@@ -219,39 +214,46 @@ def _unit(snapshot: Snapshot, name: str, entry: FstabEntry | None) -> BootMount 
                 return text
             continue
         settings = _settings(text)
-        if folder in {"/run/systemd/generator"} and settings.get("SourcePath") == FSTAB:
-            continue  # made from the fstab of the last daemon-reload; the file itself is the truth
-        place = Provenance(path, text=f"Options={settings.get('Options', '')}")
-        if chosen is None and not masked:
-            chosen = (settings, place)
-        else:
-            places.append(_as(place, Role.BEATEN))
-    if masked or chosen is None:
+        # The generator's own unit shows the fstab of the last daemon-reload; the file itself is the truth.
+        if settings.get("SourcePath") != FSTAB:
+            found.append(
+                _Definition(settings, Provenance(path, text=f"Options={settings.get('Options', '')}"))
+            )
+    return found
+
+
+def _unit(snapshot: Snapshot, name: str, entry: FstabEntry | None) -> BootMount | Unread | None:
+    """What a unit will mount, with its drop-ins; None where it is masked or not there."""
+    if entry is not None and entry.path in _BUILT_IN:
         return None
-    settings, place = chosen
+    found = _definitions(snapshot, name, entry)
+    if isinstance(found, Unread):
+        return found
+    if not found or found[0].settings is None:
+        return None
     dropins = _dropins(snapshot, name)
     if isinstance(dropins, Unread):
         return dropins
-    options, winner = settings.get("Options", ""), place
+    chosen, beaten = found[0], [other.place for other in found[1:]]
+    settings = found[0].settings
+    options, winner, by_fstab = settings.get("Options", ""), chosen.place, chosen.fstab
     for text, dropin in dropins:
         changed = _settings(text)
         if "Options" in changed:
-            places.append(_as(winner, Role.BEATEN))
+            beaten.append(winner)
             options, winner = changed["Options"], Provenance(dropin, text=f"Options={changed['Options']}")
-    options = options.replace("%%", "%")
+            by_fstab = None
+    options = options.replace("%%", "%") if by_fstab is None else options
     words = normalise(options)
-    automatic = _pulled(snapshot, name) or (
-        entry is not None and ("noauto" not in words or "x-systemd.automount" in words)
-    )
-    by_fstab = entry if place == fstab_place else None
+    by_line = entry is not None and ("noauto" not in words or "x-systemd.automount" in words)
     return BootMount(
         fstype=settings.get("Type", ""),
         options=words,
-        automatic=automatic,
+        automatic=by_line or name in snapshot.derive(wanted_units),
         unit=name,
-        fstab=by_fstab if winner is place else None,
+        fstab=by_fstab,
         raw_options=options,
-        provenance=(_as(winner, Role.WINS), *places),
+        provenance=(_as(winner, Role.WINS), *(_as(place, Role.BEATEN) for place in beaten)),
     )
 
 
@@ -306,7 +308,3 @@ def wanted_units(snapshot: Snapshot) -> frozenset[str]:
             if not isinstance(entries, Unread):
                 found |= {entry.name for entry in entries}
     return frozenset(found)
-
-
-def _pulled(snapshot: Snapshot, name: str) -> bool:
-    return name in snapshot.derive(wanted_units)

@@ -6,7 +6,6 @@ each interface by the value that the kernel really uses there, and on ``default`
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -14,7 +13,7 @@ from hardentui.comparison import Comparison, Operator
 from hardentui.i18n import _
 from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation, Role
 from hardentui.operations import Change, Lines, Operation, Refusal, ReplaceLine, SetSysctl, WriteFile
-from hardentui.resources.base import list_fact, missing, table_fact, text_fact
+from hardentui.resources.base import digest, list_fact, missing, table_fact, text_fact
 from hardentui.resources.sysctl import boot, kernel
 from hardentui.snapshot import File, Folder, KernelFile, Reason, Snapshot, Unread
 
@@ -249,7 +248,7 @@ def competition(
     """
     files = snapshot.derive(boot.read_files)
     rivals = {
-        name: [a for a in assignments if any(boot._matches(a, path) for path in paths)]
+        name: [a for a in assignments if any(boot.matches(a, path) for path in paths)]
         for name, assignments in files.names.items()
         if not name.endswith(OURS)
     }
@@ -259,7 +258,7 @@ def competition(
         for path in paths
         for assignments in rivals.values()
         for a in assignments
-        if boot._matches(a, path) and not path.split("/")[-2] in {"all", "default"}
+        if boot.matches(a, path) and path.split("/")[-2] not in {"all", "default"}
     }
     edits = tuple(
         {"line": a.text, "key": a.key}
@@ -267,19 +266,13 @@ def competition(
         if not a.is_glob and a.value is not None and a.key in paths
     )
     path = f"/etc/sysctl.d/{_winning_name(later)}"
-    text = snapshot.ask(File(path))
-    digest = (
-        hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
-        if isinstance(text, str)
-        else ("absent" if text.reason is Reason.MISSING else "")
-    )
     return {
         "values": dict(running),
         "seen": tuple(value for reading in readings for value in reading.values.values()),
         "contested": tuple(sorted(contested)) if len(paths) > 1 else (),
         "edits": edits,
         "dropin": path,
-        "before": digest,
+        "before": digest(snapshot, path),
     }
 
 

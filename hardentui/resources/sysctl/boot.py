@@ -24,7 +24,7 @@ _GLOB = frozenset("*?[")
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """One line of a sysctl file. ``key`` is a path below /proc/sys, perhaps a glob; ``value`` None excludes."""
+    """One line of a sysctl file: ``key`` is a path below /proc/sys or a glob, ``value`` None excludes."""
 
     file: str
     line: int
@@ -56,7 +56,7 @@ class Reader:
 
     def outcome(self, path: str) -> Outcome:
         """What it would write to ``path`` (below /proc/sys, with slashes)."""
-        matching = [a for a in self.assignments if _matches(a, path)]
+        matching = [a for a in self.assignments if matches(a, path)]
         explicit = [a for a in matching if a.key == path]
         globs = [a for a in matching if a.is_glob]
         if self.name == SYSTEMD:
@@ -82,7 +82,8 @@ def _last_of_systemd(explicit: list[Assignment]) -> Assignment:
     return winner
 
 
-def _matches(assignment: Assignment, path: str) -> bool:
+def matches(assignment: Assignment, path: str) -> bool:
+    """Whether an assignment names ``path``, itself or by a pattern."""
     if assignment.key == path:
         return True
     if not assignment.is_glob or assignment.value is None:

@@ -146,7 +146,9 @@ def side_effects(key: str, value: str, interfaces: Mapping[str, Sequence[str]]) 
     ``interfaces`` lists the folders below net/ipv4/conf and net/ipv6/conf.
     """
     if key == "net/ipv4/ip_forward":
-        forwarding = {f"net/ipv4/conf/{name}/forwarding": value for name in interfaces.get("net/ipv4/conf", ())}
+        forwarding = {
+            f"net/ipv4/conf/{name}/forwarding": value for name in interfaces.get("net/ipv4/conf", ())
+        }
         return forwarding | {"net/ipv4/conf/all/accept_redirects": "0" if value == "1" else "1"}
     folder, _all, name = key.partition("/all/")
     leaf = LEAVES.get(folder, {}).get(name)

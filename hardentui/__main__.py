@@ -1,0 +1,16 @@
+"""``python -m hardentui`` and the command of the same name."""
+
+from __future__ import annotations
+
+import sys
+
+
+def run() -> None:
+    """Run the command line and exit with its code."""
+    from hardentui.cli import main  # noqa: PLC0415 - the interpreter's start is measured
+
+    sys.exit(main(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    run()

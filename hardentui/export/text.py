@@ -1,0 +1,216 @@
+"""Findings, recommendations and plans as plain text, at most as wide as the terminal."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, datetime
+
+from hardentui.i18n import N_, _
+from hardentui.model import (
+    Action,
+    Checklists,
+    Decision,
+    Finding,
+    Plan,
+    Provenance,
+    Recommendation,
+    Result,
+    Role,
+)
+from hardentui.plan import Standing
+from hardentui.visible import visible
+
+MARKS: Mapping[Result, str] = {
+    Result.PASS: "=",
+    Result.FAIL: "!",
+    Result.UNKNOWN: "?",
+    Result.ERROR: "E",
+    Result.NOTAPPLICABLE: "-",
+    Result.NOTCHECKED: "…",
+    Result.INFORMATIONAL: "i",
+}
+WORDS: Mapping[Result, str] = {
+    Result.PASS: N_("pass"),
+    Result.FAIL: N_("fail"),
+    Result.UNKNOWN: N_("unknown"),
+    Result.ERROR: N_("error"),
+    Result.NOTAPPLICABLE: N_("not applicable"),
+    Result.NOTCHECKED: N_("not checked"),
+    Result.INFORMATIONAL: N_("informational"),
+}
+ACTIONS: Mapping[Action, str] = {
+    Action.APPLY: N_("apply"),
+    Action.WAIVE: N_("waive"),
+    Action.DEFER: N_("defer"),
+    Action.ATTEST: N_("attest"),
+}
+STANDINGS: Mapping[Standing, str] = {
+    Standing.HOLDS: N_("holds"),
+    Standing.EXPIRED: N_("its end date has passed"),
+    Standing.MOVED: N_("no longer holds: the value is not the one that was waived"),
+}
+ROLES: Mapping[Role, str] = {
+    Role.READ: N_("read"),
+    Role.WINS: N_("wins"),
+    Role.BEATEN: N_("beaten"),
+    Role.DEFAULT: N_("default"),
+}
+
+
+def summary(found: Iterable[Finding]) -> str:
+    """What was evaluated and what was not, in one sentence; the not evaluated are never left out."""
+    counts = Counter(finding.result for finding in found)
+    evaluated = counts[Result.PASS] + counts[Result.FAIL]
+    rest = ", ".join(
+        f"{counts[result]} {_(WORDS[result])}"
+        for result in (
+            Result.UNKNOWN,
+            Result.ERROR,
+            Result.NOTCHECKED,
+            Result.NOTAPPLICABLE,
+            Result.INFORMATIONAL,
+        )
+        if counts[result]
+    )
+    first = _("Evaluated {evaluated} of {all}: {passed} pass, {failed} fail.").format(
+        evaluated=evaluated, all=counts.total(), passed=counts[Result.PASS], failed=counts[Result.FAIL]
+    )
+    return first + (" " + _("Not evaluated: {rest}.").format(rest=rest) if rest else "")
+
+
+def table(found: Iterable[Finding], plan: Plan, width: int) -> Iterator[str]:
+    """Findings by chapter and section, one line each, and under it why it does not pass."""
+    section = ""
+    name_width = max(30, min(46, width // 2))
+    for finding in found:
+        entry = finding.recommendation
+        if section != (section := f"{entry.chapter} / {entry.section}"):
+            yield f"\n{section}"
+        decision = plan.decision(entry.id)
+        decided = f"  [{_(ACTIONS[decision.action])}]" if decision else ""
+        value = finding.running or finding.boot
+        word = _(WORDS[finding.result])[:14]
+        line = f" {MARKS[finding.result]} {word:14} {entry.id:{name_width}} {value}{decided}"
+        yield _cut(visible(line), width)
+        if finding.result not in {Result.PASS, Result.NOTAPPLICABLE}:
+            yield from _wrapped(finding.message, width, "     ")
+
+
+def explain(
+    entry: Recommendation, finding: Finding | None, checklists: Checklists, width: int
+) -> Iterator[str]:
+    """All that is known of one recommendation, and of this host under it."""
+    yield f"{entry.id}"
+    yield from _wrapped(str(entry.title), width, "")
+    yield ""
+    if finding is not None:
+        yield from _labelled(_("Result"), f"{_(WORDS[finding.result])}: {finding.message}", width)
+        yield from _labelled(_("Running"), finding.running or "-", width)
+        yield from _labelled(_("Boot"), finding.boot or "-", width)
+        for place in finding.provenance:
+            yield from _labelled("", show_place(place), width)
+    if entry.accept is not None:
+        yield from _labelled(_("Expected"), entry.accept.describe(), width)
+    if entry.target:
+        yield from _labelled(_("Target"), entry.target, width)
+    yield from _labelled(_("Level"), f"{entry.level.value} ({entry.level_by})", width)
+    yield from _labelled(_("Severity"), entry.severity.value, width)
+    yield from _labelled(_("Why"), str(entry.why), width)
+    yield from _labelled(_("Risk"), str(entry.risk), width)
+    for hazard in finding.hazards if finding else ():
+        yield from _labelled(_("Hazard"), hazard.text, width)
+    for erratum in entry.errata:
+        text = _("the source says: {says} Right is: {right} Because: {why}").format(
+            says=erratum.says, right=erratum.right, why=erratum.why
+        )
+        yield from _labelled(_("Erratum {id}").format(id=erratum.id), text, width)
+    if entry.attest:
+        yield from _labelled(_("Asked"), str(entry.attest), width)
+    if entry.procedure:
+        yield from _labelled(_("By hand"), str(entry.procedure), width)
+    yield from _labelled(_("Source"), sources(entry, checklists), width)
+
+
+def sources(entry: Recommendation, checklists: Checklists) -> str:
+    """The sources of a recommendation, with the titles of their documents."""
+    named = []
+    for source in entry.sources:
+        document = checklists.document(source.document)
+        title = f"{document.title} {document.edition}" if document else source.document
+        named.append(f"{title}, {source.place}")
+    return "; ".join(named)
+
+
+def show_place(place: Provenance) -> str:
+    """A place that was read, on one line: "/etc/sysctl.d/x.conf:3 wins: key = 1"."""
+    where = f"{place.place}:{place.line}" if place.line else place.place
+    text = f": {place.text}" if place.text else ""
+    role = "" if place.role is Role.DEFAULT else f" {_(ROLES[place.role])}"
+    return visible(f"{where}{role}{text}")
+
+
+def plan(plan_: Plan, standings: Mapping[str, Standing], width: int) -> Iterator[str]:
+    """A plan's answers and decisions."""
+    host = plan_.host
+    yield visible(f"{host.hostname}  {host.distribution}  {host.kernel}  {host.machine_id}")
+    for question, answer in plan_.answers.items():
+        yield visible(f"  {question} = {answer}")
+    for decision in plan_.decisions:
+        yield ""
+        yield from _decision(decision, standings.get(decision.id), width)
+
+
+def _decision(decision: Decision, held: Standing | None, width: int) -> Iterator[str]:
+    line = f"{_(ACTIONS[decision.action])}  {decision.id}"
+    if decision.target:
+        line += f" → {decision.target}"
+    yield _cut(visible(line), width)
+    seen = _("seen {running}, at boot {boot}; recommended {recommended}").format(
+        running=decision.running or "-", boot=decision.boot or "-", recommended=decision.recommended or "-"
+    )
+    yield from _wrapped(seen, width, "  ")
+    if decision.reason:
+        until = _(" until {day}").format(day=decision.until) if decision.until else ""
+        yield from _wrapped(decision.reason + until, width, "  ")
+    if held is not None and held is not Standing.HOLDS:
+        yield from _wrapped(f"! {_(STANDINGS[held])}", width, "  ")
+    yield from _wrapped(_("{who}, {when}").format(who=decision.by, when=decision.at.isoformat()), width, "  ")
+
+
+def differences(old: Plan, new: Plan) -> Iterator[str]:
+    """What changed from one plan to another, a line each."""
+    for question in sorted({*old.answers, *new.answers}):
+        before, after = old.answers.get(question, "-"), new.answers.get(question, "-")
+        if before != after:
+            yield visible(f"  {question}: {before} → {after}")
+    for id_ in dict.fromkeys([d.id for d in old.decisions] + [d.id for d in new.decisions]):
+        first, second = old.decision(id_), new.decision(id_)
+        before, after = _short(first), _short(second)
+        if before != after:
+            yield visible(f"  {id_}: {before} → {after}")
+
+
+def _short(decision: Decision | None) -> str:
+    if decision is None:
+        return "-"
+    until: date | datetime | str = decision.until or ""
+    return " ".join(filter(None, (_(ACTIONS[decision.action]), decision.target, decision.reason, str(until))))
+
+
+def _labelled(label: str, text: str, width: int) -> Iterator[str]:
+    first = f"{label:10} "
+    for paragraph in text.splitlines() or [""]:
+        yield from textwrap.wrap(
+            visible(paragraph), max(40, width), initial_indent=first, subsequent_indent=" " * 11
+        ) or [first.rstrip()]
+        first = " " * 11
+
+
+def _wrapped(text: str, width: int, indent: str) -> Iterator[str]:
+    yield from textwrap.wrap(visible(text), max(40, width), initial_indent=indent, subsequent_indent=indent)
+
+
+def _cut(line: str, width: int) -> str:
+    return line if len(line) <= width else line[: width - 1] + "…"

@@ -1,0 +1,148 @@
+"""The one table of keys: bindings, the key bar and the help are all made from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from textual.binding import Binding
+
+from hardentui.i18n import N_
+
+
+class Place(StrEnum):
+    """Where a key works."""
+
+    EVERYWHERE = N_("Everywhere")
+    LISTS = N_("In a list")
+    OVERVIEW = N_("Overview")
+    WALK = N_("Chapter")
+    QUESTIONS = N_("Questions")
+    PLAN = N_("Plan")
+    PANEL = N_("Decision panel")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key: what is pressed (Textual's names), what a reader sees of it, what it does.
+
+    ``bar`` orders the keys of the key bar, which holds seven at most; 0 keeps a key out of it.
+    """
+
+    place: Place
+    keys: str
+    shown: str
+    action: str
+    label: str
+    help: str
+    bar: int = 0
+
+
+KEYS: tuple[Key, ...] = (
+    Key(Place.EVERYWHERE, "question_mark", "?", "app.help", N_("Help"), N_("this list of keys"), 70),
+    Key(Place.EVERYWHERE, "escape", "Esc", "back", N_("Back"), N_("close the panel, or go back"), 0),
+    Key(
+        Place.EVERYWHERE,
+        "q",
+        "q",
+        "app.leave",
+        N_("Quit"),
+        N_("leave; what was decided is already saved"),
+        0,
+    ),
+    Key(
+        Place.EVERYWHERE,
+        "A",
+        "A",
+        "app.questions",
+        N_("Answer"),
+        N_("answer what the machine cannot know"),
+        0,
+    ),
+    Key(Place.EVERYWHERE, "p", "p", "app.plan", N_("Plan"), N_("review the plan and export the script"), 0),
+    Key(Place.EVERYWHERE, "r", "r", "app.reread", N_("Re-read"), N_("read all facts of the host again"), 0),
+    Key(Place.EVERYWHERE, "L", "L", "app.language", N_("Language"), N_("English or French"), 0),
+    Key(Place.EVERYWHERE, "T", "T", "app.next_theme", N_("Colours"), N_("dark, light, high contrast"), 0),
+    Key(Place.LISTS, "down,j", "j", "cursor_down", N_("Down"), N_("next line (or arrow down)")),
+    Key(Place.LISTS, "up,k", "k", "cursor_up", N_("Up"), N_("previous line (or arrow up)")),
+    Key(Place.LISTS, "pagedown,space", "Space", "page_down", N_("Page"), N_("a page down (or page down)")),
+    Key(Place.LISTS, "pageup,b", "b", "page_up", N_("Page up"), N_("a page up (or page up)")),
+    Key(Place.LISTS, "home,g", "g", "scroll_top", N_("Top"), N_("first line (or Home)")),
+    Key(Place.LISTS, "end,G", "G", "scroll_bottom", N_("End"), N_("last line (or End)")),
+    Key(Place.LISTS, "enter", "Enter", "select_cursor", N_("Open"), N_("open, choose, or show more")),
+    Key(Place.OVERVIEW, "enter", "Enter", "open", N_("Open"), N_("walk the chapter"), 10),
+    Key(
+        Place.OVERVIEW,
+        "n",
+        "n",
+        "next_open",
+        N_("Next"),
+        N_("the next point that waits for a decision"),
+        20,
+    ),
+    Key(
+        Place.OVERVIEW,
+        "A",
+        "A",
+        "app.questions",
+        N_("Answer"),
+        N_("answer what the machine cannot know"),
+        30,
+    ),
+    Key(Place.OVERVIEW, "p", "p", "app.plan", N_("Plan"), N_("review the plan and export the script"), 40),
+    Key(Place.OVERVIEW, "r", "r", "app.reread", N_("Re-read"), N_("read all facts of the host again"), 50),
+    Key(Place.OVERVIEW, "q", "q", "app.leave", N_("Quit"), N_("leave; what was decided is already saved"), 60),
+    Key(Place.OVERVIEW, "1,2,3,4,5,6", "1-6", "chapter", N_("Chapter"), N_("walk that chapter")),
+    Key(Place.WALK, "a", "a", "apply", N_("Apply"), N_("put the change into the plan, with a value"), 10),
+    Key(Place.WALK, "w", "w", "waive", N_("Waive"), N_("leave it as it is: a reason and an end date"), 20),
+    Key(Place.WALK, "d", "d", "defer", N_("Defer"), N_("decide later"), 30),
+    Key(Place.WALK, "e", "e", "attest", N_("Attest"), N_("say what you have seen, where no tool can see")),
+    Key(Place.WALK, "u", "u", "undo", N_("Undo"), N_("take the decision back")),
+    Key(
+        Place.WALK,
+        "n",
+        "n",
+        "next_open",
+        N_("Next"),
+        N_("the next point that waits for a decision"),
+        40,
+    ),
+    Key(Place.WALK, "f", "f", "filter", N_("Filter"), N_("all, failing, undecided, unknown"), 50),
+    Key(Place.WALK, "slash", "/", "search", N_("Find"), N_("show only what contains a word"), 60),
+    Key(Place.WALK, "t", "t", "lesson", N_("Lesson"), N_("the course's text of this section, and back")),
+    Key(Place.WALK, "enter", "Enter", "more", N_("More"), N_("the details alone, and back")),
+    Key(Place.WALK, "J", "J", "detail_down", N_("Scroll"), N_("scroll the details down")),
+    Key(Place.WALK, "K", "K", "detail_up", N_("Scroll up"), N_("scroll the details up")),
+    Key(Place.WALK, "right_square_bracket", "]", "chapter(1)", N_("Chapter"), N_("the next chapter")),
+    Key(Place.WALK, "left_square_bracket", "[", "chapter(-1)", N_("Chapter"), N_("the chapter before")),
+    Key(Place.QUESTIONS, "enter", "Enter", "choose", N_("Choose"), N_("this is the answer"), 10),
+    Key(Place.QUESTIONS, "u", "u", "undo", N_("Undo"), N_("take the answer back"), 20),
+    Key(Place.QUESTIONS, "escape", "Esc", "back", N_("Back"), N_("back to where you were"), 30),
+    Key(Place.PLAN, "v,tab", "v", "view", N_("View"), N_("changes, rehearsed result, script"), 10),
+    Key(Place.PLAN, "x", "x", "export", N_("Export"), N_("write the script beside the plan"), 20),
+    Key(Place.PLAN, "J", "J", "detail_down", N_("Scroll"), N_("scroll the details down"), 30),
+    Key(Place.PLAN, "K", "K", "detail_up", N_("Scroll up"), N_("scroll the details up")),
+    Key(Place.PLAN, "escape", "Esc", "back", N_("Back"), N_("back to where you were"), 40),
+    Key(Place.PANEL, "enter", "Enter", "record", N_("Record"), N_("put the decision into the plan"), 10),
+    Key(Place.PANEL, "tab", "Tab", "app.focus_next", N_("Next field"), N_("the next field"), 20),
+    Key(Place.PANEL, "escape", "Esc", "back", N_("Leave"), N_("leave without a decision"), 30),
+)
+
+
+def bindings(*places: Place) -> list[Binding | tuple[str, str] | tuple[str, str, str]]:
+    """The Textual bindings of some places."""
+    found: list[Binding | tuple[str, str] | tuple[str, str, str]] = []
+    for key in KEYS:
+        if key.place not in places:
+            continue
+        for one in key.keys.split(","):
+            action = f"{key.action}({one})" if one.isdigit() else key.action
+            found.append(Binding(one, action, key.label, show=False))
+    return found
+
+
+def bar(place: Place) -> tuple[Key, ...]:
+    """The keys that the key bar shows at this place, in its order."""
+    common = {Place.EVERYWHERE} if place is not Place.PANEL else set()
+    shown = [key for key in KEYS if key.bar and key.place in {place, *common}]
+    return tuple(sorted(shown, key=lambda key: key.bar))

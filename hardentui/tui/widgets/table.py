@@ -1,0 +1,104 @@
+"""The list of everything: a DataTable of prepared cells that repaints only what moved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.text import Text
+from textual.coordinate import Coordinate
+from textual.widgets import DataTable
+
+from hardentui.tui.keys import Place, bindings
+
+_LEAST = 8  # cells of a flexible column, however small the terminal
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column: its heading, and its width in cells with the gap after it; 0 takes what is left."""
+
+    heading: Text
+    width: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row: what it is about, and its cells."""
+
+    key: str
+    cells: tuple[Text, ...]
+
+
+class FactsTable(DataTable[Text]):
+    """Rows of facts with a cursor."""
+
+    BINDINGS = bindings(Place.LISTS)
+
+    def __init__(self, *, id: str) -> None:  # noqa: A002 - Textual's word
+        super().__init__(id=id, cursor_type="row", cell_padding=0, zebra_stripes=False)
+        self._columns: tuple[tuple[Text, int], ...] = ()
+        self._rows: list[Row] = []
+
+    @property
+    def current(self) -> str:
+        """The key of the row under the cursor; "" in an empty table."""
+        return self._rows[self.cursor_row].key if 0 <= self.cursor_row < len(self._rows) else ""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of all rows, in order."""
+        return tuple(row.key for row in self._rows)
+
+    def fill(self, columns: Sequence[Column], rows: Sequence[Row]) -> None:
+        """Show these rows. The cursor stays on its row, or near it when that is gone."""
+        sized = self._sized(columns)
+        shown = [_cut(row, sized) for row in rows]
+        if sized == self._columns and [r.key for r in shown] == list(self.keys):
+            self._bring_up_to_date(shown)
+            return
+        current, at = self.current, self.cursor_row
+        self._columns, self._rows = sized, shown
+        self.clear(columns=True)
+        for heading, width in sized:
+            self.add_column(heading, width=width)
+        for row in shown:
+            self.add_row(*row.cells)
+        self.go_to(current) or self._put_cursor(min(at, len(shown) - 1))
+
+    def go_to(self, key: str) -> bool:
+        """Put the cursor on this row; False when there is none."""
+        if key not in self.keys:
+            return False
+        self._put_cursor(self.keys.index(key))
+        return True
+
+    def _put_cursor(self, at: int) -> None:
+        if at >= 0:
+            self.move_cursor(row=at, animate=False)
+
+    def _bring_up_to_date(self, rows: list[Row]) -> None:
+        for at, (old, new) in enumerate(zip(self._rows, rows, strict=True)):
+            for place, (was, now) in enumerate(zip(old.cells, new.cells, strict=True)):
+                if (was.plain, was.style) != (now.plain, now.style):
+                    self.update_cell_at(Coordinate(at, place), now)
+        self._rows = rows
+
+    def _sized(self, columns: Sequence[Column]) -> tuple[tuple[Text, int], ...]:
+        taken = sum(column.width for column in columns)
+        flexible = sum(not column.width for column in columns)
+        room = self.scrollable_content_region.width or self.app.size.width
+        rest = max((room - taken) // flexible, _LEAST) if flexible else 0
+        return tuple((_fit(c.heading, c.width or rest), c.width or rest) for c in columns)
+
+
+def _cut(row: Row, columns: tuple[tuple[Text, int], ...]) -> Row:
+    cells = (_fit(cell, width) for cell, (_heading, width) in zip(row.cells, columns, strict=True))
+    return Row(row.key, tuple(cells))
+
+
+def _fit(text: Text, width: int) -> Text:
+    """``text`` in one cell less than ``width``: the gap to the next column."""
+    cut = text.copy()
+    cut.truncate(max(width - 1, 1), overflow="ellipsis")
+    return cut
