@@ -62,3 +62,11 @@ def moves(before: Session, after: Session) -> Mapping[str, Move]:
 def _answers(snapshot: Snapshot) -> Iterator[tuple[Question[Any], Any]]:
     # The clock always moves, and nothing is judged by it.
     return ((question, answer) for question, answer, _at in snapshot.items() if question != Clock())
+
+
+def looks(session: Session) -> list[tuple[object, ...]]:
+    """All that a screen shows of the findings, to see whether another pass changed anything."""
+    return [
+        (f.recommendation.id, f.result, f.message, f.running, f.boot, f.drift, f.hazards, f.provenance)
+        for f in session.findings
+    ]

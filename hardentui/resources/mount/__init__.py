@@ -203,6 +203,7 @@ def _facts(
         facts["before"] = digest(snapshot, dropin)
     if entry.subject == "/tmp":  # noqa: S108 - the mount point, not a file of ours
         facts["tmp-unit"] = digest(snapshot, "/etc/systemd/system/tmp.mount")
+        facts["tmp-dropin"] = digest(snapshot, f"/etc/systemd/system/tmp.mount.d/{_DROPIN}")
         facts["in-fstab"] = isinstance(then, boot.BootMount) and then.fstab is not None
         facts["shipped"] = isinstance(snapshot.ask(File("/usr/lib/systemd/system/tmp.mount")), str)
     if any(word.startswith("hidepid=") for word in entry.target.split(",")):
@@ -245,19 +246,19 @@ def _make_tmpfs(entry: Recommendation, facts: Mapping[str, Fact]) -> Change:
         return Refusal(_("only /tmp can become a tmpfs by a script"))
     if facts.get("in-fstab"):
         return Refusal(_("/etc/fstab already mounts /tmp otherwise: change that line by hand"))
-    operations: list[Operation] = []
-    if not facts.get("shipped"):
-        operations.append(
-            WriteFile(
-                owners=(entry.id,),
-                can_lock_out=True,
-                path="/etc/systemd/system/tmp.mount",
-                before=text_fact(facts, "tmp-unit"),
-                parts=(Lines(owner=entry.id, lines=_TMP_MOUNT),),
-            )
-        )
+    # A unit that the distribution ships gives no noexec: a drop-in adds it.
+    shipped = facts.get("shipped") is True
+    options = next(line for line in _TMP_MOUNT if line.startswith("Options="))
+    write = WriteFile(
+        owners=(entry.id,),
+        can_lock_out=True,
+        path=f"/etc/systemd/system/tmp.mount.d/{_DROPIN}" if shipped else "/etc/systemd/system/tmp.mount",
+        before=text_fact(facts, "tmp-dropin" if shipped else "tmp-unit"),
+        unique=shipped,
+        parts=(Lines(owner=entry.id, lines=("[Mount]", options) if shipped else _TMP_MOUNT),),
+    )
     return (
-        *operations,
+        write,
         ReloadManager(owners=(entry.id,)),
         EnableUnit(owners=(entry.id,), unit="tmp.mount"),
     )
@@ -272,6 +273,8 @@ class _Options:
         self._words = [self._resolved(word) for word in target.split(",")]
 
     def _resolved(self, word: str) -> str:
+        if word == "hidepid=invisible" and text_fact(self._facts, "shown") == "2":
+            return "hidepid=2"  # before 5.8 the kernel knows the number only
         return f"gid={text_fact(self._facts, 'gid')}" if word == "gid=*" else word
 
     def change(self) -> Change:

@@ -50,7 +50,7 @@ class BootMount:
     """What will be mounted somewhere at boot, or could be.
 
     ``options`` are normalised words: what is written, with what it implies, without what is undone.
-    ``automatic`` is off for noauto and for units that no target pulls in.
+    ``automatic`` is off for what an fstab line mounts on demand only (noauto).
     """
 
     fstype: str
@@ -246,10 +246,13 @@ def _unit(snapshot: Snapshot, name: str, entry: FstabEntry | None) -> BootMount 
     options = options.replace("%%", "%") if by_fstab is None else options
     words = normalise(options)
     by_line = entry is not None and ("noauto" not in words or "x-systemd.automount" in words)
+    automatic = by_line or name in snapshot.derive(wanted_units)
+    if not automatic and entry is None:
+        return None  # a unit that lies there, and that nothing starts
     return BootMount(
         fstype=settings.get("Type", ""),
         options=words,
-        automatic=by_line or name in snapshot.derive(wanted_units),
+        automatic=automatic,
         unit=name,
         fstab=by_fstab,
         raw_options=options,

@@ -15,7 +15,7 @@ from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading
 from hardentui.operations import Change, Lines, Operation, Refusal, ReplaceLine, SetSysctl, WriteFile
 from hardentui.resources.base import digest, list_fact, missing, table_fact, text_fact
 from hardentui.resources.sysctl import boot, kernel
-from hardentui.snapshot import File, Folder, KernelFile, Reason, Snapshot, Unread
+from hardentui.snapshot import Folder, KernelFile, Reason, Snapshot, Unread
 
 DROPIN = "99-zz-hardentui.conf"
 OURS = "hardentui.conf"

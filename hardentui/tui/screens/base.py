@@ -46,8 +46,8 @@ class HardenScreen(Screen[None]):
         raise NotImplementedError
 
     def on_mount(self) -> None:
-        """Show what there is."""
-        self.call_after_refresh(self.show_state)
+        """Show what there is, in the first frame already."""
+        self.show_state()
 
     def on_screen_resume(self) -> None:
         """Show what moved meanwhile."""
@@ -87,7 +87,7 @@ class HardenScreen(Screen[None]):
 
     def action_back(self) -> None:
         """Back to the screen below."""
-        if len(self.app.screen_stack) > 2:  # noqa: PLR2004 - Textual's own screen, and the overview
+        if len(self.app.screen_stack) > 1:
             self.app.pop_screen()
 
 

@@ -1,0 +1,371 @@
+"""The app: it owns the session, asks workers for facts and saves, and lets the screens show it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.segment import Segments
+from rich.traceback import Traceback
+from textual.app import App
+from textual.screen import Screen
+
+from hardentui import i18n
+from hardentui.i18n import _
+from hardentui.model import Checklists, Decision, Plan
+from hardentui.plan import PlanError, PlanFile
+from hardentui.session import Session
+from hardentui.snapshot import Cost, Host, Snapshot
+from hardentui.tui import facts, terminal, theme
+from hardentui.tui.facts import Move
+from hardentui.tui.keys import Place, bindings
+from hardentui.tui.messages import FactsMoved, FactsRead, NotSaved, PassFailed, Saved
+from hardentui.tui.progress import Tally
+from hardentui.tui.screens.base import HardenScreen
+from hardentui.tui.screens.overview import OverviewScreen
+from hardentui.tui.store import PlanStore
+
+TICK_SECONDS = 5.0
+_SLOW_TICKS = 12  # after so many ticks, what costs more is asked again too
+
+
+def run(
+    checklists: Checklists,
+    host: Host,
+    plan_file: PlanFile | None,
+    plan_path: Path,
+    language: str,
+    *,
+    deep: bool = False,
+) -> int:
+    """Open the screen on a host; the exit status. What was decided is in the plan file when it ends."""
+    i18n.use(language)
+    refused = terminal.refusal(os.environ)
+    if refused:
+        print(refused, file=sys.stderr)  # noqa: T201 - there is no screen to say it on
+        return 1
+    # Textual takes an empty NO_COLOR for a wish, and animates unless it is told not to.
+    if not os.environ.get("NO_COLOR"):
+        os.environ.pop("NO_COLOR", None)
+    store = PlanStore(plan_path, plan_file)
+    app = HardenApp(checklists, host, store, deep=deep)
+    app.run()
+    try:
+        app.save_now()
+    except PlanError as error:
+        sentence = _("the last decisions are not saved: {why}").format(why=error)
+        print(sentence, file=sys.stderr)  # noqa: T201 - the screen is gone
+        return app.return_code or 1
+    return app.return_code or 0
+
+
+class HardenApp(App[int]):
+    """The screen on one session."""
+
+    CSS_PATH = "hardentui.tcss"
+    ENABLE_COMMAND_PALETTE = False  # its words are English only, and it opens for 35 KB
+    BINDINGS = bindings(Place.EVERYWHERE)
+
+    def __init__(
+        self,
+        checklists: Checklists,
+        host: Host,
+        store: PlanStore,
+        *,
+        deep: bool = False,
+        tick_seconds: float = TICK_SECONDS,
+    ) -> None:
+        colours = theme.wanted(os.environ)
+        super().__init__(ansi_color=True if colours == theme.PLAIN else None)
+        for known in theme.THEMES:
+            self.register_theme(known)
+        self.theme = colours
+        self.animation_level = "none"
+        self.checklists = checklists
+        self.host = host
+        self.store = store
+        self.deep = deep
+        self.session: Session | None = None
+        self.moved: dict[str, Move] = {}
+        self.trouble = ""
+        self._tick_seconds = tick_seconds
+        self._turn = 0  # a pass that began in an earlier turn saw other answers or another language
+        self._passing = False
+        self._again: tuple[Cost, ...] | None = None
+        self._ticks = 0
+        self._saving = False
+        self._tally: Tally | None = None
+
+    # --- starting and ending ----------------------------------------------------------------------
+
+    def get_default_screen(self) -> Screen[Any]:
+        """The overview lies below all others."""
+        return OverviewScreen()
+
+    def on_mount(self) -> None:
+        """Watch the terminal; paint first, then read."""
+        if not self.is_headless:
+            terminal.watch(self)
+        self.call_after_refresh(self.read_all)
+
+    def save_now(self) -> None:
+        """Save what is not saved, waiting for it.
+
+        Raises:
+            PlanError: it cannot be saved.
+        """
+        plan = self._worth_saving()
+        if plan is not None:
+            self.store.save(plan)
+
+    async def action_leave(self) -> None:
+        """End; ``run`` saves what a worker did not save yet."""
+        self.exit(return_code=0)
+
+    def _fatal_error(self) -> None:
+        # Textual's own prints the local variables, and with them whatever the host said.
+        lines = self.console.render(Traceback(show_locals=False), self.console.options)
+        self._exit_renderables.append(Segments(lines))
+        self._close_messages_no_wait()
+
+    # --- the state --------------------------------------------------------------------------------
+
+    @property
+    def tally(self) -> Tally | None:
+        """The session as the screens count it; None while the facts are being read."""
+        today = datetime.now().astimezone().date()
+        if self.session is None:
+            return None
+        if self._tally is None or self._tally.session is not self.session or self._tally.today != today:
+            self._tally = Tally(self.session, today)
+        return self._tally
+
+    def show(self) -> None:
+        """Let the screen on top show the state; those below do so when they come up."""
+        if isinstance(self.screen, HardenScreen):
+            self.screen.show_state()
+
+    def decide(self, decision: Decision) -> None:
+        """Take a decision into the plan."""
+        if self.session is not None:
+            self.session = self.session.decided(decision)
+            self._changed()
+
+    def undo(self, id_: str) -> None:
+        """Take the decision about this recommendation back."""
+        if self.session is not None:
+            self.session = self.session.undecided(id_)
+            self._changed()
+
+    def answer(self, question: str, answer: str | None) -> None:
+        """Take an answer into the plan, or out of it; the findings follow."""
+        if self.session is None:
+            return
+        answers = dict(self.session.plan.answers)
+        answers.pop(question, None)
+        if answer is not None:
+            answers[question] = answer
+        self.session = replace(self.session, plan=replace(self.session.plan, answers=answers))
+        self._changed()
+        self._pass()
+
+    def _changed(self) -> None:
+        self._save()
+        self.show()
+
+    # --- facts ------------------------------------------------------------------------------------
+
+    def read_all(self) -> None:
+        """Ask the host everything again."""
+        self.moved.clear()
+        if self.session is None:
+            self._work(self._first_pass)
+        else:
+            self._pass(*Cost)
+
+    def action_reread(self) -> None:
+        """See ``read_all``."""
+        self.read_all()
+        self.show()
+
+    def _pass(self, *costs: Cost) -> None:
+        """Assess anew, with what has one of ``costs`` asked again. Passes never overlap."""
+        self._turn += 1
+        if self._passing:
+            self._again = tuple({*(self._again or ()), *costs})
+            return
+        session, turn = self.session, self._turn
+        if session is not None:
+            self._passing = True
+            self._work(lambda: self._whole_pass(session, turn, costs))
+
+    def _tick(self) -> None:
+        if self.session is None or self._passing:
+            return
+        self._ticks += 1
+        costs = (Cost.TICK,) if self._ticks % _SLOW_TICKS else (Cost.TICK, Cost.CHANGE)
+        session, turn = self.session, self._turn
+        self._passing = True
+        self._work(lambda: self._light_pass(session, turn, costs))
+
+    def _work(self, job: Any) -> None:
+        self.run_worker(job, thread=True, exit_on_error=False, group="facts")
+
+    # The three passes run in a worker thread: they touch no widget and no state, and post what they found.
+
+    def _first_pass(self) -> None:
+        try:
+            session = facts.first_pass(self.checklists, self.host, self.store.saved, deep=self.deep)
+        except Exception as error:  # noqa: BLE001 - a failure of ours is said, and the screen stays
+            self.post_message(PassFailed(f"{type(error).__name__}: {error}"))
+        else:
+            self.post_message(FactsRead(session))
+
+    def _whole_pass(self, session: Session, turn: int, costs: tuple[Cost, ...]) -> None:
+        snapshot: Snapshot = session.snapshot.refreshed(*costs)
+        try:
+            found = facts.findings(session, snapshot)
+        except Exception as error:  # noqa: BLE001 - as above
+            self.post_message(PassFailed(f"{type(error).__name__}: {error}"))
+        else:
+            self.post_message(FactsMoved(turn, (snapshot, found)))
+
+    def _light_pass(self, session: Session, turn: int, costs: tuple[Cost, ...]) -> None:
+        try:
+            moved = facts.tick(session, *costs)
+        except Exception as error:  # noqa: BLE001 - as above
+            self.post_message(PassFailed(f"{type(error).__name__}: {error}"))
+        else:
+            self.post_message(FactsMoved(turn, moved))
+
+    def on_facts_read(self, message: FactsRead) -> None:
+        """The first pass is over."""
+        self.session = message.session
+        self.show()
+        if self.host.name == "live":
+            self.set_interval(self._tick_seconds, self._tick)
+
+    def on_facts_moved(self, message: FactsMoved) -> None:
+        """A later pass is over: take its facts, and mark what moved. An outdated one is made again."""
+        self._passing = False
+        if message.turn == self._turn and self.session is not None and message.moved is not None:
+            self._take(*message.moved)
+        if self._again is not None:
+            costs, self._again = self._again, None
+            self._pass(*costs)
+
+    def _take(self, snapshot: Snapshot, found: tuple[Any, ...]) -> None:
+        assert self.session is not None  # noqa: S101 - for the type checker; the caller looked
+        before = self.session
+        self.session = replace(before, snapshot=snapshot, findings=found)
+        moved: Mapping[str, Move] = facts.moves(before, self.session)
+        self.moved.update(moved)
+        if facts.looks(before) != facts.looks(self.session):
+            self.show()
+
+    def on_pass_failed(self, message: PassFailed) -> None:
+        """Say it; the next pass may succeed."""
+        self._passing = False
+        self.trouble = _("reading failed: {why}").format(why=message.why)
+        self.show()
+
+    # --- saving -----------------------------------------------------------------------------------
+
+    def _worth_saving(self) -> Plan | None:
+        """The plan, when it says something that is not on disk."""
+        plan = self.session.plan if self.session else None
+        saved = self.store.saved
+        if plan is None or plan == saved:
+            return None
+        if saved is not None and (saved.answers, saved.decisions) == (plan.answers, plan.decisions):
+            return None  # a newer digest or another language alone is not worth a file
+        return plan if plan.answers or plan.decisions or saved is not None else None
+
+    def _save(self) -> None:
+        """Save in a worker, one save after the other; the newest plan is the last one saved."""
+        plan = self._worth_saving()
+        if plan is None or self._saving:
+            return
+        self._saving = True
+        self.run_worker(lambda: self._save_plan(plan), thread=True, exit_on_error=False, group="save")
+
+    def _save_plan(self, plan: Plan) -> None:
+        try:
+            self.store.save(plan)
+        except PlanError as error:
+            self.post_message(NotSaved(plan, str(error)))
+        else:
+            self.post_message(Saved(plan))
+
+    def on_saved(self, message: Saved) -> None:
+        """Go on with what was decided meanwhile."""
+        self._saving = False
+        self.trouble = ""
+        self._save()
+        self.show()
+
+    def on_not_saved(self, message: NotSaved) -> None:
+        """Say it on every screen until a save succeeds. The next decision tries again."""
+        self._saving = False
+        self.trouble = _("NOT SAVED: {why}").format(why=message.why)
+        if self.session is not None and self.session.plan != message.plan:
+            self._save()
+        self.show()
+
+    # --- keys that work everywhere ----------------------------------------------------------------
+
+    def action_language(self) -> None:
+        """The other language, at once; the findings' own words follow with the next pass."""
+        names = i18n.LANGUAGES
+        i18n.use(names[(names.index(i18n.language()) + 1) % len(names)])
+        if self.session is not None:
+            plan = replace(self.session.plan, language=i18n.language())
+            self.session = replace(self.session, plan=plan)
+            self._pass()
+        self.show()
+
+    def action_next_theme(self) -> None:
+        """Dark, light, high contrast; without colours there is nothing to choose."""
+        self.theme = theme.after(self.theme)
+        self.show()
+
+    def action_help(self) -> None:
+        """The table of keys."""
+        from hardentui.tui.screens.help import HelpScreen  # noqa: PLC0415 - not on the way to the first frame
+
+        if not isinstance(self.screen, HelpScreen):
+            self.push_screen(HelpScreen())
+
+    def action_questions(self, question: str = "") -> None:
+        """The questions, at this one."""
+        from hardentui.tui.screens.questions import QuestionsScreen  # noqa: PLC0415 - as above
+
+        if self.session is not None and not isinstance(self.screen, QuestionsScreen):
+            self.push_screen(QuestionsScreen(question))
+
+    def action_plan(self) -> None:
+        """The plan review."""
+        from hardentui.tui.screens.plan import PlanScreen  # noqa: PLC0415 - as above
+
+        if self.session is not None and not isinstance(self.screen, PlanScreen):
+            self.push_screen(PlanScreen())
+
+    def open_chapter(self, chapter: str, at: str = "") -> None:
+        """Walk a chapter, at this recommendation, in place of the screen that walks another."""
+        from hardentui.tui.screens.chapter import ChapterScreen  # noqa: PLC0415 - as above
+
+        if self.session is None:
+            return
+        if isinstance(self.screen, ChapterScreen):
+            self.pop_screen()
+        self.push_screen(ChapterScreen(chapter, at))
+
+
+def today() -> date:
+    """The day that the administrator has."""
+    return datetime.now().astimezone().date()

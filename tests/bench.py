@@ -1,0 +1,125 @@
+"""How fast, as ratios against a floor that is measured in the same run: `make bench`.
+
+Times are medians of whole processes or of calls that take turns, so that a machine whose speed drifts
+moves both sides. Nothing here passes or fails: it prints.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import shutil
+import signal
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from hardentui import checklist, hazards, resources
+from hardentui.host.live import LiveHost
+from hardentui.session import Session
+from hardentui.snapshot import Snapshot
+
+RUNS = 11
+HARDENTUI = str(Path(sys.executable).with_name("hardentui"))
+EMPTY_APP = """
+from textual.app import App
+from textual.widgets import Static
+class Empty(App):
+    def compose(self):
+        yield Static("READY-MARK")
+Empty().run()
+"""
+
+
+def in_turns(first: Callable[[], float], second: Callable[[], float]) -> tuple[float, float, float]:
+    """Median seconds of both, and the median of their ratio, pair by pair; one pair is thrown away."""
+    pairs = [(first(), second()) for _ in range(RUNS + 1)][1:]
+    ratio = statistics.median(one / other for one, other in pairs)
+    return statistics.median(p[0] for p in pairs), statistics.median(p[1] for p in pairs), ratio
+
+
+def process(*argv: str) -> Callable[[], float]:
+    def run() -> float:
+        start = time.perf_counter()
+        subprocess.run(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+        return time.perf_counter() - start
+
+    return run
+
+
+def first_frame(argv: list[str], mark: bytes, *, cold: bool) -> Callable[[], float]:
+    """Seconds from spawn until ``mark`` was written to a pseudo-terminal of 80x24."""
+
+    def run() -> float:
+        folder = tempfile.mkdtemp()
+        environment = os.environ | {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"}
+        if cold:
+            # No byte code at all: what a first start after an update costs.
+            environment |= {"PYTHONPYCACHEPREFIX": folder}
+        start = time.perf_counter()
+        child, terminal = pty.fork()
+        if child == 0:
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+            os.execvpe(argv[0], argv, environment)
+        seen = b""
+        while mark not in seen and time.perf_counter() - start < 30:
+            if select.select([terminal], [], [], 1)[0]:
+                seen += os.read(terminal, 1 << 16)
+        took = time.perf_counter() - start
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        os.close(terminal)
+        shutil.rmtree(folder)
+        if mark not in seen:
+            raise SystemExit(f"{argv}: {mark!r} was never on the screen")
+        return took
+
+    return run
+
+
+def main() -> None:
+    checklists = checklist.load([checklist.shipped_folder()], resources.check, hazards.PROBES)
+    questions = [q for q, _answer, _at in Session.begin(checklists, Snapshot(LiveHost())).snapshot.items()]
+
+    def scan() -> float:
+        start = time.perf_counter()
+        Session.begin(checklists, Snapshot(LiveHost()))
+        return time.perf_counter() - start
+
+    def loop() -> float:
+        start = time.perf_counter()
+        host = LiveHost()
+        for question in questions:
+            host.answer(question)
+        return time.perf_counter() - start
+
+    def show(name: str, target: str, figures: tuple[float, float, float]) -> None:
+        ours, floor, ratio = figures
+        print(
+            f"{name:58} {ours * 1000:8.1f} ms  {floor * 1000:8.1f} ms  ratio {ratio:5.2f}  (target {target})"
+        )
+
+    print(f"{'':58} {'ours':>11}  {'floor':>11}   medians of {RUNS}")
+    show("scan of both chapters : asking the same, judging nothing", "2.0", in_turns(scan, loop))
+    version = in_turns(process(HARDENTUI, "--version"), process(sys.executable, "-c", "pass"))
+    show("hardentui --version : bare Python", "4", version)
+    plan = str(Path(tempfile.mkdtemp()) / "plan.toml")
+    ours = [HARDENTUI, "--demo", "--lang", "en", "--plan", plan]
+    empty = [sys.executable, "-c", EMPTY_APP]
+    for cold in (False, True):
+        figures = in_turns(
+            first_frame(ours, b"sysctl", cold=cold), first_frame(empty, b"READY-MARK", cold=cold)
+        )
+        show(f"first frame, {'cold' if cold else 'warm'} : an empty Textual app", "1.6", figures)
+
+
+if __name__ == "__main__":
+    main()
