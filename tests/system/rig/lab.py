@@ -44,7 +44,7 @@ PACKAGES = (
 )
 MODULES = "virtio_pci virtio_blk ext4 crc32c_generic"  # what the initrd needs to find the disk
 
-# The virtual machine's disk: mount point, label, size in MiB. All options weak, so that there is something to do.
+# The virtual machine's disk: mount point, label, MiB. All options are weak, so that there is something to do.
 PARTITIONS = (
     ("/", "root", 1200),
     ("/boot", "boot", 96),
@@ -127,7 +127,7 @@ class Lab:
             shutil.rmtree(path, ignore_errors=True)
 
     def made_once(self, name: str, make: Callable[[Path], None]) -> Path:
-        """``name`` in the lab, made by ``make`` if it is not there; whole or not at all, by one maker at a time."""
+        """``name`` in the lab, made if it is not there; whole or not at all, by one maker at a time."""
         path = self.folder / name
         with (self.folder / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -177,7 +177,7 @@ class Lab:
 
 
 def _bootstrap(path: Path, log: Path) -> None:
-    # The initrd holds what the virtual machine's disk needs and no more: it is unpacked by an emulated processor.
+    # The initrd holds what the disk needs and no more: an emulated processor unpacks it.
     hook = (
         'mkdir -p "$1/etc/initramfs-tools/conf.d" "$1/usr/share/initramfs-tools/modules.d"; '
         'echo MODULES=list > "$1/etc/initramfs-tools/conf.d/lab"; '
@@ -257,8 +257,12 @@ def _make_disk(tree: Path, out: Path) -> None:
         image = work / f"{label}.ext4"
         with image.open("wb") as file:
             file.truncate(size * MIB)
-        call(["mke2fs", "-q", "-t", "ext4", "-L", label, "-E", "lazy_itable_init=1", "-d", work / label, image])
-        call(["dd", f"if={image}", f"of={raw}", "bs=1M", f"seek={start}", "conv=notrunc,sparse", "status=none"])
+        call(
+            ["mke2fs", "-q", "-t", "ext4", "-L", label, "-E", "lazy_itable_init=1", "-d", work / label, image]
+        )
+        call(
+            ["dd", f"if={image}", f"of={raw}", "bs=1M", f"seek={start}", "conv=notrunc,sparse", "status=none"]
+        )
         image.unlink()
         table += [f"-n{number}:{start}M:+{size}M", f"-c{number}:{label}"]
         start += size

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import shlex
 import signal
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from rig.waiting import wait_for
+from rig.waiting import OverdueError, wait_for
 
 Done = subprocess.CompletedProcess[str]
 ENVIRONMENT = {
@@ -115,7 +116,7 @@ class Machine(ABC):
         """Differs after each boot; empty while the machine cannot be asked."""
         try:
             return self.run(["cat", "/proc/sys/kernel/random/boot_id"], seconds=10).stdout.strip()
-        except (subprocess.TimeoutExpired, MachineDown):
+        except (subprocess.TimeoutExpired, MachineDownError):
             return ""
 
     def uptime(self) -> float:
@@ -128,7 +129,10 @@ class Machine(ABC):
         assert before, f"{self.name} is not up"
         self.run(["systemctl", "reboot"], seconds=30)
         wait_for(
-            f"{self.name}: a new boot", 180, lambda: (now := self.boot_id()) != "" and now != before, every=0.2
+            f"{self.name}: a new boot",
+            180,
+            lambda: (now := self.boot_id()) != "" and now != before,
+            every=0.2,
         )
         self.wait_up()
 
@@ -147,7 +151,7 @@ class Machine(ABC):
         self.stop()
 
 
-class MachineDown(RuntimeError):
+class MachineDownError(RuntimeError):
     """Asked of a machine that does not run."""
 
 
@@ -171,25 +175,22 @@ class Session:
 
     def line(self, seconds: float = 60) -> str:
         """The next line it prints; empty at its end."""
-        stdout = self.process.stdout
-        assert stdout is not None
-        os.set_blocking(stdout.fileno(), False)
+        assert self.process.stdout is not None
+        source = self.process.stdout.fileno()
         collected = bytearray()
-
-        def more() -> bool:
-            while (byte := stdout.read(1)) is not None:
-                collected.extend(byte)
-                if byte in {b"\n", b""}:
-                    return True
-            return False
-
-        wait_for("a line of output", seconds, more, every=0.02)
+        end = time.monotonic() + seconds
+        while not collected.endswith(b"\n"):
+            ready, _, _ = select.select([source], [], [], max(0, end - time.monotonic()))
+            if not ready:
+                raise OverdueError(f"a line of output: not within {seconds:g} s; so far {bytes(collected)!r}")
+            byte = os.read(source, 1)
+            if not byte:
+                break
+            collected += byte
         return collected.decode(errors="replace")
 
     def finish(self, seconds: float = 60) -> Done:
         """Wait for its end; what was not yet read of its output comes along."""
-        assert self.process.stdout is not None
-        os.set_blocking(self.process.stdout.fileno(), True)
         try:
             out, _ = self.process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
@@ -240,12 +241,8 @@ def said(done: Done) -> str:
     return f"--- stdout\n{done.stdout[-6000:]}\n--- stderr\n{done.stderr[-3000:]}"
 
 
-SSH = (
-    "ssh -F none -q -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o GlobalKnownHostsFile=/dev/null"
-    " -o BatchMode=yes -o IdentitiesOnly=yes -o IdentityAgent=none -o ConnectTimeout=10"
-).split()
-
-
-def now() -> float:
-    """The clock that deadlines are held against."""
-    return time.monotonic()
+SSH = [
+    *("ssh", "-F", "none", "-q", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"),
+    *("-o", "GlobalKnownHostsFile=/dev/null", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes"),
+    *("-o", "IdentityAgent=none", "-o", "ConnectTimeout=10"),
+]

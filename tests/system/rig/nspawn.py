@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rig.lab import Lab
-from rig.machine import ENVIRONMENT, SSH, Machine, MachineDown, kill_group
+from rig.machine import ENVIRONMENT, SSH, Machine, MachineDownError, kill_group
 from rig.waiting import wait_for
 
 CGROUPS = "/sys/fs/cgroup /sys/fs/cgroup/systemd /sys/fs/cgroup/unified"
@@ -157,8 +157,10 @@ class Nspawn(Machine):
         lower = ":".join(str(layer) for layer in self.layers)
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--net"]
-                + ["sh", "-euc", SETUP, "sh", lower, str(self.folder), self.folder.name, *options],
+                [
+                    *("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--net", "sh", "-euc", SETUP),
+                    *("sh", lower, str(self.folder), self.folder.name, *options),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -169,7 +171,7 @@ class Nspawn(Machine):
     def _first_process(self) -> int:
         """systemd, once it is one; nspawn makes a new one at each boot."""
         if self.process is None or self.process.poll() is not None:
-            raise MachineDown(f"{self.name} does not run:\n{self.log()}")
+            raise MachineDownError(f"{self.name} does not run:\n{self.log()}")
         below = (pid for nspawn in children(self.process.pid) for pid in children(nspawn))
         return next((pid for pid in below if command_of(pid) == "systemd"), 0)
 
@@ -179,7 +181,7 @@ class Nspawn(Machine):
     def inside(self, argv: Sequence[str]) -> list[str]:
         self.leader = self._first_process()
         if not self.leader:
-            raise MachineDown(f"{self.name} is between two boots")
+            raise MachineDownError(f"{self.name} is between two boots")
         return ["nsenter", "--target", str(self.leader), "--all", "--", *argv]
 
     def outside(self, argv: Sequence[str], user: str = "root", options: Sequence[str] = ()) -> list[str]:
@@ -189,7 +191,7 @@ class Nspawn(Machine):
     def beside(self, argv: Sequence[str]) -> list[str]:
         """The command that runs ``argv`` on the administrator's side."""
         if self.process is None:
-            raise MachineDown(f"{self.name} does not run")
+            raise MachineDownError(f"{self.name} does not run")
         return ["nsenter", "--target", str(self.process.pid), "--net", "--", *argv]
 
     def wait_up(self, seconds: float = 60) -> None:

@@ -15,15 +15,20 @@ import socket
 import subprocess
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from rig.lab import Lab, call
-from rig.machine import ENVIRONMENT, SSH, Machine, MachineDown, finish, kill_group
-from rig.waiting import Overdue, wait_for
+from rig.machine import ENVIRONMENT, SSH, Machine, MachineDownError, finish, kill_group
+from rig.waiting import OverdueError, wait_for
 
 BOOT_SECONDS = 240  # an emulated boot takes 20 to 45 s on a quiet machine
 SNAPSHOT = "up"
-HOPELESS = ("Kernel panic", "Dropping to a shell", "emergency mode")  # on the serial line: no boot comes of it
+HOPELESS = (
+    "Kernel panic",
+    "Dropping to a shell",
+    "emergency mode",
+)  # on the serial line: no boot comes of it
 
 
 class Vm(Machine):
@@ -38,7 +43,18 @@ class Vm(Machine):
         self.port = 0
         self.boots: list[float] = []  # seconds that each took
         call(
-            ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", lab.disk, self.folder / "disk.qcow2"]
+            [
+                "qemu-img",
+                "create",
+                "-q",
+                "-f",
+                "qcow2",
+                "-F",
+                "qcow2",
+                "-b",
+                lab.disk,
+                self.folder / "disk.qcow2",
+            ]
         )
 
     def start(self, *, snapshot: str | None = None) -> None:
@@ -51,11 +67,19 @@ class Vm(Machine):
             *("-accel", "tcg,thread=multi,tb-size=512", "-cpu", "Nehalem", "-smp", "2", "-m", "1024"),
             *("-kernel", str(self.lab.kernel), "-initrd", str(self.lab.initrd)),
             *("-append", "root=LABEL=root ro console=ttyS0 net.ifnames=0 mitigations=off fsck.mode=skip"),
-            *("-drive", f"if=none,id=disk,file={self.folder}/disk.qcow2,format=qcow2,cache=unsafe,discard=unmap"),
+            *(
+                "-drive",
+                f"if=none,id=disk,file={self.folder}/disk.qcow2,format=qcow2,cache=unsafe,discard=unmap",
+            ),
             *("-device", "virtio-blk-pci,drive=disk"),
             *("-netdev", f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{self.port}-10.0.2.15:22"),
             *("-device", "virtio-net-pci,netdev=net,romfile=", "-device", "virtio-rng-pci"),
-            *("-serial", f"file:{self.folder}/serial.log", "-qmp", f"unix:{self.folder}/monitor,server,nowait"),
+            *(
+                "-serial",
+                f"file:{self.folder}/serial.log",
+                "-qmp",
+                f"unix:{self.folder}/monitor,server,nowait",
+            ),
             *(("-loadvm", snapshot) if snapshot else ()),
         ]
         with (self.folder / "log").open("ab") as log:
@@ -70,7 +94,7 @@ class Vm(Machine):
 
     def _demand_power(self) -> None:
         if self.process is None or self.process.poll() is not None:
-            raise MachineDown(f"{self.name} does not run:\n{self.log()}")
+            raise MachineDownError(f"{self.name} does not run:\n{self.log()}")
 
     def log(self) -> str:
         """What qemu and the serial line said last."""
@@ -90,11 +114,22 @@ class Vm(Machine):
         port = ["-p", str(self.port), "-i", str(self.lab.key)]
         return [*SSH, *port, *options, f"{user}@127.0.0.1", shlex.join(argv)]
 
+    def put_tree(self, folder: Path) -> None:
+        """Lay what stands below ``folder`` over the machine's own files, as root's."""
+        packed = subprocess.run(
+            ["tar", "-C", str(folder), "--owner=0", "--group=0", "-cf", "-", "."],
+            capture_output=True,
+            check=True,
+        )
+        self.run(["tar", "-C", "/", "--no-overwrite-dir", "-xf", "-"], stdin=packed.stdout, check=True)
+
     def forget_connection(self) -> None:
         """The kept connection does not survive a reboot or a snapshot, and must not be waited for."""
         path = self.folder / "ssh"
         if path.exists():
-            finish([*SSH, "-o", f"ControlPath={path}", "-O", "exit", "lab"], stdin=b"", seconds=20, check=False)
+            finish(
+                [*SSH, "-o", f"ControlPath={path}", "-O", "exit", "lab"], stdin=b"", seconds=20, check=False
+            )
             path.unlink(missing_ok=True)
 
     def wait_up(self, seconds: float = BOOT_SECONDS) -> None:
@@ -104,7 +139,7 @@ class Vm(Machine):
             self._demand_power()
             lost = [word for word in HOPELESS if word in self.log()]
             if lost:
-                raise MachineDown(f"{self.name}: {lost[0]}:\n{self.log()}")
+                raise MachineDownError(f"{self.name}: {lost[0]}:\n{self.log()}")
             try:
                 return finish(self.outside(["true"]), stdin=b"", seconds=15, check=False).returncode == 0
             except subprocess.TimeoutExpired:
@@ -139,11 +174,11 @@ class Vm(Machine):
         self.boots[-1] = time.monotonic() - begin
 
     def boot(self) -> None:
-        """Switch on and wait; a boot that does not come to its end is tried once more, nothing else ever is."""
+        """Switch on and wait; a boot that comes to no end is tried once more, nothing else ever is."""
         self.start()
         try:
             self.wait_up()
-        except (Overdue, MachineDown):
+        except (OverdueError, MachineDownError):
             self.crash()
             self.start()
             self.wait_up()

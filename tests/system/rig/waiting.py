@@ -9,17 +9,17 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-class Overdue(AssertionError):
+class OverdueError(AssertionError):
     """What was waited for did not come in its time."""
 
 
 def wait_for(what: str, seconds: float, condition: Callable[[], T | None], every: float = 0.1) -> T:
-    """The first true value of ``condition``; after ``seconds`` without one, the test fails and says of what."""
+    """The first true value of ``condition``; without one in time, the test fails and says of what."""
     end = time.monotonic() + seconds
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() >= end:
-            raise Overdue(f"{what}: not within {seconds:g} s")
+            raise OverdueError(f"{what}: not within {seconds:g} s")
         time.sleep(every)

@@ -1,0 +1,263 @@
+"""The overview: the host, the six chapters and how far they are, and what stands in the plan."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.widgets import DataTable
+
+from hardentui.i18n import _, ngettext
+from hardentui.model import Action, Chapter, Result
+from hardentui.snapshot import DistributionIs, KernelIs, PrivilegesAre, Snapshot, Unread
+from hardentui.tui import words
+from hardentui.tui.keys import Place, bindings
+from hardentui.tui.progress import Progress, Tally
+from hardentui.tui.screens.base import HardenScreen, reading
+from hardentui.tui.text import cell, line, para, stack
+from hardentui.tui.widgets.plain import Page
+from hardentui.tui.widgets.table import Column, FactsTable, Row
+
+_COUNTED = (Result.PASS, Result.FAIL, Result.UNKNOWN, Result.NOTCHECKED, Result.NOTAPPLICABLE)
+
+
+class OverviewScreen(HardenScreen):
+    """Where one starts, and comes back to."""
+
+    place = Place.OVERVIEW
+    BINDINGS = bindings(Place.OVERVIEW)
+
+    def compose_body(self) -> ComposeResult:
+        """The chapters, and the state of the plan."""
+        yield FactsTable(id="chapters")
+        yield Page(id="summary")
+
+    def headline(self) -> Content:
+        """Which host this is, and when it was read."""
+        tally = self.harden.tally
+        name = para("hardentui", "bold $text-primary")
+        return line(name, para("  "), reading() if tally is None else _host(tally.session.snapshot))
+
+    def show_body(self) -> None:
+        """Chapters and counts."""
+        table = self.query_one(FactsTable)
+        tally = self.harden.tally
+        table.fill(self._columns(), [self._row(number, id_, tally) for number, id_ in self._chapters()])
+        self._show_summary()
+
+    def on_data_table_row_highlighted(self) -> None:
+        """The summary speaks about the chapter under the cursor."""
+        self._show_summary()
+
+    def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
+        """Walk the chapter under the cursor."""
+        event.stop()
+        self.action_open()
+
+    def action_open(self) -> None:
+        """Walk the chapter under the cursor."""
+        current = self.query_one(FactsTable).current
+        if self._loaded(current) is not None:
+            self.harden.open_chapter(current)
+
+    def action_chapter(self, number: int) -> None:
+        """Walk the chapter of this number."""
+        id_ = dict(self._chapters()).get(number, "")
+        if self.query_one(FactsTable).go_to(id_):
+            self.action_open()
+
+    def action_next_open(self) -> None:
+        """Walk on at the first point that waits for a decision."""
+        tally = self.harden.tally
+        if tally is None:
+            return
+        found = next((f for f in tally.session.findings if tally.is_open(f)), None)
+        if found is not None:
+            self.harden.open_chapter(found.recommendation.chapter, found.recommendation.id)
+
+    # --- the table --------------------------------------------------------------------------------
+
+    def _chapters(self) -> list[tuple[int, str]]:
+        """The six of the course, and what a site's own checklists add."""
+        known = {id_: number for number, id_ in enumerate(words.CHAPTERS, 1)}
+        own = [chapter.id for chapter in self.harden.checklists.chapters if chapter.id not in known]
+        return list(enumerate([*known, *own], 1))
+
+    def _loaded(self, id_: str) -> Chapter | None:
+        return next((c for c in self.harden.checklists.chapters if c.id == id_), None)
+
+    def _columns(self) -> list[Column]:
+        headings = [_("eval."), _("not"), _("pass"), _("fail"), _("unknown"), _("to answer"), _("n/a")]
+        counts = [Column(cell(word), max(len(word), 4) + 2) for word in headings]
+        return [Column(cell(_("Chapter"))), *counts, Column(cell(_("decided")), 20 if self.wide else 12)]
+
+    def _row(self, number: int, id_: str, tally: Tally | None) -> Row:
+        chapter = self._loaded(id_)
+        name = str(chapter.title) if chapter and self.wide else words.chapter(id_)
+        title = cell(f"{number} {name}")
+        empty = (cell(""),) * (len(_COUNTED) + 2)
+        if chapter is None:
+            return Row(id_, (cell(f"{number} {name}", "dim"), *empty, cell(_("comes later"), "dim")))
+        if tally is None:
+            return Row(id_, (title, *empty, cell(_("reading..."), "dim")))
+        counts = tally.progress(tally.chapter(id_))
+        shown = [counts.evaluated, counts.not_evaluated, *(counts.results[r] for r in _COUNTED)]
+        return Row(id_, (title, *(cell(str(count)) for count in shown), cell(self._decided(counts))))
+
+    def _decided(self, counts: Progress) -> str:
+        text = _("{decided} of {all}").format(decided=counts.decided, all=counts.decidable)
+        if not self.wide or not counts.decidable:
+            return text
+        full = counts.decided * 8 // counts.decidable
+        return "#" * full + "." * (8 - full) + " " + text
+
+    # --- the summary ------------------------------------------------------------------------------
+
+    def _show_summary(self) -> None:
+        tally = self.harden.tally
+        page = self.query_one("#summary", Page)
+        if tally is None:
+            page.show(reading())
+            return
+        parts = [self._about_chapter(tally), para(""), *_unread(tally), _questions(tally)]
+        parts += [_plan(tally), self._saved(tally), para(""), _promise()]
+        page.show(stack(parts), from_top=False)
+
+    def _about_chapter(self, tally: Tally) -> Content:
+        id_ = self.query_one(FactsTable).current
+        chapter = self._loaded(id_)
+        if chapter is None:
+            sentence = _("{chapter}: no checklist in this version; it comes later.")
+            return para(sentence.format(chapter=words.chapter(id_)), "dim")
+        found = tally.chapter(id_)
+        counts = tally.progress(found)
+        sentence = _(
+            "{evaluated} evaluated ({passed} pass, {failed} fail); {not_evaluated} not evaluated "
+            "({unknown} unknown, {asked} wait for a person, {errors} errors); "
+            "{informational} for information; {others} not applicable."
+        ).format(
+            evaluated=counts.evaluated,
+            passed=counts.results[Result.PASS],
+            failed=counts.results[Result.FAIL],
+            not_evaluated=counts.not_evaluated,
+            unknown=counts.results[Result.UNKNOWN],
+            asked=counts.results[Result.NOTCHECKED],
+            errors=counts.results[Result.ERROR],
+            informational=counts.results[Result.INFORMATIONAL],
+            others=counts.results[Result.NOTAPPLICABLE],
+        )
+        parts = [para(str(chapter.title), "bold"), para(sentence)]
+        following = next((f for f in found if tally.is_open(f)), None)
+        if following is not None:
+            label = _("Next open: {title} ({message})")
+            title = str(following.recommendation.title)
+            parts.append(para(label.format(title=title, message=following.message)))
+        return stack(parts)
+
+    def _saved(self, tally: Tally) -> Content:
+        path = str(self.harden.store.path)
+        if self.harden.store.saved is None and not (tally.session.plan.decisions or tally.session.plan.answers):
+            return para(_("Saved at each decision, in {path}: nothing decided yet.").format(path=path))
+        return para(_("Saved at each decision, in {path}").format(path=path))
+
+
+def _host(snapshot: Snapshot) -> Content:
+    kernel, system = snapshot.ask(KernelIs()), snapshot.ask(DistributionIs())
+    who = snapshot.ask(PrivilegesAre())
+    moment = datetime.fromtimestamp(snapshot.taken_at).astimezone()
+    at = moment.strftime("%H:%M:%S" if snapshot.host.name == "live" else "%Y-%m-%d %H:%M")
+    parts = [
+        _("unknown host") if isinstance(kernel, Unread) or not kernel.hostname else kernel.hostname,
+        _("unknown system") if isinstance(system, Unread) else system.name,
+        "" if isinstance(kernel, Unread) or not kernel.release else kernel.release,
+        "" if isinstance(who, Unread) or snapshot.host.name != "live" else _rights(who.uid == 0),
+        _source(snapshot).format(label=snapshot.host.label),
+        _("read {time}").format(time=at),
+    ]
+    return Content("  ").join(para(part) for part in parts if part)
+
+
+def _rights(root: bool) -> str:  # noqa: FBT001 - one fact
+    return _("as root") if root else _("NOT root")
+
+
+def _source(snapshot: Snapshot) -> str:
+    return {"live": _("live"), "image": _("image {label}"), "recording": _("recording {label}")}.get(
+        snapshot.host.name, "{label}"
+    )
+
+
+def _unread(tally: Tally) -> list[Content]:
+    if not tally.denied:
+        return []
+    snapshot = tally.session.snapshot
+    count = len(tally.denied)
+    sentence = ngettext(
+        "{count} recommendation needs facts that are not readable without root.",
+        "{count} recommendations need facts that are not readable without root.",
+        count,
+    ).format(count=count)
+    if snapshot.host.name == "live":
+        sentence = _("{sentence} Leave and run: sudo hardentui").format(sentence=sentence)
+    return [para(sentence, "$text-warning")]
+
+
+def _questions(tally: Tally) -> Content:
+    count = len(tally.unanswered)
+    if not count:
+        return para(_("Questions: all answered (A shows them)."))
+    sentence = ngettext(
+        "{count} question waits for an answer: press A.",
+        "{count} questions wait for an answer: press A.",
+        count,
+    )
+    return para(sentence.format(count=count), "$text-warning")
+
+
+def _plan(tally: Tally) -> Content:
+    actions = tally.actions
+    waiting = sum(tally.is_open(found) for found in tally.session.findings)
+    sentence = _(
+        "Plan: {apply} apply, {waived} waived, {deferred} deferred, {attested} attested; {open} open."
+    ).format(
+        apply=actions[Action.APPLY],
+        waived=actions[Action.WAIVE],
+        deferred=actions[Action.DEFER],
+        attested=actions[Action.ATTEST],
+        open=waiting,
+    )
+    return stack([para(sentence, "bold"), *_warnings(tally)])
+
+
+def _warnings(tally: Tally) -> list[Content]:
+    found = []
+    troubled = sum(bool(words.standing(standing)) for standing in tally.standings.values())
+    if troubled:
+        sentence = ngettext(
+            "{count} waiver no longer holds: it expired, or the value moved.",
+            "{count} waivers no longer hold: they expired, or the value moved.",
+            troubled,
+        )
+        found.append(para(sentence.format(count=troubled), "$text-warning"))
+    if tally.conflict:
+        found.append(para(tally.conflict, "$text-error"))
+    elif tally.locking:
+        sentence = ngettext(
+            "{count} step can lock you out (!): the script asks to confirm, and goes back if you do not.",
+            "{count} steps can lock you out (!): the script asks to confirm, and goes back if you do not.",
+            tally.locking,
+        )
+        found.append(para(sentence.format(count=tally.locking), "$text-warning"))
+    if tally.one_way:
+        sentence = ngettext(
+            "{count} step can only be undone by a reboot; it comes last.",
+            "{count} steps can only be undone by a reboot; they come last.",
+            tally.one_way,
+        )
+        found.append(para(sentence.format(count=tally.one_way), "$text-warning"))
+    return found
+
+
+def _promise() -> Content:
+    return para(_("hardentui only looks. It writes a plan and a script that you review and run yourself."), "dim")

@@ -1,0 +1,125 @@
+"""The machines that the system tests run on: brought up from nothing, taken away in the end."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from rig import lab as rig_lab
+from rig.lab import Lab
+from rig.nspawn import Nspawn
+from rig.product import build_layer
+from rig.vm import Vm
+
+HERE = Path(__file__).parent
+NOTE = "note"  # the property of a report that carries a line for the summary
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.system)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Booting systems takes rights and programs; without them nothing here is skipped in silence."""
+    if any(item.get_closest_marker("system") for item in session.items) and (lacking := rig_lab.missing()):
+        listing = "\n".join(f"  - {each}" for each in lacking)
+        pytest.exit(f"the system tests cannot run here; missing:\n{listing}", returncode=1)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was seen, in a few lines that can be quoted."""
+    notes = [
+        str(value)
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        for name, value in getattr(report, "user_properties", ())
+        if name == NOTE and getattr(report, "when", "") == "call"
+    ]
+    if notes:
+        terminalreporter.section("what the machines showed")
+        for note in notes:
+            terminalreporter.write_line(note)
+
+
+@pytest.fixture
+def note(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Say a line in the summary of the run."""
+    return lambda line: record_property(NOTE, line)
+
+
+@pytest.fixture(scope="session")
+def lab() -> Lab:
+    """The folder with the tree, the disk and the key."""
+    found = Lab.here()
+    remains = found.folder / "run"
+    for folder in remains.iterdir() if remains.is_dir() else ():
+        if not Path("/proc", folder.name.rpartition("-")[2]).exists():  # its tests were killed
+            shutil.rmtree(folder, ignore_errors=True)
+    assert found.tree.is_dir()
+    return found
+
+
+@pytest.fixture(scope="session")
+def layer(lab: Lab) -> Iterator[Path]:
+    """The product as it stands in this tree, to be laid over a machine."""
+    with lab.scratch("layer") as folder:
+        build_layer(lab, folder)
+        yield folder
+
+
+@pytest.fixture
+def bare(lab: Lab) -> Iterator[Nspawn]:
+    """A fresh container without the product."""
+    with Nspawn(lab, "bare") as machine:
+        yield machine
+
+
+@pytest.fixture
+def host(lab: Lab, layer: Path) -> Iterator[Nspawn]:
+    """A fresh container with the product."""
+    with Nspawn(lab, "host", [layer]) as machine:
+        yield machine
+
+
+@pytest.fixture(scope="session")
+def booting_vm(lab: Lab) -> Iterator[Future[Vm]]:
+    """The one virtual machine, which boots while the containers are at work."""
+    machine = Vm(lab, "vm")
+
+    def boot() -> Vm:
+        machine.boot()
+        return machine
+
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            yield pool.submit(boot)
+        finally:
+            machine.stop()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ahead(request: pytest.FixtureRequest) -> None:
+    """Switch the virtual machine on at once if any test wants it."""
+    if any("vm" in getattr(item, "fixturenames", ()) for item in request.session.items):
+        request.getfixturevalue("booting_vm")
+
+
+@pytest.fixture(scope="session")
+def booted_vm(booting_vm: Future[Vm], layer: Path) -> Vm:
+    """Up, with the product, and remembered in that state."""
+    machine = booting_vm.result()
+    machine.put_tree(layer)
+    machine.save()
+    return machine
+
+
+@pytest.fixture
+def vm(booted_vm: Vm) -> Vm:
+    """The virtual machine as it was when it had booted."""
+    booted_vm.reset()
+    return booted_vm

@@ -1,0 +1,160 @@
+"""hardentui as it would be installed, in a folder that a machine can use, and its commands there."""
+
+from __future__ import annotations
+
+import compileall
+import json
+import shlex
+import sys
+import zipfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rig.lab import REPOSITORY, Lab, call, digest
+from rig.machine import Done, Machine, said
+
+HOME = "/usr/lib/hardentui-test"  # in no place that is compared or that a plan makes noexec
+PLAN = "/root/plan.toml"
+SCRIPT = "/root/harden.sh"
+STATE = "/var/lib/hardentui"
+
+# What the machines of the lab are: servers that route nothing, with IPv6 at most by hand.
+ANSWERS = {"ipv6": "static", "routing": "no", "role": "server", "hypervisor": "no"}
+
+
+def build_layer(lab: Lab, target: Path) -> None:
+    """The wheel of this tree and those it depends on, unpacked below ``target``."""
+    with lab.scratch("wheel") as wheels:
+        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+        call([*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", wheels, REPOSITORY])
+        wheel = next(wheels.glob("hardentui-*.whl"))
+        requirements = wheel_requirements(wheel)
+
+        def fetch(path: Path) -> None:
+            platform = ["--only-binary=:all:", "--implementation=cp", "--python-version=3.11"]
+            platform += ["--platform=manylinux2014_x86_64", "--platform=manylinux_2_28_x86_64"]
+            call([*pip, "install", "--no-compile", "--target", path, *platform, *requirements])
+
+        libraries = lab.made_once(f"libraries-{digest(requirements)}", fetch)
+        home = target / HOME[1:]
+        home.parent.mkdir(parents=True)
+        call(["cp", "-a", libraries, home])
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(home)
+    if sys.version_info[:2] == (3, 11):  # Debian 12's own: its compiled files serve there
+        compileall.compile_dir(home, quiet=2, stripdir=str(target))
+
+
+def wheel_requirements(wheel: Path) -> list[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        name = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        metadata = archive.read(name).decode()
+    return sorted(
+        line.partition(":")[2].strip()
+        for line in metadata.splitlines()
+        if line.startswith("Requires-Dist:") and "extra ==" not in line
+    )
+
+
+@dataclass(frozen=True)
+class Findings:
+    """One scan."""
+
+    by_id: Mapping[str, Mapping[str, Any]]
+
+    def __getitem__(self, id_: str) -> Mapping[str, Any]:
+        return self.by_id[id_]
+
+    @property
+    def results(self) -> Counter[str]:
+        return Counter(str(finding["result"]) for finding in self.by_id.values())
+
+    def not_passing(self, ids: Sequence[str]) -> list[str]:
+        """One line for each of these that does not pass."""
+        return [self.line(id_) for id_ in ids if self.by_id[id_]["result"] != "pass"]
+
+    def drifting(self) -> list[str]:
+        return [self.line(id_) for id_, finding in self.by_id.items() if finding.get("drift")]
+
+    def line(self, id_: str) -> str:
+        found = self.by_id[id_]
+        words = (f"{key}={found.get(key)!r}" for key in ("result", "running", "boot", "expected", "drift"))
+        return f"{id_}: {' '.join(words)} {found.get('message', '')}"
+
+
+class Product:
+    """hardentui and its script in one machine."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+
+    def call(self, *arguments: str, allowed: Sequence[int] = (0,)) -> Done:
+        """One hardentui command, run in the machine as root."""
+        argv = [
+            "env",
+            f"PYTHONPATH={HOME}",
+            "PYTHONDONTWRITEBYTECODE=1",
+            "python3",
+            "-m",
+            "hardentui",
+            *arguments,
+        ]
+        done = self.machine.run(argv, seconds=300)
+        assert done.returncode in allowed, (
+            f"hardentui {shlex.join(arguments)} ended with {done.returncode}\n{said(done)}"
+        )
+        assert "Traceback" not in done.stderr, said(done)
+        return done
+
+    def scan(self, *, plan: bool = True) -> Findings:
+        """Its answers are those of the plan, if there is one."""
+        words = ["--plan", PLAN] if plan else [word for pair in _answers() for word in pair]
+        done = self.call("scan", "--json", *words, allowed=(0, 1, 3))
+        found = json.loads(done.stdout)["findings"]
+        assert found, "a scan without findings"
+        return Findings({finding["id"]: finding for finding in found})
+
+    def plan(self, *apply: str) -> list[str]:
+        """Decide, and write the script; the ids that the plan applies."""
+        self.machine.run(["rm", "-f", PLAN, SCRIPT], check=True)
+        wanted = [word for id_ in apply or ("all",) for word in ("--apply", id_)]
+        self.call("plan", "new", "-o", PLAN, *(word for pair in _answers() for word in pair), *wanted)
+        self.call("script", PLAN, "-o", SCRIPT)
+        return self.applied()
+
+    def applied(self) -> list[str]:
+        """The ids that the plan decides to apply."""
+        reader = (
+            "import json, sys, tomllib\n"
+            "plan = tomllib.load(open(sys.argv[1], 'rb'))\n"
+            "found = plan['decision']\n"
+            "found = found if isinstance(found, list) else [{'id': k, **v} for k, v in found.items()]\n"
+            "print(json.dumps([d['id'] for d in found if d['action'] == 'apply']))\n"
+        )
+        ids: list[str] = json.loads(self.machine.run(["python3", "-c", reader, PLAN], check=True).stdout)
+        assert ids, "the plan applies nothing"
+        return ids
+
+    def script(self, verb: str, *words: str, expected: int | None = 0, seconds: float = 300) -> Done:
+        """One verb of the script, over a new ssh login, as an administrator would."""
+        done = self.machine.login(["bash", SCRIPT, verb, *words], seconds=seconds)
+        if expected is not None:
+            assert done.returncode == expected, (
+                f"script {verb} ended with {done.returncode}, not {expected}\n{said(done)}"
+            )
+        return done
+
+    def journal(self) -> list[str]:
+        """The newest run's journal, line by line; empty when there is none."""
+        find = f"ls -1d {STATE}/runs/*/ 2>/dev/null | sort | tail -n 1"
+        text = self.machine.sh(
+            f'newest=$({find}); [ -z "$newest" ] || cat "$newest/journal" 2>/dev/null || true'
+        )
+        return text.splitlines()
+
+
+def _answers() -> list[tuple[str, str]]:
+    return [("--answer", f"{question}={answer}") for question, answer in ANSWERS.items()]
