@@ -132,7 +132,8 @@ class Comparison:
 
 
 def _integer(text: str) -> int | None:
-    return int(text) if re.fullmatch(r"[+-]?[0-9]{1,20}", text) else None
+    # The kernel reads 010 as octal, and refuses +1: neither is a number that we could compare.
+    return int(text) if re.fullmatch(r"-?(?:0|[1-9][0-9]{0,19})", text) else None
 
 
 def _octal(text: str) -> int | None:

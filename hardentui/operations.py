@@ -286,10 +286,15 @@ def with_words(text: str, words: Sequence[str], *, field: int | None = None) -> 
 
     ``text`` is the options themselves, or with ``field`` a line whose field of that number (from 0)
     holds them; the white space between fields is kept.
+
+    Raises:
+        ValueError: the line has no such field.
     """
     if field is not None:
         parts = re.split(r"(\s+)", text)
         at = 2 * field + (2 if parts and not parts[0] else 0)
+        if at >= len(parts) or not parts[at]:
+            raise ValueError(f"the line {text!r} has no field {field + 1}")
         parts[at] = with_words(parts[at], words)
         return "".join(parts)
     kept = [word for word in text.split(",") if word]

@@ -37,6 +37,11 @@ from hardentui.snapshot import (
 _WANTS = "/etc/systemd/system/local-fs.target.wants"
 # Options of the file system as a whole; the others belong to the mount.
 _OF_FILE_SYSTEM = ("hidepid=", "gid=", "size=", "mode=", "uid=")
+_SHOWN = {
+    "hidepid=1": "hidepid=noaccess",
+    "hidepid=2": "hidepid=invisible",
+    "hidepid=4": "hidepid=ptraceable",
+}
 
 
 class RehearsalError(InputError):
@@ -186,7 +191,7 @@ def _with_options(mount: Mount, words: list[str]) -> Mount:
             key = word.partition("=")[0] + "="
             whole = [old for old in whole if not old.startswith(key)]
             if not word.endswith("=0"):
-                whole.append("hidepid=invisible" if word == "hidepid=2" else word)
+                whole.append(_SHOWN.get(word, word))
         elif word in {"ro", "rw"}:
             own = [word if old in {"ro", "rw"} else old for old in own]
             whole = [word if old in {"ro", "rw"} else old for old in whole]

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from hardentui.model import Fact, Observation, Provenance, Reading, Recommendation, Role
 from hardentui.operations import Change, Lines, WriteFile
-from hardentui.resources.base import digest, text_fact
+from hardentui.resources.base import digest, nothing, text_fact
 from hardentui.resources.mount import boot
-from hardentui.snapshot import File, Folder, Mount, Snapshot, Unread
+from hardentui.snapshot import File, Folder, Link, Mount, Reason, Snapshot, Unread
 
 _FOLDERS = ("/etc/tmpfiles.d", "/run/tmpfiles.d", "/usr/local/lib/tmpfiles.d", "/usr/lib/tmpfiles.d")
 _OURS = "/etc/tmpfiles.d/00-hardentui.conf"
@@ -29,7 +29,9 @@ class Tmpfiles:
         """See Resource."""
         then = boot.at_boot(snapshot, entry.subject)
         now = boot.mounted(snapshot, entry.subject)
-        if isinstance(then, boot.BootMount) and then.automatic and then.fstype == "tmpfs":
+        if isinstance(then, Unread):
+            reading = nothing(then, boot.FSTAB)
+        elif isinstance(then, boot.BootMount) and then.automatic and then.fstype == "tmpfs":
             reading = Reading({"": "tmpfs"}, provenance=then.provenance)
         elif then is None and isinstance(now, Mount) and now.fstype == "tmpfs":
             reading = Reading({"": "tmpfs"}, provenance=(Provenance("/proc/self/mountinfo"),))
@@ -46,7 +48,12 @@ class Tmpfiles:
 
 
 def _configured(snapshot: Snapshot, path: str) -> Reading:
-    for file in _files(snapshot):
+    files = _files(snapshot)
+    if isinstance(files, Reading):
+        return files
+    for file in files:
+        if snapshot.ask(Link(file)) == "/dev/null":
+            continue  # masked
         text = snapshot.ask(File(file))
         if isinstance(text, Unread):
             return Reading(gap=text.gap(file))
@@ -61,11 +68,13 @@ def _configured(snapshot: Snapshot, path: str) -> Reading:
     return Reading({"": "no"}, provenance=(Provenance("tmpfiles.d"),))
 
 
-def _files(snapshot: Snapshot) -> list[str]:
+def _files(snapshot: Snapshot) -> list[str] | Reading:
     """The files that count, by name; the first folder wins where two have one of the same name."""
     paths: dict[str, str] = {}
     for folder in _FOLDERS:
         entries = snapshot.ask(Folder(folder))
+        if isinstance(entries, Unread) and entries.reason is not Reason.MISSING:
+            return nothing(entries, folder)
         for entry in () if isinstance(entries, Unread) else entries:
             if entry.name.endswith(".conf"):
                 paths.setdefault(entry.name, f"{folder}/{entry.name}")

@@ -1,1 +1,1 @@
-"""The screen: shows a session and forwards what a person decides. It owns no rule, no probe, no shell text."""
+"""The screen: shows a session and forwards what a person decides. No rule, no probe, no shell text."""

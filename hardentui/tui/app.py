@@ -47,7 +47,7 @@ def run(
     i18n.use(language)
     refused = terminal.refusal(os.environ)
     if refused:
-        print(refused, file=sys.stderr)  # noqa: T201 - there is no screen to say it on
+        print(refused, file=sys.stderr)
         return 1
     # Textual takes an empty NO_COLOR for a wish, and animates unless it is told not to.
     if not os.environ.get("NO_COLOR"):
@@ -59,7 +59,7 @@ def run(
         app.save_now()
     except PlanError as error:
         sentence = _("the last decisions are not saved: {why}").format(why=error)
-        print(sentence, file=sys.stderr)  # noqa: T201 - the screen is gone
+        print(sentence, file=sys.stderr)
         return app.return_code or 1
     return app.return_code or 0
 
@@ -183,10 +183,11 @@ class HardenApp(App[int]):
     def read_all(self) -> None:
         """Ask the host everything again."""
         self.moved.clear()
-        if self.session is None:
-            self._work(self._first_pass)
-        else:
+        if self.session is not None:
             self._pass(*Cost)
+        elif not self._passing:
+            self._passing = True
+            self._work(self._first_pass)
 
     def action_reread(self) -> None:
         """See ``read_all``."""
@@ -245,6 +246,7 @@ class HardenApp(App[int]):
 
     def on_facts_read(self, message: FactsRead) -> None:
         """The first pass is over."""
+        self._passing = False
         self.session = message.session
         self.show()
         if self.host.name == "live":
@@ -302,7 +304,7 @@ class HardenApp(App[int]):
         else:
             self.post_message(Saved(plan))
 
-    def on_saved(self, message: Saved) -> None:
+    def on_saved(self) -> None:
         """Go on with what was decided meanwhile."""
         self._saving = False
         self.trouble = ""

@@ -40,7 +40,7 @@ class Key:
 
 KEYS: tuple[Key, ...] = (
     Key(Place.EVERYWHERE, "question_mark", "?", "app.help", N_("Help"), N_("this list of keys"), 70),
-    Key(Place.EVERYWHERE, "escape", "Esc", "back", N_("Back"), N_("close the panel, or go back"), 0),
+    Key(Place.EVERYWHERE, "escape", "Esc", "screen.back", N_("Back"), N_("close the panel, or go back"), 0),
     Key(
         Place.EVERYWHERE,
         "q",
@@ -91,12 +91,21 @@ KEYS: tuple[Key, ...] = (
     ),
     Key(Place.OVERVIEW, "p", "p", "app.plan", N_("Plan"), N_("review the plan and export the script"), 40),
     Key(Place.OVERVIEW, "r", "r", "app.reread", N_("Re-read"), N_("read all facts of the host again"), 50),
-    Key(Place.OVERVIEW, "q", "q", "app.leave", N_("Quit"), N_("leave; what was decided is already saved"), 60),
+    Key(
+        Place.OVERVIEW,
+        "q",
+        "q",
+        "app.leave",
+        N_("Quit"),
+        N_("leave; what was decided is already saved"),
+        60,
+    ),
     Key(Place.OVERVIEW, "1,2,3,4,5,6", "1-6", "chapter", N_("Chapter"), N_("walk that chapter")),
     Key(Place.WALK, "a", "a", "apply", N_("Apply"), N_("put the change into the plan, with a value"), 10),
     Key(Place.WALK, "w", "w", "waive", N_("Waive"), N_("leave it as it is: a reason and an end date"), 20),
     Key(Place.WALK, "d", "d", "defer", N_("Defer"), N_("decide later"), 30),
     Key(Place.WALK, "e", "e", "attest", N_("Attest"), N_("say what you have seen, where no tool can see")),
+    Key(Place.WALK, "A", "A", "answer", N_("Answer"), N_("answer the question that a finding waits for")),
     Key(Place.WALK, "u", "u", "undo", N_("Undo"), N_("take the decision back")),
     Key(
         Place.WALK,
@@ -117,15 +126,15 @@ KEYS: tuple[Key, ...] = (
     Key(Place.WALK, "left_square_bracket", "[", "chapter(-1)", N_("Chapter"), N_("the chapter before")),
     Key(Place.QUESTIONS, "enter", "Enter", "choose", N_("Choose"), N_("this is the answer"), 10),
     Key(Place.QUESTIONS, "u", "u", "undo", N_("Undo"), N_("take the answer back"), 20),
-    Key(Place.QUESTIONS, "escape", "Esc", "back", N_("Back"), N_("back to where you were"), 30),
+    Key(Place.QUESTIONS, "escape", "Esc", "screen.back", N_("Back"), N_("back to where you were"), 30),
     Key(Place.PLAN, "v,tab", "v", "view", N_("View"), N_("changes, rehearsed result, script"), 10),
     Key(Place.PLAN, "x", "x", "export", N_("Export"), N_("write the script beside the plan"), 20),
     Key(Place.PLAN, "J", "J", "detail_down", N_("Scroll"), N_("scroll the details down"), 30),
     Key(Place.PLAN, "K", "K", "detail_up", N_("Scroll up"), N_("scroll the details up")),
-    Key(Place.PLAN, "escape", "Esc", "back", N_("Back"), N_("back to where you were"), 40),
+    Key(Place.PLAN, "escape", "Esc", "screen.back", N_("Back"), N_("back to where you were"), 40),
     Key(Place.PANEL, "enter", "Enter", "record", N_("Record"), N_("put the decision into the plan"), 10),
     Key(Place.PANEL, "tab", "Tab", "app.focus_next", N_("Next field"), N_("the next field"), 20),
-    Key(Place.PANEL, "escape", "Esc", "back", N_("Leave"), N_("leave without a decision"), 30),
+    Key(Place.PANEL, "escape", "Esc", "screen.back", N_("Leave"), N_("leave without a decision"), 30),
 )
 
 

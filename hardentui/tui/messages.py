@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
+from rich.text import Text
 from textual.message import Message
 
 from hardentui.model import Finding, Plan
@@ -50,11 +52,19 @@ class NotSaved(Message):
 
 
 @dataclass
-class Rehearsed(Message):
-    """What the plan would do: its change set, the findings after it, and the script, or why not."""
+class Previewed(Message):
+    """What a plan would do: its change set, the findings after it, the script; or why not."""
 
-    plan: Plan
-    changes: ChangeSet | None
+    session: Session
+    changes: ChangeSet
     after: tuple[Finding, ...]
-    script: str
+    script: list[Text]
     why: str
+
+
+@dataclass
+class Exported(Message):
+    """The script was written there, or why it was not."""
+
+    path: Path
+    why: str = ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import threading
 from pathlib import Path
 
@@ -31,5 +33,18 @@ class PlanStore:
         with self._lock:
             if plan == self.saved:
                 return
+            if self._file is None:
+                _make_folder(self.path.parent)
             file = self._file or PlanFile(self.path, plan, "")
             self._file = file.save(plan)
+
+
+def _make_folder(folder: Path) -> None:
+    """Make the folder of a first plan, for the user behind sudo; the save says what goes wrong."""
+    if folder.exists():
+        return
+    with contextlib.suppress(OSError):
+        folder.mkdir(mode=0o700, parents=True)
+        user, group = os.environ.get("SUDO_UID", ""), os.environ.get("SUDO_GID", "")
+        if os.geteuid() == 0 and user.isdigit() and group.isdigit():
+            os.chown(folder, int(user), int(group))

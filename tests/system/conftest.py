@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from rig import lab as rig_lab
 from rig.lab import Lab
-from rig.nspawn import Nspawn
+from rig.nspawn import Nspawn, groups_gone
 from rig.product import build_layer
 from rig.vm import Vm
 
@@ -55,11 +56,10 @@ def note(record_property: Callable[[str, object], None]) -> Callable[[str], None
 @pytest.fixture(scope="session")
 def lab() -> Lab:
     """The folder with the tree, the disk and the key."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the finalizers run then, too
     found = Lab.here()
-    remains = found.folder / "run"
-    for folder in remains.iterdir() if remains.is_dir() else ():
-        if not Path("/proc", folder.name.rpartition("-")[2]).exists():  # its tests were killed
-            shutil.rmtree(folder, ignore_errors=True)
+    for name in found.sweep():
+        groups_gone(name)
     assert found.tree.is_dir()
     return found
 
@@ -84,6 +84,13 @@ def host(lab: Lab, layer: Path) -> Iterator[Nspawn]:
     """A fresh container with the product."""
     with Nspawn(lab, "host", [layer]) as machine:
         yield machine
+
+
+@pytest.fixture
+def new_host(lab: Lab, layer: Path) -> Iterator[Callable[[str], Nspawn]]:
+    """Fresh containers with the product, as many as are asked for."""
+    with ExitStack() as stack:
+        yield lambda name: stack.enter_context(Nspawn(lab, name, [layer]))
 
 
 @pytest.fixture(scope="session")

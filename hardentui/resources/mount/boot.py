@@ -63,14 +63,19 @@ class BootMount:
 
 
 def parse_fstab(text: str) -> tuple[FstabEntry, ...]:
-    """The entries of an fstab; comments and lines with fewer than four fields are left out."""
+    """The entries of an fstab; comments and lines with fewer than three fields are left out.
+
+    Only blanks and tabs part fields, only a newline ends a line: a form feed is part of a name.
+    """
     found = []
-    for number, line in enumerate(text.splitlines(), 1):
-        fields = line.split()
-        if len(fields) < 4 or fields[0].startswith("#"):  # noqa: PLR2004 - source, path, type, options
+    for number, line in enumerate(text.split("\n"), 1):
+        fields = line.replace("\t", " ").split(" ")
+        fields = [each for each in fields if each]
+        if len(fields) < 3 or fields[0].startswith("#"):  # noqa: PLR2004 - source, path, type
             continue
-        path = _plain(fields[1]).rstrip("/") or "/"
-        found.append(FstabEntry(number, line, _plain(fields[0]), path, fields[2], fields[3]))
+        path = re.sub(r"/+", "/", _plain(fields[1])).rstrip("/") or "/"
+        options = fields[3] if len(fields) > 3 else "defaults"  # noqa: PLR2004 - they may be left out
+        found.append(FstabEntry(number, line, _plain(fields[0]), path, fields[2], options))
     return tuple(found)
 
 
@@ -210,7 +215,7 @@ def _definitions(snapshot: Snapshot, name: str, entry: FstabEntry | None) -> lis
             continue
         text = snapshot.ask(File(path))
         if isinstance(text, Unread):
-            if text.reason in {Reason.DENIED, Reason.TIMED_OUT, Reason.TOO_LARGE}:
+            if text.reason not in {Reason.MISSING, Reason.FAILED}:
                 return text
             continue
         settings = _settings(text)
@@ -281,6 +286,8 @@ def _dropins(snapshot: Snapshot, name: str) -> list[tuple[str, str]] | Unread:
     for folder in (*_ABOVE, *_BELOW):
         entries = snapshot.ask(Folder(f"{folder}/{name}.d"))
         if isinstance(entries, Unread):
+            if entries.reason is not Reason.MISSING:
+                return entries
             continue
         for entry in entries:
             if entry.name.endswith(".conf"):

@@ -98,6 +98,8 @@ def _boot_of_key(snapshot: Snapshot, reader: boot.Reader, path: str, entry: Reco
     places = provenance(outcome)
     if outcome.winner is not None and outcome.winner.value is not None:
         return Reading({"": " ".join(outcome.winner.value.split())}, gap, places, reader.name)
+    if reader.gap is not None:
+        return Reading({}, gap, places, reader.name)  # what could not be read may set it: no default then
     value, place = _unset(snapshot, path, entry)
     if value is None:
         return Reading({}, gap or Gap(GapKind.UNSET, entry.subject), places, reader.name)
@@ -197,15 +199,9 @@ class _PerInterface:
 
     def _boot(self, reader: boot.Reader) -> Reading:
         """What this reader leaves on each interface: an own line, else what is inherited, else built in."""
-        places: list[Provenance] = []
-        gap = reader.gap
-        seen: dict[str, str] = {}
-        for part in ("all", "default", *self._interfaces):
-            outcome = reader.outcome(self._path(part))
-            places += provenance(outcome)
-            gap = gap or boot.other_writer(self._snapshot, self._path(part))
-            if outcome.winner is not None and outcome.winner.value is not None:
-                seen[part] = " ".join(outcome.winner.value.split())
+        seen, places, gap = self._written(reader)
+        if reader.gap is not None:
+            return Reading({}, gap, tuple(dict.fromkeys(places)), reader.name)  # as in _boot_of_key
         if not places:
             places.append(Provenance(_("kernel default"), Role.DEFAULT))
         router = reader.outcome("net/ipv4/ip_forward").winner
@@ -219,6 +215,9 @@ class _PerInterface:
                 continue
             if self._leaf.reaches and everywhere != self._leaf.all_default:
                 seen[interface] = everywhere
+            elif interface == "lo":
+                # It has its address before the files are read: from then on default no longer reaches it.
+                seen[interface] = self._leaf.default
             elif self._folder == "net/ipv4/conf" or own_default == self._leaf.default:
                 seen[interface] = own_default
             else:
@@ -229,6 +228,25 @@ class _PerInterface:
                 )
         values = self._effective(seen, dict.fromkeys(seen, forwards))
         return Reading(values, gap, tuple(dict.fromkeys(places)), reader.name)
+
+    def _written(self, reader: boot.Reader) -> tuple[dict[str, str], list[Provenance], Gap | None]:
+        """What the files write to all, default and the interfaces, where it stands, and what may differ."""
+        places: list[Provenance] = []
+        gap = reader.gap
+        seen: dict[str, str] = {}
+        turns: dict[str, int] = {}
+        for part in ("all", "default", *self._interfaces):
+            outcome = reader.outcome(self._path(part))
+            places += provenance(outcome)
+            gap = gap or boot.other_writer(self._snapshot, self._path(part))
+            if outcome.winner is not None and outcome.winner.value is not None:
+                seen[part] = " ".join(outcome.winner.value.split())
+                turns[part] = reader.assignments.index(outcome.winner)
+        if self._leaf.reaches and "all" in seen:
+            # Writing all writes every other one, and undoes what was written before it.
+            undone = ("default", *(n for n in self._interfaces if n in turns))
+            seen |= {part: seen["all"] for part in undone if turns.get(part, -1) < turns["all"]}
+        return seen, places, gap
 
     def _argument(self, part: str) -> str:
         return self._snapshot.derive(boot.kernel_arguments).get(self._path(part), "")

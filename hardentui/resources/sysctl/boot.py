@@ -221,6 +221,10 @@ def enabled_units(snapshot: Snapshot) -> frozenset[str]:
 
 def other_writer(snapshot: Snapshot, path: str) -> Gap | None:
     """A service that starts at boot and may write ``path`` after the files were read, if there is one."""
+    for folder in _WANTS:
+        entries = snapshot.ask(Folder(folder))
+        if isinstance(entries, Unread) and entries.reason is not Reason.MISSING:
+            return entries.gap(folder)
     for unit in sorted(snapshot.derive(enabled_units)):
         patterns = _WRITERS.get(unit, ())
         if unit == "tuned.service":

@@ -59,8 +59,8 @@ class HardenScreen(Screen[None]):
 
     def show_state(self) -> None:
         """Show the app's state; called when it moved."""
-        if not self.is_mounted:
-            return
+        if not self.query("#keys"):
+            return  # not composed yet
         self.query_one("#headline", Plain).show(self._headline())
         self.query_one("#keys", KeyBar).show_keys(keys.bar(self.key_place))
         self.show_body()

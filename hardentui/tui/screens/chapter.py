@@ -19,13 +19,14 @@ from hardentui.tui.detail import finding_text, section_text
 from hardentui.tui.keys import Place, bindings
 from hardentui.tui.progress import Tally
 from hardentui.tui.screens.base import HardenScreen
-from hardentui.tui.text import cell, line, para
+from hardentui.tui.text import cell, para
 from hardentui.tui.widgets.panel import DecisionPanel
 from hardentui.tui.widgets.plain import Field, Page
 from hardentui.tui.widgets.table import Column, FactsTable, Row
 
 _DEBOUNCE = 0.08  # seconds until the detail follows the cursor: a held arrow key draws it once
 _SECTION = "section:"
+_SMALL = 76  # columns; below, the values give way to what they are about
 
 
 class Filter(StrEnum):
@@ -110,13 +111,14 @@ class ChapterScreen(HardenScreen):
         self._show_detail(from_top=False)
 
     def _columns(self) -> list[Column]:
+        small = self.app.size.width < _SMALL
         return [
             Column(cell(""), 2),
             Column(cell(_("Result")), 10),
             Column(cell(_("Subject"))),
-            Column(cell(_("Running")), 15),
-            Column(cell(_("Recommended")), 13),
-            Column(cell(_("Decision")), 10),
+            Column(cell(_("Running")), 8 if small else 14),
+            Column(cell(_("Recommended")), 6 if small else 12),
+            Column(cell(_("Decision")), 9 if small else 10),
         ]
 
     def _rows(self) -> list[Row]:
@@ -125,7 +127,7 @@ class ChapterScreen(HardenScreen):
             found = [f for e in section.recommendations if (f := self._wanted(e)) is not None]
             if found or (self._filter is Filter.ALL and not self._search):
                 title = cell(str(section.title), "bold")
-                rows.append(Row(_SECTION + section.id, (cell("#"), cell(""), title, *(cell(""),) * 3)))
+                rows.append(Row(_SECTION + section.id, (cell("#"), title), heading=True))
             rows += [self._row(finding) for finding in found]
         return rows
 
@@ -319,12 +321,19 @@ class ChapterScreen(HardenScreen):
         if finding is not None:
             self.harden.undo(finding.recommendation.id)
 
+    def action_answer(self) -> None:
+        """The question that this finding waits for, or all of them."""
+        finding = self._finding()
+        question = self.tally.waits_for(finding) if finding is not None else None
+        self.harden.action_questions(question.id if question else "")
+
     def _ask(self, action: Action) -> None:
         finding = self._finding()
         if finding is None:
             return
         self.remove_class("alone", "searching")
         self.add_class("deciding")
+        self.call_after_refresh(lambda: self.table.go_to(finding.recommendation.id))
         panel = self.query_one(DecisionPanel)
         panel.ask(action, finding, self.tally.today)
         if action is Action.APPLY:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from textual.app import ComposeResult
 from textual.content import Content
 from textual.widgets import DataTable
 
-from hardentui.i18n import _, ngettext
-from hardentui.model import Action, Chapter, Result
-from hardentui.snapshot import DistributionIs, KernelIs, PrivilegesAre, Snapshot, Unread
-from hardentui.tui import words
+from hardentui.i18n import _
+from hardentui.model import Chapter, Result
+from hardentui.tui import summary, words
 from hardentui.tui.keys import Place, bindings
 from hardentui.tui.progress import Progress, Tally
 from hardentui.tui.screens.base import HardenScreen, reading
@@ -37,13 +34,15 @@ class OverviewScreen(HardenScreen):
         """Which host this is, and when it was read."""
         tally = self.harden.tally
         name = para("hardentui", "bold $text-primary")
-        return line(name, para("  "), reading() if tally is None else _host(tally.session.snapshot))
+        return line(name, para("  "), reading() if tally is None else summary.host(tally.session.snapshot))
 
     def show_body(self) -> None:
         """Chapters and counts."""
         table = self.query_one(FactsTable)
         tally = self.harden.tally
-        table.fill(self._columns(), [self._row(number, id_, tally) for number, id_ in self._chapters()])
+        rows = [self._row(number, id_, tally) for number, id_ in self._chapters()]
+        table.styles.height = len(rows) + 1
+        table.fill(self._columns(), rows)
         self._show_summary()
 
     def on_data_table_row_highlighted(self) -> None:
@@ -88,7 +87,8 @@ class OverviewScreen(HardenScreen):
         return next((c for c in self.harden.checklists.chapters if c.id == id_), None)
 
     def _columns(self) -> list[Column]:
-        headings = [_("eval."), _("not"), _("pass"), _("fail"), _("unknown"), _("to answer"), _("n/a")]
+        first = [_("evaluated"), _("not evaluated")] if self.wide else [_("eval."), _("not")]
+        headings = [*first, *(words.result(result) for result in _COUNTED)]
         counts = [Column(cell(word), max(len(word), 4) + 2) for word in headings]
         return [Column(cell(_("Chapter"))), *counts, Column(cell(_("decided")), 20 if self.wide else 12)]
 
@@ -120,8 +120,8 @@ class OverviewScreen(HardenScreen):
         if tally is None:
             page.show(reading())
             return
-        parts = [self._about_chapter(tally), para(""), *_unread(tally), _questions(tally)]
-        parts += [_plan(tally), self._saved(tally), para(""), _promise()]
+        parts = [self._about_chapter(tally), para(""), *summary.unread(tally), summary.questions(tally)]
+        parts += [summary.plan(tally), self._saved(tally), para(""), summary.promise()]
         page.show(stack(parts), from_top=False)
 
     def _about_chapter(self, tally: Tally) -> Content:
@@ -157,107 +157,7 @@ class OverviewScreen(HardenScreen):
 
     def _saved(self, tally: Tally) -> Content:
         path = str(self.harden.store.path)
-        if self.harden.store.saved is None and not (tally.session.plan.decisions or tally.session.plan.answers):
+        plan = tally.session.plan
+        if self.harden.store.saved is None and not (plan.decisions or plan.answers):
             return para(_("Saved at each decision, in {path}: nothing decided yet.").format(path=path))
         return para(_("Saved at each decision, in {path}").format(path=path))
-
-
-def _host(snapshot: Snapshot) -> Content:
-    kernel, system = snapshot.ask(KernelIs()), snapshot.ask(DistributionIs())
-    who = snapshot.ask(PrivilegesAre())
-    moment = datetime.fromtimestamp(snapshot.taken_at).astimezone()
-    at = moment.strftime("%H:%M:%S" if snapshot.host.name == "live" else "%Y-%m-%d %H:%M")
-    parts = [
-        _("unknown host") if isinstance(kernel, Unread) or not kernel.hostname else kernel.hostname,
-        _("unknown system") if isinstance(system, Unread) else system.name,
-        "" if isinstance(kernel, Unread) or not kernel.release else kernel.release,
-        "" if isinstance(who, Unread) or snapshot.host.name != "live" else _rights(who.uid == 0),
-        _source(snapshot).format(label=snapshot.host.label),
-        _("read {time}").format(time=at),
-    ]
-    return Content("  ").join(para(part) for part in parts if part)
-
-
-def _rights(root: bool) -> str:  # noqa: FBT001 - one fact
-    return _("as root") if root else _("NOT root")
-
-
-def _source(snapshot: Snapshot) -> str:
-    return {"live": _("live"), "image": _("image {label}"), "recording": _("recording {label}")}.get(
-        snapshot.host.name, "{label}"
-    )
-
-
-def _unread(tally: Tally) -> list[Content]:
-    if not tally.denied:
-        return []
-    snapshot = tally.session.snapshot
-    count = len(tally.denied)
-    sentence = ngettext(
-        "{count} recommendation needs facts that are not readable without root.",
-        "{count} recommendations need facts that are not readable without root.",
-        count,
-    ).format(count=count)
-    if snapshot.host.name == "live":
-        sentence = _("{sentence} Leave and run: sudo hardentui").format(sentence=sentence)
-    return [para(sentence, "$text-warning")]
-
-
-def _questions(tally: Tally) -> Content:
-    count = len(tally.unanswered)
-    if not count:
-        return para(_("Questions: all answered (A shows them)."))
-    sentence = ngettext(
-        "{count} question waits for an answer: press A.",
-        "{count} questions wait for an answer: press A.",
-        count,
-    )
-    return para(sentence.format(count=count), "$text-warning")
-
-
-def _plan(tally: Tally) -> Content:
-    actions = tally.actions
-    waiting = sum(tally.is_open(found) for found in tally.session.findings)
-    sentence = _(
-        "Plan: {apply} apply, {waived} waived, {deferred} deferred, {attested} attested; {open} open."
-    ).format(
-        apply=actions[Action.APPLY],
-        waived=actions[Action.WAIVE],
-        deferred=actions[Action.DEFER],
-        attested=actions[Action.ATTEST],
-        open=waiting,
-    )
-    return stack([para(sentence, "bold"), *_warnings(tally)])
-
-
-def _warnings(tally: Tally) -> list[Content]:
-    found = []
-    troubled = sum(bool(words.standing(standing)) for standing in tally.standings.values())
-    if troubled:
-        sentence = ngettext(
-            "{count} waiver no longer holds: it expired, or the value moved.",
-            "{count} waivers no longer hold: they expired, or the value moved.",
-            troubled,
-        )
-        found.append(para(sentence.format(count=troubled), "$text-warning"))
-    if tally.conflict:
-        found.append(para(tally.conflict, "$text-error"))
-    elif tally.locking:
-        sentence = ngettext(
-            "{count} step can lock you out (!): the script asks to confirm, and goes back if you do not.",
-            "{count} steps can lock you out (!): the script asks to confirm, and goes back if you do not.",
-            tally.locking,
-        )
-        found.append(para(sentence.format(count=tally.locking), "$text-warning"))
-    if tally.one_way:
-        sentence = ngettext(
-            "{count} step can only be undone by a reboot; it comes last.",
-            "{count} steps can only be undone by a reboot; they come last.",
-            tally.one_way,
-        )
-        found.append(para(sentence.format(count=tally.one_way), "$text-warning"))
-    return found
-
-
-def _promise() -> Content:
-    return para(_("hardentui only looks. It writes a plan and a script that you review and run yourself."), "dim")

@@ -9,7 +9,11 @@ from textual.widgets import Input, Static
 
 from hardentui.i18n import _
 from hardentui.tui.keys import Key
-from hardentui.tui.text import line, para, visible
+from hardentui.tui.text import line, para
+from hardentui.visible import visible
+
+
+_GAP = "  "
 
 
 class Plain(Static):
@@ -33,7 +37,7 @@ class Page(VerticalScroll, can_focus=True):
         super().__init__(id=id)
         self.text = Plain()
 
-    def compose(self) -> list[Plain]:  # type: ignore[override]  # any iterable does
+    def compose(self) -> list[Plain]:
         """The text."""
         return [self.text]
 
@@ -48,8 +52,11 @@ class KeyBar(Plain):
     """The keys of a place, on one line; each can be clicked."""
 
     def show_keys(self, keys: tuple[Key, ...]) -> None:
-        """Show these keys."""
-        self.show(Content("  ").join(_shown(key) for key in keys))
+        """Show these keys: all of them from 80 columns on; below, the last (help) and what fits before it."""
+        parts, room = [_shown(key) for key in keys], self.app.size.width - 2
+        while len(parts) > 1 and sum(part.cell_length + len(_GAP) for part in parts) - len(_GAP) > room:
+            del parts[-2]
+        self.show(Content(_GAP).join(parts))
 
 
 class Field(Input):
@@ -66,7 +73,7 @@ class Field(Input):
 
 
 def _shown(key: Key) -> Content:
-    action = key.action if key.action.startswith("app.") else f"screen.{key.action}"
+    action = key.action if "." in key.action else f"screen.{key.action}"
     return line(para(key.shown, "bold"), para(" "), para(_(key.label))).stylize(
         Style.from_meta({"@click": action})
     )

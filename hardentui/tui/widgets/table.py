@@ -12,6 +12,7 @@ from textual.widgets import DataTable
 from hardentui.tui.keys import Place, bindings
 
 _LEAST = 8  # cells of a flexible column, however small the terminal
+_MIDDLE = 16  # from this width on, a word is cut in its middle
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +25,11 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row: what it is about, and its cells."""
+    """A row: what it is about, and its cells. The last cell of a heading flows over all columns left."""
 
     key: str
     cells: tuple[Text, ...]
+    heading: bool = False
 
 
 class FactsTable(DataTable[Text]):
@@ -64,7 +66,8 @@ class FactsTable(DataTable[Text]):
             self.add_column(heading, width=width)
         for row in shown:
             self.add_row(*row.cells)
-        self.go_to(current) or self._put_cursor(min(at, len(shown) - 1))
+        if not self.go_to(current):
+            self._put_cursor(min(at, len(shown) - 1))
 
     def go_to(self, key: str) -> bool:
         """Put the cursor on this row; False when there is none."""
@@ -93,12 +96,32 @@ class FactsTable(DataTable[Text]):
 
 
 def _cut(row: Row, columns: tuple[tuple[Text, int], ...]) -> Row:
-    cells = (_fit(cell, width) for cell, (_heading, width) in zip(row.cells, columns, strict=True))
-    return Row(row.key, tuple(cells))
+    widths = [width for _heading, width in columns]
+    if row.heading:
+        own = len(row.cells) - 1
+        fixed = [_fit(cell, width) for cell, width in zip(row.cells[:own], widths, strict=False)]
+        return Row(row.key, (*fixed, *_flow(row.cells[own], widths[own:])), heading=True)
+    return Row(row.key, tuple(_fit(cell, width) for cell, width in zip(row.cells, widths, strict=True)))
+
+
+def _flow(text: Text, widths: list[int]) -> list[Text]:
+    """``text`` over neighbouring columns, as if they were one."""
+    rest, parts = _fit(text, sum(widths)), []
+    for width in widths:
+        part, *more = rest.divide([min(width, len(rest))])
+        parts.append(part)
+        rest = more[0] if more else Text("")
+    return parts
 
 
 def _fit(text: Text, width: int) -> Text:
-    """``text`` in one cell less than ``width``: the gap to the next column."""
+    """``text`` in one cell less than ``width``: the gap to the next column. Keys and paths keep their end."""
+    room = max(width - 1, 1)
+    if text.cell_len > room > _MIDDLE and " " not in text.plain and not text.spans:
+        head = room // 3
+        return Text(
+            f"{text.plain[:head]}…{text.plain[head + 1 - room :]}", style=text.style, no_wrap=True, end=""
+        )
     cut = text.copy()
-    cut.truncate(max(width - 1, 1), overflow="ellipsis")
+    cut.truncate(room, overflow="ellipsis")
     return cut

@@ -117,10 +117,26 @@ class Lab:
         folder.mkdir(parents=True, exist_ok=True)
         return cls(folder)
 
+    @property
+    def runs(self) -> Path:
+        """What belongs to one run of the tests; each name ends with the process that runs them."""
+        path = self.folder / "run"
+        path.mkdir(exist_ok=True)
+        return path
+
+    def sweep(self) -> list[str]:
+        """Take away what tests left that were killed; the names of it."""
+        left = [
+            path for path in self.runs.iterdir() if not Path("/proc", path.name.rpartition("-")[2]).exists()
+        ]
+        for path in left:
+            shutil.rmtree(path, ignore_errors=True)
+        return [path.name for path in left]
+
     @contextmanager
     def scratch(self, name: str) -> Iterator[Path]:
         """A folder that is gone afterwards, whatever happens."""
-        path = Path(tempfile.mkdtemp(prefix=f"{name}.", dir=self.folder))
+        path = Path(tempfile.mkdtemp(prefix=f"{name}.", suffix=f"-{os.getpid()}", dir=self.runs))
         try:
             yield path
         finally:

@@ -1,18 +1,21 @@
 """A container with systemd as its first process, and the administrator's side of its network.
 
-One shell holds it all: ``unshare`` gives it a mount namespace, where the overlay root is mounted, and a
-network namespace, where the bridge and the administrator are; it runs systemd-nspawn as often as the
-container wants to boot. When it ends, however it ends, the kernel takes mounts, bridge and container away;
-and it is killed when the tests are. Nothing of it is ever seen in this machine's own namespaces.
+One shell holds it all: ``unshare`` gives it a mount namespace, where the overlay root is mounted, a network
+namespace, where the bridge and the administrator are, and a process namespace, whose first process it is;
+it runs systemd-nspawn as often as the container wants to boot. When it ends, however it ends, the kernel
+takes processes, mounts and bridge away; and it is killed when the tests are. Nothing of it is ever seen in
+this machine's own namespaces.
 
 ``/proc/sys/{kernel,fs,vm}`` belong to the shared kernel, so the container gets plain files in a tmpfs over
-them, made anew at each boot: they take any value, forget it at a reboot, and know no one-way keys. ``net``
-is the container's own and real. Real kernel semantics are the virtual machine's part.
+them, made anew at each boot: they take any value, forget it at a reboot, and know no one-way keys. They
+start with Debian's values, and the kernel's configuration that the container sees is Debian's, so that the
+two agree. ``net`` is the container's own and real. Real kernel semantics are the virtual machine's part.
 """
 
 from __future__ import annotations
 
 import contextlib
+import gzip
 import os
 import shlex
 import shutil
@@ -24,7 +27,7 @@ from pathlib import Path
 
 from rig.lab import Lab
 from rig.machine import ENVIRONMENT, SSH, Machine, MachineDownError, kill_group
-from rig.waiting import wait_for
+from rig.waiting import OverdueError, wait_for
 
 CGROUPS = "/sys/fs/cgroup /sys/fs/cgroup/systemd /sys/fs/cgroup/unified"
 ADDRESS = "10.77.0.2"
@@ -84,6 +87,7 @@ umount /run/uuid
 rm /run/uuid
 echo "$boot" > /proc/sys/kernel/random/boot_id
 cat /etc/hostname > /proc/sys/kernel/hostname
+[ ! -e /proc/config.gz ] || mount --bind /usr/lib/lab/config.gz /proc/config.gz
 ip link set lo up
 ip addr add {ADDRESS}/24 dev host0
 ip link set host0 up
@@ -106,7 +110,7 @@ folder=$2
 shift 3
 while :; do
     status=0
-    setpriv --pdeathsig KILL systemd-nspawn --directory="$folder/root" "$@" || status=$?
+    systemd-nspawn --directory="$folder/root" "$@" || status=$?
     [ "$status" = 133 ] || exit "$status"
 done
 """
@@ -119,7 +123,7 @@ class Nspawn(Machine):
         self.name = name
         self.lab = lab
         self.layers = [*layers, lab.tree]
-        self.folder = lab.folder / "run" / f"{name}-{os.getpid()}"
+        self.folder = lab.runs / f"{name}-{os.getpid()}"
         self.process: subprocess.Popen[bytes] | None = None
         self.leader = 0
         self._prepare()
@@ -142,6 +146,8 @@ class Nspawn(Machine):
         (upper / "usr/lib/lab/init").write_text(INIT)
         (upper / "usr/lib/lab/init").chmod(0o755)
         stand_in(upper / "usr/lib/lab/sys")
+        configuration = next((self.lab.tree / "boot").glob("config-*")).read_bytes()
+        (upper / "usr/lib/lab/config.gz").write_bytes(gzip.compress(configuration, mtime=0))
 
     def start(self) -> None:
         options = [
@@ -158,8 +164,28 @@ class Nspawn(Machine):
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 [
-                    *("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--net", "sh", "-euc", SETUP),
-                    *("sh", lower, str(self.folder), self.folder.name, *options),
+                    *(
+                        "setpriv",
+                        "--pdeathsig",
+                        "KILL",
+                        "unshare",
+                        "--mount",
+                        "--net",
+                        "--pid",
+                        "--mount-proc",
+                    ),
+                    *(
+                        "--fork",
+                        "--kill-child=KILL",
+                        "sh",
+                        "-euc",
+                        SETUP,
+                        "sh",
+                        lower,
+                        str(self.folder),
+                        self.folder.name,
+                        *options,
+                    ),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -172,7 +198,8 @@ class Nspawn(Machine):
         """systemd, once it is one; nspawn makes a new one at each boot."""
         if self.process is None or self.process.poll() is not None:
             raise MachineDownError(f"{self.name} does not run:\n{self.log()}")
-        below = (pid for nspawn in children(self.process.pid) for pid in children(nspawn))
+        shells = children(self.process.pid)
+        below = (pid for shell in shells for nspawn in children(shell) for pid in children(nspawn))
         return next((pid for pid in below if command_of(pid) == "systemd"), 0)
 
     def log(self) -> str:
@@ -213,8 +240,13 @@ class Nspawn(Machine):
 
     def crash(self) -> None:
         if self.process is not None:
+            leader = self.leader
             kill_group(self.process)
             self.process = None
+            gone = Path(f"/proc/{leader}")
+            wait_for(
+                f"{self.name}: the end of systemd", 20, lambda: not leader or not gone.exists(), every=0.02
+            )
 
     def stop(self) -> None:
         try:
@@ -224,8 +256,10 @@ class Nspawn(Machine):
                     self.process.wait(timeout=15)
         finally:
             self.crash()
-            for hierarchy in CGROUPS.split():
-                remove_empty(Path(hierarchy) / self.folder.name)
+            with contextlib.suppress(OverdueError):  # an empty group that stays harms nobody
+                wait_for(
+                    f"{self.name}: the end of its last process", 10, lambda: groups_gone(self.folder.name)
+                )
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -263,11 +297,14 @@ def children(pid: int) -> list[int]:
     return found
 
 
-def remove_empty(folder: Path) -> None:
-    """Take away a tree of control groups, which know no files."""
-    for path, _, _ in os.walk(folder, topdown=False):
-        with contextlib.suppress(OSError):
-            Path(path).rmdir()
+def groups_gone(name: str) -> bool:
+    """Take away the control groups of a container; whether that could be done."""
+    groups = [Path(hierarchy) / name for hierarchy in CGROUPS.split()]
+    for group in groups:
+        for path, _, _ in os.walk(group, topdown=False):  # it knows no files that could be removed
+            with contextlib.suppress(OSError):
+                Path(path).rmdir()
+    return not any(group.exists() for group in groups)
 
 
 def command_of(pid: int) -> str:

@@ -88,8 +88,9 @@ class Findings:
 class Product:
     """hardentui and its script in one machine."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, answers: Mapping[str, str] = ANSWERS) -> None:
         self.machine = machine
+        self.answers = [word for pair in answers.items() for word in ("--answer", "=".join(pair))]
 
     def call(self, *arguments: str, allowed: Sequence[int] = (0,)) -> Done:
         """One hardentui command, run in the machine as root."""
@@ -111,7 +112,7 @@ class Product:
 
     def scan(self, *, plan: bool = True) -> Findings:
         """Its answers are those of the plan, if there is one."""
-        words = ["--plan", PLAN] if plan else [word for pair in _answers() for word in pair]
+        words = ["--plan", PLAN] if plan else self.answers
         done = self.call("scan", "--json", *words, allowed=(0, 1, 3))
         found = json.loads(done.stdout)["findings"]
         assert found, "a scan without findings"
@@ -121,20 +122,13 @@ class Product:
         """Decide, and write the script; the ids that the plan applies."""
         self.machine.run(["rm", "-f", PLAN, SCRIPT], check=True)
         wanted = [word for id_ in apply or ("all",) for word in ("--apply", id_)]
-        self.call("plan", "new", "-o", PLAN, *(word for pair in _answers() for word in pair), *wanted)
+        self.call("plan", "new", "-o", PLAN, *self.answers, *wanted)
         self.call("script", PLAN, "-o", SCRIPT)
         return self.applied()
 
     def applied(self) -> list[str]:
         """The ids that the plan decides to apply."""
-        reader = (
-            "import json, sys, tomllib\n"
-            "plan = tomllib.load(open(sys.argv[1], 'rb'))\n"
-            "found = plan['decision']\n"
-            "found = found if isinstance(found, list) else [{'id': k, **v} for k, v in found.items()]\n"
-            "print(json.dumps([d['id'] for d in found if d['action'] == 'apply']))\n"
-        )
-        ids: list[str] = json.loads(self.machine.run(["python3", "-c", reader, PLAN], check=True).stdout)
+        ids = [id_ for id_, found in self.scan().by_id.items() if found["decision"] == "apply"]
         assert ids, "the plan applies nothing"
         return ids
 
@@ -154,7 +148,3 @@ class Product:
             f'newest=$({find}); [ -z "$newest" ] || cat "$newest/journal" 2>/dev/null || true'
         )
         return text.splitlines()
-
-
-def _answers() -> list[tuple[str, str]]:
-    return [("--answer", f"{question}={answer}") for question, answer in ANSWERS.items()]

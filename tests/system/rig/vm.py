@@ -37,7 +37,7 @@ class Vm(Machine):
     def __init__(self, lab: Lab, name: str) -> None:
         self.name = name
         self.lab = lab
-        self.folder = lab.folder / "run" / f"{name}-{os.getpid()}"
+        self.folder = lab.runs / f"{name}-{os.getpid()}"
         self.folder.mkdir(parents=True)
         self.process: subprocess.Popen[bytes] | None = None
         self.port = 0

@@ -23,3 +23,8 @@ def wait_for(what: str, seconds: float, condition: Callable[[], T | None], every
         if time.monotonic() >= end:
             raise OverdueError(f"{what}: not within {seconds:g} s")
         time.sleep(every)
+
+
+def now() -> float:
+    """The clock that deadlines are held against."""
+    return time.monotonic()

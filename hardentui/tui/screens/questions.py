@@ -1,0 +1,99 @@
+"""The questions: what the machine cannot know, and the advice depends on."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.content import Content
+from textual.widgets import DataTable
+
+from hardentui.i18n import _
+from hardentui.model import Question
+from hardentui.tui.keys import Place, bindings
+from hardentui.tui.screens.base import HardenScreen
+from hardentui.tui.text import cell, para, stack
+from hardentui.tui.widgets.plain import Page
+from hardentui.tui.widgets.table import Column, FactsTable, Row
+
+
+class QuestionsScreen(HardenScreen):
+    """Each question with its answers; the one that was given is marked."""
+
+    place = Place.QUESTIONS
+    BINDINGS = bindings(Place.QUESTIONS)
+
+    def __init__(self, question: str = "") -> None:
+        super().__init__()
+        self._at = question
+
+    def compose_body(self) -> ComposeResult:
+        """Questions, and why the one under the cursor is asked."""
+        with Container(id="body"):
+            yield FactsTable(id="list")
+            yield Page(id="detail")
+
+    def headline(self) -> Content:
+        """How many wait."""
+        tally = self.harden.tally
+        waiting = len(tally.unanswered) if tally else 0
+        sentence = _("Questions: what the machine cannot know; {count} without an answer")
+        return para(sentence.format(count=waiting), "bold $text-primary")
+
+    def show_body(self) -> None:
+        """Questions and answers."""
+        tally = self.harden.tally
+        if tally is None:
+            return
+        answers = tally.session.plan.answers
+        rows = []
+        for question in self.harden.checklists.questions:
+            rows.append(Row(question.id, (cell(str(question.title), "bold"),), heading=True))
+            for choice in question.choices:
+                mark = "(x)" if answers.get(question.id) == choice.id else "( )"
+                rows.append(Row(f"{question.id}={choice.id}", (cell(f"  {mark} {choice.label}"),)))
+        table = self.query_one(FactsTable)
+        table.show_header = False
+        table.fill([Column(cell(""))], rows)
+        if self._at and table.go_to(self._first_choice(self._at)):
+            self._at = ""
+        self._show_detail()
+
+    def on_data_table_row_highlighted(self) -> None:
+        """The reason follows the cursor."""
+        self._show_detail()
+
+    def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
+        """Enter, or a click on the chosen row: this is the answer."""
+        event.stop()
+        self.action_choose()
+
+    def action_choose(self) -> None:
+        """This is the answer."""
+        question, _equals, choice = self.query_one(FactsTable).current.partition("=")
+        if choice:
+            self.harden.answer(question, choice)
+
+    def action_undo(self) -> None:
+        """Take the answer back."""
+        self.harden.answer(self.query_one(FactsTable).current.partition("=")[0], None)
+
+    def _show_detail(self) -> None:
+        question = self._question(self.query_one(FactsTable).current.partition("=")[0])
+        if question is None:
+            return
+        asked_for = [
+            entry
+            for entry in self.harden.checklists.recommendations
+            if any(condition.question == question.id for condition in entry.when)
+        ]
+        count = _("Recommendations that depend on it: {count}").format(count=len(asked_for))
+        titles = [para(f"  {entry.title}") for entry in asked_for]
+        parts = [para(str(question.title), "bold"), para(str(question.why)), para(""), para(count), *titles]
+        self.query_one("#detail", Page).show(stack(parts))
+
+    def _question(self, id_: str) -> Question | None:
+        return next((q for q in self.harden.checklists.questions if q.id == id_), None)
+
+    def _first_choice(self, id_: str) -> str:
+        question = self._question(id_)
+        return f"{id_}={question.choices[0].id}" if question else id_

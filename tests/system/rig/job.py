@@ -1,0 +1,109 @@
+"""The main job on one machine: look, decide, review, apply, confirm, reboot, roll back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from rig.machine import Machine
+from rig.product import ANSWERS, Findings, Product
+from rig.state import HISTORY, assert_same, difference, state
+
+# What a rollback may leave to the next boot: kernel keys that nobody lowers again, and a /tmp in use.
+UNTIL_REBOOT = ("sysctl kernel/", "sysctl vm/", "sysctl fs/", "mount /tmp", "mount point /tmp")
+
+
+def main_job(machine: Machine, note: Callable[[str], None], answers: Mapping[str, str] = ANSWERS) -> None:
+    """Everything that issue and README promise, in the order in which an administrator does it."""
+    product = Product(machine, answers)
+    laps = Laps()
+    before = state(machine)
+    found = product.scan(plan=False)
+    laps.lap("scan and state")
+
+    ids = product.plan()
+    product.script("review")
+    assert_same(before, state(machine), "after scan, plan and review")
+    laps.lap("plan and review")
+
+    product.script("apply", "--deadline", "900")
+    applied = product.scan()
+    none("fail after apply", (line for line in applied.not_passing(ids) if "drift='not-yet'" not in line))
+    laps.lap("apply and rescan")
+
+    product.script("confirm")
+    kept = product.scan()
+    product.script("status")
+    laps.lap("confirm")
+
+    settled = state(machine)
+    product.script("apply", "--deadline", "900")
+    assert_same(settled, state(machine), "a second apply")
+    laps.lap("second apply")
+
+    machine.reboot()
+    rebooted = product.scan()
+    none("do not pass after the reboot", rebooted.not_passing(ids))
+    none("drift after the reboot", (line for line in rebooted.drifting() if line.partition(":")[0] in ids))
+    laps.lap("reboot and rescan")
+
+    product.script("rollback")
+    left = difference(before, state(machine), ignored=HISTORY)
+    none("are not undone by rollback", (line for line in left if not line.startswith(UNTIL_REBOOT)))
+    laps.lap("rollback")
+    machine.reboot()
+    after = state(machine)
+    assert_same(before, after, "after rollback and reboot", ignored=HISTORY)
+    restored = product.scan(plan=False)
+    changed = (id_ for id_ in found.by_id if restored[id_]["result"] != found[id_]["result"])
+    none("have another verdict than before", map(restored.line, changed))
+    laps.lap("reboot")
+
+    by_hand = [id_ for id_, each in found.by_id.items() if each["result"] == "fail" and id_ not in ids]
+    note(f"{machine.name}: {', '.join(f'{question}={answer}' for question, answer in answers.items())}")
+    note(f"  {len(found.by_id)} findings, {len(ids)} applied")
+    note("  moment         pass  fail  informational  other   of the applied ones")
+    moments = {"before": found, "applied": applied, "confirmed": kept, "rebooted": rebooted}
+    for moment, findings in (moments | {"rolled back": restored}).items():
+        note(f"  {moment:<12} {columns(findings, ids)}")
+    note(
+        f"  rolled back: equal in {len(after['sysctl'])} sysctls, {len(after['mount'])} mounts, "
+        f"{len(after['etc'])} paths below /etc, {len(after['unit file'])} unit files, and fstab"
+    )
+    note(f"  left by rollback to that reboot: {'; '.join(left) or 'nothing'}")
+    note(f"  failing before, with no change to apply: {', '.join(by_hand) or 'none'}")
+    note(f"  seconds: {laps}")
+
+
+def none(what: str, lines: Iterable[str]) -> None:
+    """There is nothing of which this could be said."""
+    found = list(lines)
+    assert not found, f"{len(found)} {what}:\n  " + "\n  ".join(found)
+
+
+def columns(findings: Findings, ids: Sequence[str]) -> str:
+    """One row of the table."""
+    results = findings.results
+    other = results.total() - results["pass"] - results["fail"] - results["informational"]
+    passing = len(ids) - len(findings.not_passing(ids))
+    waiting = sum(findings[id_]["drift"] == "not-yet" for id_ in ids)
+    return (
+        f"{results['pass']:6}{results['fail']:6}{results['informational']:15}{other:7}   {passing} pass"
+        + (f", {waiting} right after the reboot" if waiting else "")
+    )
+
+
+class Laps:
+    """How long each part took."""
+
+    def __init__(self) -> None:
+        self.laps: list[str] = []
+        self.since = time.monotonic()
+
+    def lap(self, name: str) -> None:
+        now = time.monotonic()
+        self.laps.append(f"{name} {now - self.since:.1f}")
+        self.since = now
+
+    def __str__(self) -> str:
+        return ", ".join(self.laps)

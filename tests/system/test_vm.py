@@ -1,0 +1,87 @@
+"""The product on a virtual machine: Debian's kernel, real partitions, and a plug that can be pulled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from rig.job import main_job
+from rig.machine import said
+from rig.product import SCRIPT, STATE, Product
+from rig.state import HISTORY, assert_same, difference, state
+from rig.vm import Vm
+from rig.waiting import wait_for
+
+Note = Callable[[str], None]
+FEW = ("mount.srv.options", "sysctl.ipv4-log-martians", "sysctl.kernel-kptr-restrict")
+
+# Says so when the newest journal has so many lines; a verb that ends before that is told apart.
+WATCH = f"""
+while :; do
+    newest=$(ls -1d {STATE}/runs/*/ 2>/dev/null | sort | tail -n 1)
+    [ -z "$newest" ] || [ "$(grep -c . "$newest/journal" 2>/dev/null || true)" -lt "$1" ] || exec echo reached
+done
+"""
+
+
+@pytest.fixture(scope="module")
+def length(booted_vm: Vm) -> int:
+    """How many journal lines a whole apply writes there."""
+    booted_vm.reset()
+    product = Product(booted_vm)
+    product.plan()
+    product.script("apply", "--deadline", "900")
+    return len(product.journal())
+
+
+def test_the_main_job(vm: Vm, note: Note) -> None:
+    main_job(vm, note)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.8])
+def test_the_power_goes_while_apply_is_at_work(length: int, vm: Vm, note: Note, share: float) -> None:
+    product = Product(vm)
+    product.plan()
+    before = state(vm)
+    lines = max(2, int(length * share))
+    with (
+        vm.begin(["sh", "-c", WATCH, "sh", str(lines)]) as watch,
+        vm.begin_login(["bash", SCRIPT, "apply", "--deadline", "900"]) as apply,
+    ):
+        assert watch.line(120).strip() == "reached"
+        assert apply.process.poll() is None, "apply was over before the power went"
+        vm.crash()
+    vm.boot()
+    assert_same(before, state(vm), f"power lost after {lines} journal lines", ignored=HISTORY)
+    note(f"{vm.name}: power lost after {lines} of {length} journal lines of apply: as before after the boot")
+
+
+def test_a_clock_that_jumps_does_not_move_the_deadline(vm: Vm, note: Note) -> None:
+    product = Product(vm)
+    product.plan(*FEW)
+    before = state(vm)
+    deadline = 45
+    begin = vm.uptime()
+    product.script("apply", "--deadline", str(deadline))
+    vm.sh('date -s "@$(($(date +%s) + 3600))" >/dev/null')
+    assert difference(before, state(vm), ignored=HISTORY), "undone at once"
+    assert vm.uptime() < begin + deadline, "the machine is too slow for this test"
+    wait_for(
+        "the guard's rollback",
+        deadline + 10 + 15,
+        lambda: not difference(before, state(vm), ignored=HISTORY),
+    )
+    late = vm.uptime() - begin - deadline
+    assert -5 < late < 20, f"undone {late:+.0f} s from its deadline"
+    note(f"{vm.name}: clock moved by an hour: undone {late:+.1f} s from the deadline of {deadline} s")
+
+
+def test_confirm_from_the_console(vm: Vm) -> None:
+    product = Product(vm)
+    product.plan(*FEW)
+    product.script("apply", "--deadline", "900")
+    done = vm.run(["bash", SCRIPT, "confirm", "--from-console"])
+    assert done.returncode == 3, f"ssh is no console\n{said(done)}"
+    vm.sh("systemctl stop serial-getty@ttyS0.service")
+    vm.sh('setsid --wait --ctty bash "$1" confirm --from-console <>/dev/ttyS0 >&0', SCRIPT)
+    product.script("rollback")

@@ -1,0 +1,205 @@
+"""A small checklist and a host in memory, of which every fact is known: what the screen is tried on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from textual.pilot import Pilot
+
+from hardentui import hazards, resources
+from hardentui.checklist import load_files
+from hardentui.model import Checklists
+from hardentui.plan import PlanFile
+from hardentui.snapshot import (
+    Accounts,
+    Clock,
+    Distribution,
+    DistributionIs,
+    Groups,
+    Interface,
+    Interfaces,
+    Kernel,
+    KernelFile,
+    KernelIs,
+    Mounts,
+    Privileges,
+    PrivilegesAre,
+    Process,
+    Processes,
+    Question,
+    Reason,
+    Sockets,
+    Unread,
+)
+from hardentui.tui.app import HardenApp
+from hardentui.tui.screens.chapter import ChapterScreen
+from hardentui.tui.store import PlanStore
+
+SECONDS = 10.0  # how long a condition may take on a slow machine
+
+DMESG, KPTR, ROUTER, DUMPS, PAPER = (
+    "sysctl.dmesg",
+    "sysctl.kptr",
+    "sysctl.router",
+    "sysctl.dumps",
+    "sysctl.paper",
+)
+
+_HEAD = """
+format = 1
+chapter = "sysctl"
+number = 2
+version = "2026-11-21"
+title = { en = "Kernel parameters", fr = "Paramètres du noyau" }
+[documents.course]
+title = "Course"
+edition = "1"
+licence = "free"
+[[questions]]
+id = "routing"
+title = { en = "Does this host route?", fr = "Cette machine route-t-elle ?" }
+why = { en = "A router forwards.", fr = "Un routeur relaie." }
+choices = [{ id = "no", en = "No, never", fr = "Non, jamais" }, { id = "yes", en = "Yes", fr = "Oui" }]
+[[sections]]
+id = "kernel"
+title = { en = "The kernel's secrets", fr = "Les secrets du noyau" }
+text = { en = "Teaching text of the kernel.", fr = "Texte du cours sur le noyau." }
+"""
+_ENTRY = """
+[[sections.recommendations]]
+id = "{id}"
+title = {{ en = "{title}", fr = "{french}" }}
+resource = "{resource}"
+subject = "{subject}"
+level = "minimal"
+level-by = "anssi"
+severity = "high"
+why = {{ en = "Because of {title}.", fr = "À cause de {french}." }}
+risk = {{ en = "Little risk.", fr = "Peu de risque." }}
+sources = ["course:12"]
+{more}
+"""
+_ENTRIES = (
+    (DMESG, "Dmesg is closed", "Dmesg est fermé", "sysctl", "kernel.dmesg_restrict", 'accept = { equal = "1" }\ntarget = "1"\ndefault = "0"'),
+    (KPTR, "Pointers are hidden", "Pointeurs cachés", "sysctl", "kernel.kptr_restrict", 'accept = { at-least = "1" }\ntarget = "2"\ndefault = "0"\nhazards = ["profilers"]\n[[sections.recommendations.errata]]\nid = "E01"\nsays = { en = "Set 9.", fr = "Mettre 9." }\nright = { en = "Set 2.", fr = "Mettre 2." }\nwhy = { en = "9 is no value.", fr = "9 n\'existe pas." }'),
+    (ROUTER, "Nothing is routed", "Rien n'est relayé", "sysctl", "net.ipv4.ip_forward", 'accept = { equal = "0" }\ntarget = "0"\ndefault = "0"\n[[sections.recommendations.when]]\nquestion = "routing"\nis = ["no"]'),
+    (DUMPS, "No dumps", "Pas de vidage", "sysctl", "fs.suid_dumpable", 'accept = { equal = "0" }\ntarget = "0"\ndefault = "0"'),
+    (PAPER, "The paper is signed", "Le papier est signé", "attestation", "paper", 'attest = { en = "Is it signed?", fr = "Est-il signé ?" }'),
+)  # fmt: skip
+
+
+def checklists(folder: Path) -> Checklists:
+    """The chapter "sysctl" in small."""
+    text = _HEAD
+    for id_, title, french, resource, subject, more in _ENTRIES:
+        text += _ENTRY.format(
+            id=id_, title=title, french=french, resource=resource, subject=subject, more=more
+        )
+    path = folder / "sysctl.toml"
+    path.write_text(text, encoding="utf-8")
+    return load_files([path], resources.check, hazards.PROBES)
+
+
+class MemoryHost:
+    """A host that answers from a dictionary: an implementation of snapshot.Host."""
+
+    name = "live"
+    label = "this host"
+
+    def __init__(self, values: Mapping[str, str], processes: tuple[str, ...] = ()) -> None:
+        self.values = dict(values)
+        self.hostname = "web01"
+        self.processes = processes
+        self.asked = 0
+
+    def answer(self, question: Question[Any]) -> tuple[Any, float]:
+        """See snapshot.Host."""
+        self.asked += 1
+        return self._answer(question), 1_795_245_751.0
+
+    def _answer(self, question: Question[Any]) -> Any:
+        if isinstance(question, KernelFile):
+            key = question.path.removeprefix("/proc/sys/").replace("/", ".")
+            return self.values.get(key, Unread(Reason.MISSING))
+        known: dict[type[Question[Any]], Any] = {
+            Accounts: (),
+            Clock: 1_795_245_751.0,
+            DistributionIs: Distribution("debian", "Debian GNU/Linux 12", "12", "bookworm", "debian", ""),
+            Groups: (),
+            Interfaces: (Interface("lo", ("127.0.0.1",)),),
+            KernelIs: Kernel(self.hostname, "6.1.0-30-amd64", "x86_64"),
+            Mounts: (),
+            PrivilegesAre: Privileges(0, "root", ""),
+            Processes: tuple(Process(i, name, "root", "", "") for i, name in enumerate(self.processes, 2)),
+            Sockets: (),
+        }
+        return known.get(type(question), Unread(Reason.MISSING))
+
+
+def host() -> MemoryHost:
+    """One pass (dumps), two that fail (dmesg, kptr), one that waits (router); a profiler runs."""
+    values = {
+        "kernel.dmesg_restrict": "0",
+        "kernel.kptr_restrict": "0",
+        "net.ipv4.ip_forward": "0",
+        "fs.suid_dumpable": "0",
+    }
+    return MemoryHost(values, processes=("perf",))
+
+
+def app_on(folder: Path, on: Any = None, **options: Any) -> HardenApp:
+    """The app on that host; a plan that stands in the folder is gone on with."""
+    path = folder / "plan.toml"
+    file = PlanFile.read(path) if path.exists() else None
+    return HardenApp(checklists(folder), on or host(), PlanStore(path, file), **options)
+
+
+async def until(pilot: Pilot[int], condition: Callable[[], object]) -> None:
+    """Wait for a condition, however long the machine takes, but not for ever."""
+    end = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < end, f"this did not come true: {condition}"
+        await pilot.pause(0.01)
+
+
+async def ready(pilot: Pilot[int]) -> HardenApp:
+    """Wait until the facts are read."""
+    app = pilot.app
+    assert isinstance(app, HardenApp)
+    await until(pilot, lambda: app.session is not None)
+    await pilot.pause()
+    return app
+
+
+async def walk(pilot: Pilot[int], at: str = DMESG) -> ChapterScreen:
+    """The walk through the chapter, the cursor on a recommendation."""
+    app = await ready(pilot)
+    app.open_chapter("sysctl", at)
+    await until(pilot, lambda: isinstance(app.screen, ChapterScreen) and app.screen.is_mounted)
+    screen = app.screen
+    assert isinstance(screen, ChapterScreen)
+    await until(pilot, lambda: screen.table.current == at)
+    return screen
+
+
+async def typed(pilot: Pilot[int], text: str) -> None:
+    """Type a text."""
+    await pilot.press(*("space" if char == " " else char for char in text))
+
+
+def on_disk(folder: Path) -> PlanFile:
+    """The plan as another program would read it."""
+    return PlanFile.read(folder / "plan.toml")
+
+
+def screen_text(app: HardenApp) -> str:
+    """All that can be read on the screen, line by line."""
+    width, height = app.size
+    lines = app.screen._compositor.render_strips()
+    return "\n".join("".join(segment.text for segment in strip) for strip in lines[:height]) if width else ""
+
+
+Step = Callable[[], Awaitable[None]]

@@ -1,0 +1,226 @@
+"""Finding one's way: filter, search, next, chapters, language, themes, live facts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hardentui.tui.screens.chapter import ChapterScreen
+from hardentui.tui.screens.help import HelpScreen
+from hardentui.tui.screens.overview import OverviewScreen
+from hardentui.tui.screens.plan import PlanScreen
+from hardentui.tui.widgets.plain import Page, Plain
+from hardentui.tui.widgets.script_view import ScriptView
+from hardentui.tui.widgets.table import FactsTable
+from tui.house import DMESG, DUMPS, KPTR, PAPER, ROUTER, app_on, ready, screen_text, typed, until, walk
+
+
+def detail(screen) -> str:
+    return screen.query_one("#detail", Page).text.shown.plain
+
+
+async def test_the_overview_says_what_was_evaluated_and_what_was_not(tmp_path: Path) -> None:
+    app = app_on(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(pilot)
+        app.screen.query_one(FactsTable).go_to("sysctl")
+        summary = app.screen.query_one("#summary", Page)
+        await until(pilot, lambda: "3 evaluated (1 pass, 2 fail)" in summary.text.shown.plain)
+        assert "2 not evaluated (0 unknown, 2 wait for a person" in summary.text.shown.plain
+        assert "comes later" in screen_text(app)
+        assert "1 question waits for an answer" in summary.text.shown.plain
+
+
+async def test_a_number_opens_a_chapter_and_one_without_checklist_does_nothing(tmp_path: Path) -> None:
+    app = app_on(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(pilot)
+        await pilot.press("3")
+        assert isinstance(app.screen, OverviewScreen)
+        await pilot.press("2")
+        await until(pilot, lambda: isinstance(app.screen, ChapterScreen))
+
+
+async def test_filters_go_round(tmp_path: Path) -> None:
+    app = app_on(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await walk(pilot)
+        every = screen.table.keys
+        shown = []
+        for _ in range(4):
+            await pilot.press("f")
+            shown.append({key for key in screen.table.keys if not key.startswith("section:")})
+        assert shown[:3] == [{DMESG, KPTR}, {DMESG, KPTR, PAPER}, {ROUTER, PAPER}]
+        assert screen.table.keys == every
+
+
+async def test_search_narrows_the_list_as_one_types(tmp_path: Path) -> None:
+    app = app_on(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await walk(pilot)
+        await pilot.press("slash")
+        await typed(pilot, "KPTR")
+        await until(pilot, lambda: screen.table.keys == ("section:kernel", KPTR))
+        await pilot.press("enter", "escape")
+        await until(pilot, lambda: DMESG in screen.table.keys)
+        assert isinstance(app.screen, ChapterScreen)
+
+
+async def test_next_goes_to_what_is_open_and_round(tmp_path: Path) -> None:
+    app = app_on(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await walk(pilot)
+        seen = []
+        for _ in range(3):
+            await pilot.press("n")
+            seen.append(screen.table.current)
+        assert seen == [KPTR, PAPER, DMESG]
+
+
+async def test_vim_keys_and_paging(tmp_path: Path) -> None:
+    app = app_on(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await walk(pilot)
+        await pilot.press("j")
+        assert screen.table.current == KPTR
+        await pilot.press("k", "k")
+        assert screen.table.current == "section:kernel"
+        await pilot.press("G")
+        assert screen.table.current == PAPER
+        await pilot.press("g")
+        assert screen.table.cursor_row == 0
+        await pilot.press("end", "home", "pagedown", "pageup", "down")
+        assert screen.table.current == DMESG
+
+
+async def test_the_detail_says_all_of_a_recommendation(tmp_path: Path) -> None:
+    app = app_on(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await walk(pilot, KPTR)
+        await until(pilot, lambda: "Pointers are hidden" in detail(screen))
+        text = detail(screen)
+        for part in ("0, expected ≥ 1", "Would set  2", "Because of", "Little risk", "Set 9.", "Set 2.", "perf"):
+            assert part in text
+        assert "/proc/sys/kernel/kptr_restrict" in text
+        assert text.index("Hazard on this host") < text.index("Why")
+
+
+async def test_the_lesson_of_a_section(tmp_path: Path) -> None:
+    app = app_on(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await walk(pilot)
+        await pilot.press("t")
+        await until(pilot, lambda: "Teaching text" in detail(screen))
+        await pilot.press("t")
+        await until(pilot, lambda: "Dmesg is closed" in detail(screen))
+
+
+async def test_the_language_changes_at_run_time(tmp_path: Path) -> None:
+    app = app_on(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await walk(pilot)
+        await pilot.press("L")
+        await until(pilot, lambda: "Dmesg est fermé" in detail(screen))
+        assert app.session.plan.language == "fr"
+        await pilot.press("L")
+        await until(pilot, lambda: "Dmesg is closed" in detail(screen))
+
+
+async def test_a_value_that_moves_is_marked_and_the_cursor_stays(tmp_path: Path) -> None:
+    app = app_on(tmp_path, tick_seconds=0.05)
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await walk(pilot, DUMPS)
+        app.host.values["kernel.dmesg_restrict"] = "1"
+        await until(pilot, lambda: "* 1" in screen_text(app))
+        assert screen.table.current == DUMPS
+        assert app.session.finding(DMESG).running == "1"
+        screen.table.go_to(DMESG)
+        await until(pilot, lambda: "before: 0" in detail(screen))
+
+
+async def test_a_refresh_that_finds_nothing_new_repaints_nothing(tmp_path: Path) -> None:
+    app = app_on(tmp_path, tick_seconds=0.02)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await walk(pilot)
+        shown = []
+        app.show = lambda: shown.append(1)  # type: ignore[method-assign]
+        before = app._ticks
+        await until(pilot, lambda: app._ticks > before + 5)
+        assert not shown
+
+
+async def test_a_refresh_does_not_touch_what_was_decided_meanwhile(tmp_path: Path) -> None:
+    app = app_on(tmp_path, tick_seconds=0.01)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await walk(pilot)
+        for value in range(20):
+            app.host.values["fs.suid_dumpable"] = str(value)
+            await pilot.press("d", "j")
+        await until(pilot, lambda: app.session.finding(DUMPS).running == "19")
+        assert len(app.session.plan.decisions) == 5
+
+
+async def test_a_theme_for_each_room(tmp_path: Path) -> None:
+    app = app_on(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await walk(pilot)
+        names = [app.theme]
+        for _ in range(3):
+            await pilot.press("T")
+            names.append(app.theme)
+        assert len(set(names[:3])) == 3
+        assert names[0] == names[3]
+
+
+async def test_help_lists_every_key(tmp_path: Path) -> None:
+    from hardentui.tui.keys import KEYS
+
+    app = app_on(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(pilot)
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(app.screen, HelpScreen))
+        text = app.screen.query_one("#help", Page).text.shown.plain
+        assert all(key.help in text and key.shown in text for key in KEYS)
+        await pilot.press("escape")
+        assert isinstance(app.screen, OverviewScreen)
+
+
+async def test_the_plan_review_shows_changes_result_and_script(tmp_path: Path) -> None:
+    app = app_on(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await walk(pilot)
+        await pilot.press("a", "enter", "p")
+        await until(pilot, lambda: isinstance(app.screen, PlanScreen))
+        screen = app.screen
+        table = screen.query_one("#steps", FactsTable)
+        await until(pilot, lambda: any(key.startswith("step=") for key in table.keys))
+        assert "/etc/sysctl.d/" in screen_text(app)
+        await pilot.press("v")
+        await until(pilot, lambda: f"after={DMESG}" in table.keys)
+        assert "= pass" in screen_text(app)
+        await pilot.press("v")
+        await until(pilot, lambda: screen.query_one(ScriptView).display)
+        await pilot.press("j", "G", "v")
+        assert not any(path.suffix == ".sh" for path in tmp_path.iterdir())
+
+
+async def test_export_writes_the_script_beside_the_plan_and_says_where(tmp_path: Path) -> None:
+    app = app_on(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await walk(pilot)
+        await pilot.press("a", "enter", "p")
+        await until(pilot, lambda: isinstance(app.screen, PlanScreen))
+        await pilot.press("x")
+        screen = app.screen
+        await until(pilot, lambda: "harden-web01.sh" in screen.query_one("#exported", Plain).shown.plain)
+        path = tmp_path / "harden-web01.sh"
+        assert path.stat().st_mode & 0o777 == 0o700
+        assert path.read_text(encoding="utf-8")
+
+
+async def test_the_mouse_works_too(tmp_path: Path) -> None:
+    app = app_on(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await walk(pilot)
+        await pilot.click("#keys", offset=(2, 0))
+        await until(pilot, lambda: screen.has_class("deciding"))
