@@ -46,7 +46,7 @@ screenshots: $(DEV) ## draw screenshots/ again from the recorded host
 messages: $(DEV) ## collect new texts into the French catalogue
 	$(BIN)/pybabel -q extract --no-location --sort-output --omit-header -k N_ -k _ -k ngettext:1,2 \
 	  -o $(VENV)/hardentui.pot hardentui
-	$(BIN)/pybabel -q update --no-fuzzy-matching --omit-header -i $(VENV)/hardentui.pot -o $(PO) -l fr
+	$(BIN)/pybabel -q update --no-fuzzy-matching --ignore-pot-creation-date -i $(VENV)/hardentui.pot -o $(PO) -l fr
 
 clean: ## remove what was made
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .lab

@@ -192,6 +192,14 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
+class Package:
+    """An installed package."""
+
+    name: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
 class Distribution:
     """os-release, read by the distro package; ``family`` is "debian", "rhel" or the id itself."""
 
@@ -332,6 +340,11 @@ class Groups(Question[tuple[Group, ...]]):
 
 
 @dataclass(frozen=True, slots=True)
+class Packages(Question[tuple[Package, ...]]):
+    """The installed packages, by name; dpkg's so far."""
+
+
+@dataclass(frozen=True, slots=True)
 class DistributionIs(Question[Distribution]):
     """Which distribution this is."""
 
@@ -344,6 +357,13 @@ class PrivilegesAre(Question[Privileges]):
 @dataclass(frozen=True, slots=True)
 class KernelIs(Question[Kernel]):
     """The running kernel and host name; on an image, only the host name is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class KernelOption(Question[str]):
+    """The value of a build option of the running kernel, such as CONFIG_X: "n" where it is not set."""
+
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,9 +395,11 @@ QUESTIONS: Mapping[str, type[Question[Any]]] = {
         Interfaces,
         Accounts,
         Groups,
+        Packages,
         DistributionIs,
         PrivilegesAre,
         KernelIs,
+        KernelOption,
         Clock,
         BootId,
     )

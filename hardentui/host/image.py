@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 
 from hardentui.host import files
 from hardentui.host.distribution import read_distribution
-from hardentui.host.live import accounts, groups
+from hardentui.host.live import DPKG, accounts, groups, packages
 from hardentui.snapshot import (
     Accounts,
     Clock,
@@ -19,6 +19,7 @@ from hardentui.snapshot import (
     Kernel,
     KernelIs,
     Link,
+    Packages,
     Privileges,
     PrivilegesAre,
     Question,
@@ -59,6 +60,8 @@ class ImageHost:
                 return accounts(self._inside("/etc/passwd", files.read_text))
             case Groups():
                 return groups(self._inside("/etc/group", files.read_text))
+            case Packages():
+                return packages(self._inside(DPKG, files.read_text))
             case DistributionIs():
                 return read_distribution(self.root)
             case PrivilegesAre():

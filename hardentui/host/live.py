@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
 import signal
 import subprocess
 import time
+import zlib
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -29,10 +32,13 @@ from hardentui.snapshot import (
     Kernel,
     KernelFile,
     KernelIs,
+    KernelOption,
     Link,
     Mount,
     Mounts,
     Output,
+    Package,
+    Packages,
     Privileges,
     PrivilegesAre,
     Process,
@@ -58,6 +64,9 @@ _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "L
 _NETWORK_TYPES = re.compile(
     r"nfs4?|cifs|smb3?|smbfs|9p|ceph|afs|ncpfs|gfs2?|glusterfs|fuse\.(?!fuseblk).*|davfs|autofs"
 )
+DPKG = "/var/lib/dpkg/status"
+_FIELD = re.compile(r"^(Package|Status|Version): (.+)$", re.MULTILINE)
+_OPTION = re.compile(r"^(CONFIG_\w+)=(.*)$", re.MULTILINE)
 _UNIT = re.compile(r"/([^/]+\.(?:service|scope|socket|mount))(?:/|$)")
 _RULES: Mapping[str, tuple[str, ...]] = {
     "executable": ("-type", "f", "-perm", "/111"),
@@ -91,9 +100,11 @@ class LiveHost:
             Interfaces: lambda _: _interfaces(),
             Accounts: lambda _: accounts(files.read_text("/etc/passwd")),
             Groups: lambda _: groups(files.read_text("/etc/group")),
+            Packages: lambda _: packages(files.read_text(DPKG)),
             DistributionIs: lambda _: read_distribution(None),
             PrivilegesAre: lambda _: _privileges(),
             KernelIs: lambda _: Kernel(os.uname().nodename, os.uname().release, os.uname().machine),
+            KernelOption: lambda q: _kernel_option(q.name),
             Clock: lambda _: time.time(),
             BootId: lambda _: _without_newline(files.read_text("/proc/sys/kernel/random/boot_id")),
         }
@@ -184,6 +195,8 @@ def parse_mountinfo(text: str) -> tuple[Mount, ...]:
         left, _, right = line.partition(" - ")
         first, last = left.split(" "), right.split(" ")
         if len(first) < 6 or len(last) < 3:  # noqa: PLR2004 - the fields of proc(5)
+            continue
+        if not (first[0].isdecimal() and first[1].isdecimal()):
             continue
         mounts.append(
             Mount(
@@ -292,6 +305,38 @@ def groups(text: str | Unread) -> tuple[Group, ...] | Unread:
         for c in files.rows(text, 4)
         if c[2].isdigit()
     )
+
+
+def packages(text: str | Unread) -> tuple[Package, ...] | Unread:
+    """The installed packages of a dpkg status file."""
+    if isinstance(text, Unread):
+        return Unread(Reason.UNSUPPORTED, DPKG) if text.reason is Reason.MISSING else text
+    found = []
+    for paragraph in text.split("\n\n"):
+        fields = dict(_FIELD.findall(paragraph))
+        if fields.get("Status", "").endswith(" installed"):
+            found.append(Package(fields.get("Package", ""), fields.get("Version", "")))
+    return tuple(found)
+
+
+@cache
+def _kernel_options() -> Mapping[str, str] | Unread:
+    """The build options that are set, of the running kernel: it does not change under us."""
+    text = files.read_text(f"/boot/config-{os.uname().release}")
+    if isinstance(text, Unread):
+        packed = files.read_text("/proc/config.gz")
+        if isinstance(packed, Unread):
+            return text
+        try:
+            text = gzip.decompress(packed.encode("utf-8", "surrogateescape")).decode("utf-8", "replace")
+        except (OSError, EOFError, zlib.error) as error:
+            return Unread(Reason.FAILED, str(error))
+    return dict(_OPTION.findall(text))
+
+
+def _kernel_option(name: str) -> str | Unread:
+    options = _kernel_options()
+    return options if isinstance(options, Unread) else options.get(name, "n").strip('"')
 
 
 def _privileges() -> Privileges:

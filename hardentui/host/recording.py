@@ -19,6 +19,7 @@ from hardentui.snapshot import (
     Kind,
     Mount,
     Output,
+    Package,
     Privileges,
     Process,
     Question,
@@ -45,6 +46,7 @@ _ANSWERS = {
         Kernel,
         Mount,
         Output,
+        Package,
         Privileges,
         Process,
         Socket,
@@ -87,7 +89,7 @@ class RecordedHost:
             document = json.loads(Path(path).read_text(encoding="utf-8"))
         except OSError as error:
             raise RecordingError(f"{path}: {error.strerror}") from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise RecordingError(f"{path}: not JSON: {error}") from error
         if not isinstance(document, dict) or document.get("hardentui-recording") != FORMAT:
             raise RecordingError(f"{path}: not a hardentui recording of format {FORMAT}")
@@ -97,7 +99,7 @@ class RecordedHost:
                 name, *arguments = entry["question"]
                 question = QUESTIONS[name](*(_decode(argument) for argument in arguments))
                 self._answers[question] = (_decode(entry["answer"]), float(entry["at"]))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise RecordingError(f"{path}: an entry of this recording is broken: {error!r}") from error
 
     def answer(self, question: Question[T]) -> tuple[T | Unread, float]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 
@@ -11,7 +10,7 @@ from hardentui.i18n import _
 from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation
 from hardentui.operations import Change, Refusal
 from hardentui.resources.base import nothing, one
-from hardentui.snapshot import DistributionIs, File, Folder, KernelFile, Link, Reason, Snapshot, Unread
+from hardentui.snapshot import DistributionIs, Folder, KernelFile, Link, Packages, Reason, Snapshot, Unread
 
 # End of security support, long-term support included where it is free of charge; as published on this day:
 SUPPORT_TABLE_OF = "2026-11-21"
@@ -97,14 +96,10 @@ def _display_manager(snapshot: Snapshot) -> Reading:
 
 
 def _packages(snapshot: Snapshot) -> Reading:
-    place = "/var/lib/dpkg/status"
-    text = snapshot.ask(File(place))
-    if isinstance(text, Unread):
-        gap = text.gap(place)
-        if gap.kind is GapKind.ABSENT:
-            gap = Gap(GapKind.UNSUPPORTED, _("only dpkg's list of packages is read so far"))
-        return Reading(gap=gap)
-    return one(str(len(re.findall(r"^Status: \S+ \S+ installed$", text, re.MULTILINE))), place)
+    installed = snapshot.ask(Packages())
+    if isinstance(installed, Unread):
+        return nothing(installed, _("list of packages"))
+    return one(str(len(installed)), _("list of packages"))
 
 
 def _network_scope(snapshot: Snapshot) -> Reading:

@@ -34,15 +34,18 @@ declare -a LINES=() FOLDERS=()
 
 # ---- The plan, as the body declares it -----------------------------------------------------------
 
+# shellcheck disable=SC2329 # a plan may apply nothing
 decision() { # ID TITLE
     DECISION+=("$1") TITLE+=("$2")
 }
 
+# shellcheck disable=SC2329 # as the primitives
 register() { # STEP KIND DECISIONS FLAGS TARGET
     KIND[$1]=$2 OWNERS[$1]=$3 FLAGS[$1]=$4 TARGET[$1]=$5
     STEPS=$((STEPS + 1))
 }
 
+# shellcheck disable=SC2329 # not every plan has one
 write_file() { # STEP DECISIONS FLAGS PATH MODE BEFORE LINE...
     local step=$1 line text=''
     register "$1" write "$2" "$3" "$4"
@@ -52,16 +55,19 @@ write_file() { # STEP DECISIONS FLAGS PATH MODE BEFORE LINE...
     CONTENT[step]=$text
 }
 
+# shellcheck disable=SC2329 # not every plan has one
 replace_line() { # STEP DECISIONS FLAGS PATH BEFORE AFTER
     register "$1" edit "$2" "$3" "$4"
     WAS[$1]=$5 WANTED[$1]=$6
 }
 
+# shellcheck disable=SC2329 # not every plan has one
 set_mode() { # STEP DECISIONS FLAGS PATH BEFORE_MODE BEFORE_OWNER MODE OWNER
     register "$1" mode "$2" "$3" "$4"
     WAS[$1]="$5 $6" WANTED[$1]="$7 $8"
 }
 
+# shellcheck disable=SC2329 # not every plan has one
 set_sysctl() { # STEP DECISIONS FLAGS KEY BEFORE AFTER OPERATOR OPERAND...
     local step=$1 operand
     register "$1" sysctl "$2" "$3" "$4"
@@ -72,23 +78,28 @@ set_sysctl() { # STEP DECISIONS FLAGS KEY BEFORE AFTER OPERATOR OPERAND...
     for operand; do ACCEPT[step]+=$'\n'$operand; done
 }
 
+# shellcheck disable=SC2329 # not every plan has one
 remount() { # STEP DECISIONS FLAGS PATH BEFORE AFTER SET UNSET
     register "$1" mount "$2" "$3" "$4"
     WAS[$1]=$5 WANTED[$1]=$6 SETS[$1]=$7 UNSETS[$1]=$8
 }
 
+# shellcheck disable=SC2329 # not every plan has one
 enable_unit() { # STEP DECISIONS FLAGS UNIT
     register "$1" unit "$2" "$3" "$4"
 }
 
+# shellcheck disable=SC2329 # not every plan has one
 reload_manager() { # STEP DECISIONS FLAGS
     register "$1" reload "$2" "$3" systemd
 }
 
+# shellcheck disable=SC2329 # not every plan has one
 check_mounts() { # STEP DECISIONS FLAGS
     register "$1" check "$2" "$3" /etc/fstab
 }
 
+# shellcheck disable=SC2329 # not every plan has one
 by_hand() { # DECISIONS SUBJECT LINE...
     local text="$1: $2" line
     shift 2
@@ -122,7 +133,7 @@ say() { # MESSAGE ARGUMENT...; a reader that went away is no reason to stop
         shown+=("$REPLY")
     done
     # shellcheck disable=SC2059 # the format is ours, from the table of messages; the words are data
-    printf "$format\n" "${shown[@]}" 2>/dev/null || :
+    printf -- "$format\n" "${shown[@]}" 2>/dev/null || :
 }
 
 show_lines() { # each line of the standard input, set in
@@ -246,6 +257,14 @@ load_journal() { # RUN; a torn last line is as if it was never written, any othe
             TORN=1
         fi
     done
+}
+
+ended() { # RUN; 0 when it was rolled back: its last line says so, and then nothing else of it matters
+    local last
+    last=$(tail -n 1 -- "$1/journal" 2>/dev/null) || return 1
+    [[ $last =~ ^([1-9][0-9]{0,5})\ .*\ run\ rolled-back\  ]] || return 1
+    SEQ=$((BASH_REMATCH[1] - 1))
+    load_line "$last"$'\n'
 }
 
 load_line() { # LINE
@@ -1131,7 +1150,7 @@ standing_runs() { # RUNS: those that were not rolled back; leaves the newest one
     local -a standing=()
     find_runs
     for run in "${RUNS[@]}"; do
-        load_journal "$run"
+        ended "$run" || load_journal "$run"
         [[ $RUN_STATE == rolled-back || $RUN_STATE == none ]] || standing+=("$run")
     done
     RUNS=("${standing[@]}")
@@ -1160,18 +1179,15 @@ run_copy() { # VERB ARGUMENT...; goes on in root's own copy, which nobody else c
     exec /bin/bash -p -- "$RUN/script.sh" "$@"
 }
 
-with_lock() { # WAIT_OR_NOT COMMAND...; what is started meanwhile does not inherit the lock
-    local wait=$1
-    shift
+lock() { # WAIT_OR_NOT; holds descriptor 9. Verbs run with "9<&-", so that nothing they start inherits it
     [[ -d $STATE ]] || mkdir -m 0700 -- "$STATE" 2>/dev/null || refuse no-state "$STATE"
     exec 9<"$STATE" || refuse no-state "$STATE"
-    if [[ $wait == wait ]]; then
+    if [[ $1 == wait ]]; then
         flock 9 || exit "$LOCKED"
     elif ! flock -n 9; then
         say locked >&2
         exit "$LOCKED"
     fi
-    "$@" 9<&-
 }
 
 # ---- Verbs ----------------------------------------------------------------------------------------------------
@@ -1298,6 +1314,7 @@ begin_apply() { # DEADLINE GUARDED; from here on, however we end, the journal de
     journal run applying || exit "$FAILED"
 }
 
+# shellcheck disable=SC2329 # a trap calls it
 finish() { # at the end of apply, whatever ended it
     local outcome=$FAILED
     [[ $APPLYING == 1 && ($RUN_STATE == preparing || $RUN_STATE == applying) ]] || return 0
@@ -1355,7 +1372,8 @@ guard() { # DEADLINE BOOT_ID
     read -r boot </proc/sys/kernel/random/boot_id
     [[ $boot == "$2" ]] || exit 0
     while read -r up _ </proc/uptime && ((${up%.*} < $1)); do sleep 1; done
-    with_lock wait take_back
+    lock wait
+    take_back 9<&-
 }
 
 boot() { # at boot, before the network: what nobody confirmed is taken back
@@ -1364,7 +1382,8 @@ boot() { # at boot, before the network: what nobody confirmed is taken back
     armed || exit 0
     read -r _ armed_boot _ <"$RUN/armed" || :
     [[ $boot != "$armed_boot" ]] || exit 0
-    with_lock wait take_back
+    lock wait
+    take_back 9<&-
 }
 
 take_back() { # nobody is there: steps that can lock out are restored whatever stands there
@@ -1393,7 +1412,7 @@ status() {
     [[ ${#RUNS[@]} != 0 ]] || say no-runs
     local -a all=("${RUNS[@]}")
     for run in "${all[@]}"; do
-        load_journal "$run"
+        ended "$run" || load_journal "$run"
         say run-state "${run##*/}" "$RUN_STATE"
     done
     for run in "${all[@]}"; do
@@ -1476,9 +1495,11 @@ verb_apply() { # OPTION...
         shift
     done
     if in_copy; then
-        with_lock now apply "$deadline" "$guarded"
+        lock now
+        apply "$deadline" "$guarded" 9<&-
     else
-        with_lock now prepare_apply "$deadline" "$guarded"
+        lock now
+        prepare_apply "$deadline" "$guarded" 9<&-
     fi
 }
 
@@ -1490,7 +1511,8 @@ verb_confirm() { # OPTION
         *) wrong_usage ;;
     esac
     if in_copy; then
-        with_lock now confirm "$console"
+        lock now
+        confirm "$console" 9<&-
     else
         own_run
         run_copy confirm "$@"
@@ -1506,7 +1528,8 @@ verb_rollback() { # OPTION...
         shift 2
     done
     if in_copy; then
-        with_lock now rollback
+        lock now
+        rollback 9<&-
     else
         own_run
         run_copy rollback "${words[@]}"
@@ -1551,9 +1574,7 @@ main() {
         apply) verb_apply "$@" ;;
         confirm) verb_confirm "$@" ;;
         rollback) verb_rollback "$@" ;;
-        guard | boot)
-            in_copy || wrong_usage
-            "$verb" "$@"
-            ;;
+        guard) in_copy && guard "$@" ;;
+        boot) in_copy && boot ;;
     esac
 }

@@ -150,6 +150,11 @@ def bindings(*places: Place) -> list[Binding | tuple[str, str] | tuple[str, str,
     return found
 
 
+def scrolling() -> list[Binding | tuple[str, str] | tuple[str, str, str]]:
+    """The keys of a list, for a text that has no line to choose."""
+    return [b for b in bindings(Place.LISTS) if isinstance(b, Binding) and b.action != "select_cursor"]
+
+
 def bar(place: Place) -> tuple[Key, ...]:
     """The keys that the key bar shows at this place, in its order."""
     common = {Place.EVERYWHERE} if place is not Place.PANEL else set()

@@ -1,4 +1,4 @@
-"""What the plan would do, worked out in a worker thread: change set, findings after it, the script."""
+"""What the plan would do: its change set, the findings after it, the script."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.text import Text
 
+from hardentui.changeset import ConflictError
 from hardentui.errors import InputError
 from hardentui.model import Finding
 from hardentui.operations import ChangeSet
@@ -18,12 +19,11 @@ from hardentui.tui.text import cell
 _STYLES = {True: "monokai", False: "friendly"}  # pygments styles for dark and light backgrounds
 
 
-def preview(session: Session, *, dark: bool) -> Previewed:
-    """All that the plan review shows; ``why`` says what cannot be shown."""
-    changes, after, script, why = ChangeSet(), tuple[Finding, ...](), "", ""
+def preview(session: Session, script: str, *, dark: bool) -> Previewed:
+    """All that the plan review shows; ``why`` says what cannot be shown. For a worker thread."""
+    changes, after, why = ChangeSet(), tuple[Finding, ...](), ""
     try:
         changes = session.compiled()
-        script = script_of(session)
         after = session.rehearsed()
     except InputError as error:
         why = str(error)
@@ -31,27 +31,29 @@ def preview(session: Session, *, dark: bool) -> Previewed:
 
 
 def script_of(session: Session) -> str:
-    """The script of all ``apply`` decisions.
+    """The script of all ``apply`` decisions; "" when they cannot hold together.
 
-    Raises:
-        ConflictError: they cannot hold together.
+    Not for a worker thread: the renderer speaks the plan's language meanwhile, and the screen must
+    not be drawn in it. It takes about 15 ms.
     """
+    from hardentui.script import render  # noqa: PLC0415 - not on the way to the first frame
+
     try:
-        from hardentui.script import render
-    except ImportError:
-        return '# TEMPORARY: no renderer yet\nset -eu\necho "$1"\n'
-    return render(session.compiled(), session.plan, session.checklists)
+        changes = session.compiled()
+    except ConflictError:
+        return ""
+    return render(changes, session.plan, session.checklists) if changes.operations else ""
 
 
-def export(session: Session, beside: Path) -> Path:
-    """Write the script into the folder of the plan; where it is.
+def export(session: Session, script: str, beside: Path) -> Path:
+    """Write the script into the folder of the plan; where it is. For a worker thread.
 
     Raises:
-        InputError: the decisions cannot hold together, or the file cannot be written.
+        PlanError: the file cannot be written.
     """
     name = re.sub(r"[^A-Za-z0-9.-]+", "-", session.plan.host.hostname).strip(".-") or "host"
     path = beside.with_name(f"harden-{name}.sh")
-    write(path, script_of(session), mode=0o700)
+    write(path, script, mode=0o700)
     return path
 
 

@@ -24,10 +24,13 @@ from hardentui.snapshot import (
     Kernel,
     KernelFile,
     KernelIs,
+    KernelOption,
     Kind,
     Link,
     Mount,
     Mounts,
+    Package,
+    Packages,
     Privileges,
     PrivilegesAre,
     Process,
@@ -110,6 +113,12 @@ class DictHost:
                 return self.commands.get(argv, Unread(Reason.UNSUPPORTED, f"{argv[0]} is not installed"))
             case Search():
                 return ()
+            case KernelOption(name):
+                lines = str(self.files.get("/boot/config-6.1.0-28-amd64", "")).splitlines()
+                options = dict(line.split("=", 1) for line in lines)
+                return options.get(name, "n") if options else Unread(Reason.MISSING)
+            case Packages():
+                return (Package("base-files", "12.4"), Package("bash", "5.2"))
             case _:
                 return self.answers[type(question)]
 

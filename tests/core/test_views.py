@@ -220,6 +220,10 @@ def test_no_near_mountinfo_breaks_the_reader(text: str) -> None:
     parse_mountinfo(text)
 
 
+def test_a_line_that_is_no_mount_is_left_out() -> None:
+    assert parse_mountinfo("x y 8:1 / /a rw - ext4 /dev/sda1 rw\n1 2 8:1 / /b rw - ext4\n") == ()
+
+
 def test_a_mount_point_with_a_blank_is_read_as_it_is() -> None:
     (mount,) = parse_mountinfo("36 35 98:0 / /mnt/a\\040b rw,noatime shared:1 master:2 - ext3 /dev/root rw,errors=continue\n")
     assert (mount.path, mount.words) == ("/mnt/a b", ("rw", "noatime", "errors=continue"))

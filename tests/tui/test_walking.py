@@ -98,7 +98,15 @@ async def test_the_detail_says_all_of_a_recommendation(tmp_path: Path) -> None:
         screen = await walk(pilot, KPTR)
         await until(pilot, lambda: "Pointers are hidden" in detail(screen))
         text = detail(screen)
-        for part in ("0, expected ≥ 1", "Would set  2", "Because of", "Little risk", "Set 9.", "Set 2.", "perf"):
+        for part in (
+            "0, expected ≥ 1",
+            "Would set  2",
+            "Because of",
+            "Little risk",
+            "Set 9.",
+            "Set 2.",
+            "perf",
+        ):
             assert part in text
         assert "/proc/sys/kernel/kptr_restrict" in text
         assert text.index("Hazard on this host") < text.index("Why")

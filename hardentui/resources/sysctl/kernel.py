@@ -6,14 +6,11 @@ Documentation/networking/ip-sysctl.rst, Documentation/admin-guide/sysctl/kernel.
 
 from __future__ import annotations
 
-import gzip
-import re
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from hardentui.snapshot import File, KernelIs, Snapshot, Unread
+from hardentui.snapshot import KernelOption, Snapshot, Unread
 
 
 class Combine(Enum):
@@ -106,32 +103,15 @@ RANKS: Mapping[str, int] = {
 RANK = 50
 
 
-def build_options(snapshot: Snapshot) -> Mapping[str, str]:
-    """The build options of the running kernel that are set: CONFIG_X to its value; empty if unreadable."""
-    kernel = snapshot.ask(KernelIs())
-    release = kernel.release if not isinstance(kernel, Unread) else ""
-    text = snapshot.ask(File(f"/boot/config-{release}")) if release else ""
-    if isinstance(text, Unread):
-        packed = snapshot.ask(File("/proc/config.gz"))
-        if isinstance(packed, Unread):
-            return {}
-        try:
-            text = gzip.decompress(packed.encode("utf-8", "surrogateescape")).decode("utf-8", "replace")
-        except (OSError, EOFError, zlib.error):
-            return {}
-    return dict(re.findall(r"^(CONFIG_\w+)=(.*)$", text, re.MULTILINE))
-
-
 def built_in(snapshot: Snapshot, spec: str) -> str | None:
     """The value that a build option gives to a key: spec is "CONFIG_X" or "CONFIG_X:y=3:n=2".
 
     None when the options of this kernel cannot be read.
     """
     name, *cases = spec.split(":")
-    options = snapshot.derive(build_options)
-    if not options:
+    value = snapshot.ask(KernelOption(name))
+    if isinstance(value, Unread):
         return None
-    value = options.get(name, "n").strip('"')
     mapped = dict(case.split("=", 1) for case in cases)
     if value in mapped:
         return mapped[value]

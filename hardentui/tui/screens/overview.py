@@ -17,6 +17,7 @@ from hardentui.tui.widgets.plain import Page
 from hardentui.tui.widgets.table import Column, FactsTable, Row
 
 _COUNTED = (Result.PASS, Result.FAIL, Result.UNKNOWN, Result.NOTCHECKED, Result.NOTAPPLICABLE)
+_SMALL = 76  # columns
 
 
 class OverviewScreen(HardenScreen):
@@ -86,9 +87,14 @@ class OverviewScreen(HardenScreen):
     def _loaded(self, id_: str) -> Chapter | None:
         return next((c for c in self.harden.checklists.chapters if c.id == id_), None)
 
+    @property
+    def _counted(self) -> tuple[Result, ...]:
+        """The results with a column; a small terminal has the others in the summary only."""
+        return _COUNTED if self.app.size.width >= _SMALL else _COUNTED[:2]
+
     def _columns(self) -> list[Column]:
         first = [_("evaluated"), _("not evaluated")] if self.wide else [_("eval."), _("not")]
-        headings = [*first, *(words.result(result) for result in _COUNTED)]
+        headings = [*first, *(words.result(result) for result in self._counted)]
         counts = [Column(cell(word), max(len(word), 4) + 2) for word in headings]
         return [Column(cell(_("Chapter"))), *counts, Column(cell(_("decided")), 20 if self.wide else 12)]
 
@@ -96,13 +102,13 @@ class OverviewScreen(HardenScreen):
         chapter = self._loaded(id_)
         name = str(chapter.title) if chapter and self.wide else words.chapter(id_)
         title = cell(f"{number} {name}")
-        empty = (cell(""),) * (len(_COUNTED) + 2)
+        empty = (cell(""),) * (len(self._counted) + 2)
         if chapter is None:
             return Row(id_, (cell(f"{number} {name}", "dim"), *empty, cell(_("comes later"), "dim")))
         if tally is None:
             return Row(id_, (title, *empty, cell(_("reading..."), "dim")))
         counts = tally.progress(tally.chapter(id_))
-        shown = [counts.evaluated, counts.not_evaluated, *(counts.results[r] for r in _COUNTED)]
+        shown = [counts.evaluated, counts.not_evaluated, *(counts.results[r] for r in self._counted)]
         return Row(id_, (title, *(cell(str(count)) for count in shown), cell(self._decided(counts))))
 
     def _decided(self, counts: Progress) -> str:

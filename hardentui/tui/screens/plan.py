@@ -8,10 +8,10 @@ from textual.app import ComposeResult
 from textual.containers import Container
 from textual.content import Content
 
-from hardentui.errors import InputError
 from hardentui.i18n import N_, _
 from hardentui.model import Action, Decision, Finding, Result
 from hardentui.operations import ByHand, Operation
+from hardentui.plan import PlanError
 from hardentui.session import Session
 from hardentui.tui import preview, steps, summary, theme, words
 from hardentui.tui.detail import finding_text
@@ -95,8 +95,9 @@ class PlanScreen(HardenScreen):
         ):
             return
         self._asked = (session, self.app.theme)
+        script = preview.script_of(session)
         self.run_worker(
-            lambda: self.post_message(preview.preview(session, dark=dark)),
+            lambda: self.post_message(preview.preview(session, script, dark=dark)),
             thread=True,
             exit_on_error=False,
             group="preview",
@@ -237,11 +238,16 @@ class PlanScreen(HardenScreen):
         session, beside = self.harden.session, self.harden.store.path
         if session is None:
             return
+        script = preview.script_of(session)
+        if not script:
+            known = self._preview.why if self._preview else ""
+            self.post_message(Exported(beside, known or _nothing()))
+            return
 
         def work() -> None:
             try:
-                self.post_message(Exported(preview.export(session, beside)))
-            except InputError as error:
+                self.post_message(Exported(preview.export(session, script, beside)))
+            except PlanError as error:
                 self.post_message(Exported(beside, str(error)))
 
         self.run_worker(work, thread=True, exit_on_error=False, group="export", exclusive=True)

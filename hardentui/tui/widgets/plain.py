@@ -5,13 +5,13 @@ from __future__ import annotations
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.style import Style
+from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from hardentui.i18n import _
-from hardentui.tui.keys import Key
+from hardentui.tui.keys import Key, scrolling
 from hardentui.tui.text import line, para
 from hardentui.visible import visible
-
 
 _GAP = "  "
 
@@ -30,8 +30,30 @@ class Plain(Static):
             self.update(content)
 
 
-class Page(VerticalScroll, can_focus=True):
+class ScrollKeys(Widget):
+    """The keys of a list, where there are only lines to scroll."""
+
+    def action_cursor_down(self) -> None:
+        """A line down."""
+        self.scroll_relative(y=1, animate=False)
+
+    def action_cursor_up(self) -> None:
+        """A line up."""
+        self.scroll_relative(y=-1, animate=False)
+
+    def action_scroll_top(self) -> None:
+        """The first line."""
+        self.scroll_home(animate=False)
+
+    def action_scroll_bottom(self) -> None:
+        """The last line."""
+        self.scroll_end(animate=False)
+
+
+class Page(ScrollKeys, VerticalScroll, can_focus=True):
     """A text that may be longer than its place."""
+
+    BINDINGS = scrolling()
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's word
         super().__init__(id=id)

@@ -7,9 +7,14 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from hardentui.tui.keys import scrolling
+from hardentui.tui.widgets.plain import ScrollKeys
 
-class ScriptView(ScrollView, can_focus=True):
+
+class ScriptView(ScrollKeys, ScrollView, can_focus=True):
     """Prepared lines, drawn as they come into sight."""
+
+    BINDINGS = scrolling()
 
     def __init__(self, *, id: str) -> None:  # noqa: A002 - Textual's word
         super().__init__(id=id)

@@ -94,6 +94,19 @@ ip link set host0 up
 exec /lib/systemd/systemd
 """
 
+# systemd-sysctl writes without truncating, as one does to a kernel: in a plain file the end of a longer
+# value of before would stay behind a shorter new one.
+SETTLE = """\
+#!/bin/sh
+cd /usr/lib/lab/sys
+find . -type f | while read -r key; do
+    [ "$(wc -l < "$key")" -gt 1 ] || [ "$(wc -l < "/proc/sys/$key")" -le 1 ] || {
+        read -r value < "/proc/sys/$key"
+        echo "$value" > "/proc/sys/$key"
+    }
+done
+"""
+
 # systemd-nspawn --keep-unit ends with 133 when the container wants to be booted again.
 SETUP = f"""\
 ip link set lo up
@@ -143,8 +156,13 @@ class Nspawn(Machine):
         (upper / "usr/lib/tmpfiles.d").mkdir(parents=True)
         (upper / "usr/lib/tmpfiles.d/lab.conf").write_text("d /home/admin 0700 admin admin\n")
         (upper / "usr/lib/lab").mkdir()
-        (upper / "usr/lib/lab/init").write_text(INIT)
-        (upper / "usr/lib/lab/init").chmod(0o755)
+        for name, program in (("init", INIT), ("settle", SETTLE)):
+            (upper / "usr/lib/lab" / name).write_text(program)
+            (upper / "usr/lib/lab" / name).chmod(0o755)
+        (upper / "usr/lib/systemd/system/systemd-sysctl.service.d").mkdir(parents=True)
+        (upper / "usr/lib/systemd/system/systemd-sysctl.service.d/lab.conf").write_text(
+            "[Service]\nExecStartPost=/usr/lib/lab/settle\n"
+        )
         stand_in(upper / "usr/lib/lab/sys")
         configuration = next((self.lab.tree / "boot").glob("config-*")).read_bytes()
         (upper / "usr/lib/lab/config.gz").write_bytes(gzip.compress(configuration, mtime=0))

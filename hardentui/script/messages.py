@@ -1,0 +1,233 @@
+"""What a script says, in both languages: one table is chosen when it is rendered.
+
+The texts are formats of printf with ``%s`` only, in the order of the arguments that the runtime gives.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from hardentui.model import Text
+
+MESSAGES: Final = {
+    "usage": Text("usage: sudo bash SCRIPT [VERB]", "usage : sudo bash SCRIPT [VERBE]"),
+    "usage-review": Text(
+        "  review                what would change; changes nothing (the default)",
+        "  review                ce qui changerait ; ne change rien (par défaut)",
+    ),
+    "usage-apply": Text(
+        "  apply                 do it; --deadline SECONDS (30 to 3600, else 120) to confirm in,\n"
+        "                        --without-guard when nothing may watch over the way in",
+        "  apply                 appliquer ; --deadline SECONDES (30 à 3600, sinon 120) pour confirmer,\n"
+        "                        --without-guard si rien ne doit veiller sur l'accès",
+    ),
+    "usage-confirm": Text(
+        "  confirm               keep it, over a new ssh login; --from-console at the machine itself",
+        "  confirm               garder, par une nouvelle connexion ssh ; --from-console sur la machine même",
+    ),
+    "usage-rollback": Text(
+        "  rollback              restore what was there; --force STEP also over what others changed",
+        "  rollback              rétablir ce qui était là ; --force ÉTAPE même si d'autres l'ont modifié",
+    ),
+    "usage-status": Text(
+        "  status                what is applied, drifted, undone, waiting",
+        "  status                ce qui est appliqué, dérivé, annulé, en attente",
+    ),
+    "usage-exit": Text(
+        "exit status: 0 all is well; 1 a step failed (apply: it was undone); 2 usage;\n"
+        "             3 refused, nothing done; 4 others changed something; 75 another run holds the lock",
+        "code de sortie : 0 tout va bien ; 1 une étape a échoué (apply : annulée) ; 2 usage ;\n"
+        "                 3 refus, rien fait ; 4 d'autres ont modifié quelque chose ; 75 verrou déjà pris",
+    ),
+    "about": Text("Plan for %s, %s steps.", "Plan pour %s, %s étapes."),
+    "decision": Text("- %s: %s", "- %s : %s"),
+    "review-made": Text("step %s: %s is already so", "étape %s : %s est déjà ainsi"),
+    "review-todo": Text("step %s: %s (for %s)", "étape %s : %s (pour %s)"),
+    "review-value": Text("    %s -> %s", "    %s -> %s"),
+    "review-reload": Text("    systemd reads its files again", "    systemd relit ses fichiers"),
+    "review-check": Text("    findmnt --verify judges the file", "    findmnt --verify juge le fichier"),
+    "review-one-way": Text(
+        "    made at confirm only: nothing takes it back before a reboot",
+        "    fait seulement à confirm : rien ne l'annule avant un redémarrage",
+    ),
+    "by-hand": Text("By hand:", "À la main :"),
+    "will-need-confirm": Text(
+        "Steps can lock you out: apply must be confirmed over a new login, or it is taken back.",
+        "Des étapes peuvent couper l'accès : apply se confirme d'une nouvelle connexion, ou est annulé.",
+    ),
+    "key-gone": Text(
+        "step %s: %s does not exist here (any more): skipped",
+        "étape %s : %s n'existe pas (ou plus) ici : sautée",
+    ),
+    "unexpected": Text(
+        "step %s: %s is not what the plan saw. Now: %s. Seen: %s. (%s)",
+        "étape %s : %s n'est pas ce que le plan a vu. Maintenant : %s. Vu : %s. (%s)",
+    ),
+    "unsafe": Text(
+        "step %s: %s: others than root can change %s",
+        "étape %s : %s : d'autres que root peuvent modifier %s",
+    ),
+    "nothing-done": Text(
+        "Refused: nothing was changed. Assess the host again and write a new plan.",
+        "Refus : rien n'a été modifié. Réévaluez l'hôte et écrivez un nouveau plan.",
+    ),
+    "nothing-to-do": Text("Everything is already so: nothing to do.", "Tout est déjà ainsi : rien à faire."),
+    "running-copy": Text(
+        "Script sha256 %s, run from root's own copy %s",
+        "Script sha256 %s, exécuté depuis la copie de root %s",
+    ),
+    "step-done": Text("step %s: %s: done", "étape %s : %s : faite"),
+    "step-failed": Text("step %s: %s: FAILED", "étape %s : %s : ÉCHEC"),
+    "fstab-errors": Text("findmnt --verify finds errors:", "findmnt --verify trouve des erreurs :"),
+    "one-way-done": Text(
+        "step %s: %s: done, until the next reboot at least",
+        "étape %s : %s : faite, au moins jusqu'au prochain redémarrage",
+    ),
+    "applied": Text(
+        "Applied. Keep it: sudo bash %s confirm",
+        "Appliqué. Pour garder : sudo bash %s confirm",
+    ),
+    "applied-guarded": Text(
+        "Applied. In %s seconds all is taken back, unless you log in anew and run: sudo bash %s confirm",
+        "Appliqué. Dans %s secondes tout est annulé, sauf si vous vous reconnectez et lancez : "
+        "sudo bash %s confirm",
+    ),
+    "applied-one-way": Text(
+        "One-way steps wait: confirm makes them.",
+        "Des étapes sans retour attendent : confirm les fait.",
+    ),
+    "kept": Text("Kept.", "Gardé."),
+    "all-after": Text("All is as this run left it.", "Tout est comme cette exécution l'a laissé."),
+    "waiting-confirm": Text("Waiting: sudo bash %s confirm", "En attente : sudo bash %s confirm"),
+    "waiting-rollback": Text("Cut short: sudo bash %s rollback", "Interrompu : sudo bash %s rollback"),
+    "drifted": Text(
+        "step %s: %s was changed since by others; now: %s",
+        "étape %s : %s a été modifié depuis par d'autres ; maintenant : %s",
+    ),
+    "without-guard": Text(
+        "WITHOUT A GUARD: if this locks you out, nobody takes it back.",
+        "SANS VEILLE : si ceci vous coupe l'accès, personne ne l'annule.",
+    ),
+    "no-guard": Text(
+        "Refused: steps can lock you out and systemd does not run here, so nothing would take them back. "
+        "To do it all the same: apply --without-guard",
+        "Refus : des étapes peuvent couper l'accès et systemd ne tourne pas ici, rien ne les annulerait. "
+        "Pour le faire quand même : apply --without-guard",
+    ),
+    "guard-failed": Text(
+        "Refused: the guard that takes it back does not run.",
+        "Refus : la veille qui annulerait ne tourne pas.",
+    ),
+    "undoing": Text("Taking back what was made.", "Annulation de ce qui a été fait."),
+    "undone-all": Text("All is as it was before.", "Tout est comme avant."),
+    "undone-partly": Text(
+        "NOT all is as it was before, see above; then: sudo bash %s rollback",
+        "TOUT n'est PAS comme avant, voir ci-dessus ; puis : sudo bash %s rollback",
+    ),
+    "step-undone": Text("step %s: %s: undone", "étape %s : %s : annulée"),
+    "undo-failed": Text(
+        "step %s: %s could NOT be restored",
+        "étape %s : %s n'a PAS pu être rétabli",
+    ),
+    "target-gone": Text(
+        "step %s: %s is gone: nothing to restore",
+        "étape %s : %s a disparu : rien à rétablir",
+    ),
+    "needs-reboot": Text(
+        "step %s: %s cannot be taken back before a reboot",
+        "étape %s : %s ne peut être annulé avant un redémarrage",
+    ),
+    "conflict": Text(
+        "step %s: %s was changed by others and is kept. Now: %s. Ours: %s. Before: %s",
+        "étape %s : %s a été modifié par d'autres et reste. Maintenant : %s. Par nous : %s. Avant : %s",
+    ),
+    "conflict-force": Text(
+        "    to restore it all the same: rollback --force %s",
+        "    pour rétablir quand même : rollback --force %s",
+    ),
+    "set-aside": Text(
+        "step %s: %s: the version of others is kept in %s",
+        "étape %s : %s : la version des autres est gardée dans %s",
+    ),
+    "journal-failed": Text(
+        "The journal cannot be written (disk full, read-only?); undoing goes on.",
+        "Le journal ne peut être écrit (disque plein, lecture seule ?) ; l'annulation continue.",
+    ),
+    "disarm-failed": Text("The guard could not be removed: %s", "La veille n'a pas pu être retirée : %s"),
+    "taken-back": Text(
+        "hardentui: nobody confirmed on %s: all is as it was before.",
+        "hardentui : personne n'a confirmé sur %s : tout est comme avant.",
+    ),
+    "taken-back-partly": Text(
+        "hardentui: nobody confirmed on %s, and NOT all could be taken back: sudo bash %s status",
+        "hardentui : personne n'a confirmé sur %s, et TOUT n'a PAS pu être annulé : sudo bash %s status",
+    ),
+    "no-runs": Text("Nothing was applied on this host.", "Rien n'a été appliqué sur cet hôte."),
+    "run-state": Text("run %s: %s", "exécution %s : %s"),
+    "steps-of": Text("Steps of %s:", "Étapes de %s :"),
+    "step-state": Text("step %s: %s: %s", "étape %s : %s : %s"),
+    "not-applied": Text(
+        "This script is not applied here (%s).",
+        "Ce script n'est pas appliqué ici (%s).",
+    ),
+    "run-open": Text(
+        "Refused: run %s is %s and must end first: sudo bash %s status",
+        "Refus : l'exécution %s est %s et doit finir d'abord : sudo bash %s status",
+    ),
+    "other-script": Text(
+        "Refused: the newest run, %s, is of another script: %s",
+        "Refus : la dernière exécution, %s, est d'un autre script : %s",
+    ),
+    "not-newest": Text(
+        "Refused: a later run, %s, must be rolled back first: %s",
+        "Refus : une exécution plus récente, %s, doit être annulée d'abord : %s",
+    ),
+    "other-boot": Text(
+        "Refused: the host was rebooted since apply: it counts as not confirmed. Roll back, and apply again.",
+        "Refus : l'hôte a redémarré depuis apply : c'est non confirmé. Annulez et appliquez de nouveau.",
+    ),
+    "no-console": Text(
+        "Refused: this is not a console of the machine itself.",
+        "Refus : ceci n'est pas une console de la machine même.",
+    ),
+    "no-ssh": Text(
+        "Refused: this session does not come over ssh (no tmux, screen or systemd-run). "
+        "Log in anew, or use confirm --from-console at the machine.",
+        "Refus : cette session ne vient pas de ssh (ni tmux, ni screen, ni systemd-run). "
+        "Reconnectez-vous, ou confirm --from-console sur la machine.",
+    ),
+    "old-login": Text(
+        "Refused: this connection is older than the changes and proves nothing. Log in anew, "
+        "without a shared connection.",
+        "Refus : cette connexion est plus ancienne que les changements et ne prouve rien. "
+        "Reconnectez-vous, sans connexion partagée.",
+    ),
+    "own-address": Text(
+        "Refused: this connection comes from the machine itself and does not cross the firewall.",
+        "Refus : cette connexion vient de la machine même et ne traverse pas le pare-feu.",
+    ),
+    "not-root": Text("Refused: run it as root (sudo).", "Refus : à lancer en root (sudo)."),
+    "wrong-host": Text(
+        "Refused: this script is for another machine, %s.",
+        "Refus : ce script est pour une autre machine, %s.",
+    ),
+    "untrusted-script": Text(
+        "Refused: others can change %s. Copy it: install -m 0700 SCRIPT /root/",
+        "Refus : d'autres peuvent modifier %s. Copiez-le : install -m 0700 SCRIPT /root/",
+    ),
+    "untrusted-folder": Text(
+        "Refused: %s belongs to others, or others can write there.",
+        "Refus : %s appartient à d'autres, ou d'autres peuvent y écrire.",
+    ),
+    "unreadable": Text("Refused: %s cannot be read.", "Refus : %s est illisible."),
+    "damaged": Text(
+        "Refused: the journal %s is damaged in line %s; a person must look.",
+        "Refus : le journal %s est abîmé à la ligne %s ; une personne doit regarder.",
+    ),
+    "no-state": Text("Refused: the folder %s cannot be made.", "Refus : le dossier %s ne peut être créé."),
+    "no-run": Text(
+        "Refused: no run can be recorded in %s (disk full, read-only?).",
+        "Refus : aucune exécution ne peut être consignée dans %s (disque plein, lecture seule ?).",
+    ),
+    "locked": Text("Another run holds the lock.", "Une autre exécution tient le verrou."),
+}

@@ -1,0 +1,149 @@
+"""hardentui only looks: no shell, no program but those that live.py names, nothing opened for writing."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import hardentui
+
+PACKAGE = Path(hardentui.__file__).parent
+REPOSITORY = PACKAGE.parent
+RUNS_PROGRAMS = {
+    "subprocess", "pty", "popen2", "commands", "pexpect", "sh", "multiprocessing",
+}  # fmt: skip
+OS_RUNS = {"system", "popen", "execv", "execve", "execvp", "execl", "execlp", "spawnv", "spawnl", "posix_spawn", "fork", "forkpty"}
+
+
+def modules() -> list[tuple[Path, ast.Module]]:
+    return [(path, ast.parse(path.read_text(encoding="utf-8"))) for path in sorted(PACKAGE.rglob("*.py"))]
+
+
+def test_only_the_live_host_runs_programs() -> None:
+    """The terminal's own clean-up aside, there is one door to programs."""
+    found = set()
+    for path, tree in modules():
+        for node in ast.walk(tree):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name.partition(".")[0] for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names = [node.module.partition(".")[0]]
+            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "os" and node.attr in OS_RUNS:
+                names = ["subprocess"]
+            if RUNS_PROGRAMS & set(names):
+                found.add(str(path.relative_to(PACKAGE)))
+    assert found == {"host/live.py"}
+
+
+def test_no_shell_reads_what_a_host_says() -> None:
+    for path, tree in modules():
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call):
+                continue
+            assert not [k for k in node.keywords if k.arg in {"shell", "executable"}], f"{path}:{node.lineno}"
+            called = ast.unparse(node.func)
+            assert called not in {"eval", "exec", "os.system", "os.popen"}, f"{path}:{node.lineno}"
+            if called.startswith("subprocess."):
+                first = node.args[0]
+                assert isinstance(first, ast.Name | ast.Tuple), f"{path}:{node.lineno}: a tuple of words, not a text"
+
+
+def test_every_command_is_made_of_fixed_words_or_checked_names() -> None:
+    """An argument that is worked out must come from a strict pattern in the same file."""
+    from hardentui.resources import crypt
+
+    for path, tree in modules():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "Command":
+                words = node.args[0]
+                assert isinstance(words, ast.Tuple), f"{path}:{node.lineno}"
+                made = [ast.unparse(w) for w in words.elts if not isinstance(w, ast.Constant)]
+                assert not made or (path.name == "crypt.py" and made == ["f'/dev/{device}'"]), f"{path}:{node.lineno}: {made}"
+    for hostile in ("../sda", "-x", "a b", "sda;x", "sda\n", "$(x)", "", "a" * 80):
+        assert crypt._DEVICE.fullmatch(hostile) is None
+
+
+SCAN = """
+import os, sys
+from hardentui import hazards
+from hardentui.assess import assess
+from hardentui.checklist import load, shipped_folder
+from hardentui.host.live import LiveHost
+from hardentui.host.recording import record
+from hardentui.resources import check
+from hardentui.snapshot import Snapshot
+checklists = load([shipped_folder()], check, hazards.PROBES)
+assess(checklists.recommendations, Snapshot(LiveHost()), {})  # everything is imported now
+
+WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+CHANGES = ("os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "os.chmod", "os.chown",
+           "os.truncate", "os.utime", "os.setxattr", "os.removexattr", "os.mkfifo", "os.mknod", "os.system",
+           "os.exec", "os.fork", "os.kill", "os.putenv", "socket.connect", "socket.bind", "shutil.", "ctypes.dlopen")
+seen, programs = [], []
+def watch(event, arguments):
+    if event == "open" and isinstance(arguments[2], int) and arguments[2] & WRITES:
+        seen.append((event, str(arguments[0])))
+    elif event.startswith(CHANGES):
+        seen.append((event, repr(arguments)))
+    elif event == "subprocess.Popen":
+        programs.append(arguments[0])
+sys.addaudithook(watch)
+snapshot = Snapshot(LiveHost())
+found = assess(checklists.recommendations, snapshot, {})
+record(snapshot)
+watched = list(seen)
+assert len(found) > 80
+print(watched)
+print(sorted(set(map(str, programs))))
+"""
+
+
+def scan(*before: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONDONTWRITEBYTECODE": "1"}
+    argv = (*before, sys.executable, "-c", SCAN)
+    return subprocess.run(argv, check=False, capture_output=True, text=True, env=environment)
+
+
+def test_a_scan_opens_nothing_for_writing_and_runs_what_it_names() -> None:
+    done = scan()
+    assert done.returncode == 0, done.stderr
+    written, programs = done.stdout.splitlines()
+    assert written == "[]"
+    assert set(ast.literal_eval(programs)) <= {"lsblk", "cryptsetup", "find"}
+
+
+def _system_calls(text: str) -> list[str]:
+    """The calls of a trace that change something; what the test itself prints aside."""
+    calls = []
+    for line in text.splitlines():
+        call = line.partition(" ")[2].strip() if line[:1].isdigit() else line
+        if "ENOENT" in call or call.startswith(("---", "+++", "<...")):
+            continue
+        if call.startswith("open") and not any(flag in call for flag in ("O_WRONLY", "O_RDWR", "O_CREAT", "O_TRUNC")):
+            continue
+        if call.startswith("open") and ('"/dev/null"' in call or '"/dev/tty"' in call):
+            continue
+        calls.append(call)
+    return calls
+
+
+def test_a_scan_makes_no_system_call_that_changes_a_file(tmp_path: Path) -> None:
+    """The same from below: its children (lsblk) included."""
+    import shutil
+
+    if shutil.which("strace") is None:
+        pytest.skip("needs strace")
+    traced = "open,openat,creat,unlink,unlinkat,rename,renameat,renameat2,mkdir,mkdirat,rmdir,link,linkat,symlink,symlinkat,chmod,fchmod,fchmodat,chown,fchown,fchownat,lchown,truncate,ftruncate,mknod,mknodat,mount,umount2,setxattr,fsetxattr,sethostname,reboot,init_module,finit_module"
+    trace = tmp_path / "trace"
+    done = scan("strace", "-f", "-qq", "-o", str(trace), "-e", f"trace={traced}")
+    if done.returncode and "ptrace" in done.stderr:
+        pytest.skip("this machine does not let strace trace")
+    assert done.returncode == 0, done.stderr
+    assert trace.stat().st_size > 10_000
+    assert _system_calls(trace.read_text(errors="replace")) == []

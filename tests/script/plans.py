@@ -1,0 +1,91 @@
+"""Plans and change sets for the tests of the script: small, and without checklists."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from pathlib import Path
+
+from hardentui.comparison import Comparison, Operator
+from hardentui.model import Action, Decision, HostIdentity, Plan
+from hardentui.operations import (
+    ChangeSet,
+    Lines,
+    Operation,
+    Remount,
+    ReplaceLine,
+    SetMode,
+    SetSysctl,
+    WriteFile,
+)
+from hardentui.script import render
+
+MACHINE_ID = "0123456789abcdef0123456789abcdef"
+DROPIN = "/etc/sysctl.d/99-zz-hardentui.conf"
+FSTAB = "/etc/fstab"
+KEY = "net/ipv4/conf/all/log_martians"
+
+
+def decision(id_: str = "sysctl.martians", **changes) -> Decision:
+    given = {
+        "id": id_,
+        "action": Action.APPLY,
+        "title": "Log impossible addresses",
+        "source": "ANSSI R12",
+        "running": "0",
+        "boot": "0",
+        "recommended": "1",
+        "at": datetime(2026, 11, 21, tzinfo=UTC),
+        "by": "root",
+    }
+    return Decision(**{**given, **changes})
+
+
+def plan(*decisions: Decision, language: str = "en", hostname: str = "web01") -> Plan:
+    host = HostIdentity(MACHINE_ID, hostname, "Debian GNU/Linux 12", "6.1.0")
+    return Plan(host, "0" * 64, language, {}, decisions or (decision(),))
+
+
+def write(path: str = DROPIN, *lines: str, before: str = "absent", owner: str = "sysctl.martians", **flags):
+    parts = (Lines(owner=owner, lines=lines or ("net.ipv4.conf.all.log_martians = 1",)),)
+    return WriteFile(owners=(owner,), path=path, parts=parts, before=before, **flags)
+
+
+def replace(before: str, after: str, path: str = FSTAB, owner: str = "sysctl.martians", **flags):
+    return ReplaceLine(owners=(owner,), path=path, before=before, after=after, **flags)
+
+
+def sysctl(key: str = KEY, before: str = "0", after: str = "1", accept: Comparison | None = None, **flags):
+    rule = accept or Comparison(Operator.EQUAL, (after,))
+    owners = ("sysctl.martians",)
+    return SetSysctl(owners=owners, key=key, before=before, after=after, accept=rule, **flags)
+
+
+def mode(path: str = "/etc/crontab", before: str = "0644", after: str = "0600"):
+    return SetMode(
+        owners=("sysctl.martians",),
+        path=path,
+        before_mode=before,
+        before_owner="root:root",
+        mode=after,
+        owner="root:root",
+    )
+
+
+def remount(path: str = "/mnt", before: str = "rw,relatime"):
+    return Remount(
+        owners=("sysctl.martians",),
+        path=path,
+        before=before,
+        after="nosuid,nodev",
+        set="nosuid,nodev",
+        unset="suid,dev",
+    )
+
+
+def script(*operations: Operation, **changes) -> str:
+    return render(ChangeSet(operations), plan(**changes), {})
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
