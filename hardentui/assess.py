@@ -181,4 +181,4 @@ def explain(gap: Gap) -> str:
         GapKind.ON_DEMAND: _("a search, made on demand: {detail}"),
         GapKind.UNMODELLED: _("may be written by what we do not model: {detail}"),
     }
-    return sentences[gap.kind].format(detail=gap.detail).removesuffix(": ")
+    return sentences[gap.kind].format(detail=gap.detail).rstrip(" :")

@@ -50,9 +50,12 @@ def load(folders: Iterable[Path], check: Check, hazards: Iterable[str]) -> Check
     Raises:
         MistakesError: with every mistake of every file.
     """
-    paths = [path for folder in folders for path in sorted(folder.glob("*.toml"))]
-    if not paths:
-        raise MistakesError([f"{folder}: no checklist (*.toml) in this folder" for folder in folders])
+    paths = []
+    for folder in folders:
+        found = sorted(folder.glob("*.toml"))
+        if not found:
+            raise MistakesError([f"{folder}: no checklist (*.toml) in this folder"])
+        paths += found
     return load_files(paths, check, hazards)
 
 

@@ -17,7 +17,8 @@ def word(text: str) -> str:
         ValueError: it holds a character that is not printable, other than a tab: no operation and
             no text of ours has one, and a reader would not see it.
     """
-    if not text.replace("\t", " ").isprintable():
+    spaced = text.replace("\t", " ")
+    if visible(spaced) != spaced:
         raise ValueError(f"not printable: {text!r}")
     if _PLAIN.fullmatch(text):
         return text

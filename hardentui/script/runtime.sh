@@ -435,6 +435,15 @@ make_folders() { # those that are missing, outermost first
     done
 }
 
+remove_folders() { # those that we made, innermost first; with files of others in it one stays
+    local folder
+    for folder in "${FOLDERS[@]}"; do
+        [[ -d $folder ]] || continue
+        rmdir -- "$folder" 2>/dev/null || return 0
+        flush "${folder%/*}/" || return 1
+    done
+}
+
 file_make() { # STEP
     local step=$1 record temporary
     load_record "$step" || return 1
@@ -460,18 +469,13 @@ file_make() { # STEP
 }
 
 file_restore() { # STEP
-    local step=$1 record folder
+    local step=$1 record
     numbered "$step"
     record=$REPLY
     trusted_path "${TARGET[step]}" 0 || return 1
     if [[ $BEFORE == absent ]]; then
-        rm -f -- "${TARGET[step]}" 2>/dev/null && flush "${TARGET[step]%/*}/" || return 1
-        for folder in "${FOLDERS[@]}"; do
-            # Someone else's file may be in it by now; then it stays.
-            rmdir -- "$folder" 2>/dev/null || break
-            flush "${folder%/*}/" || return 1
-        done
-        return 0
+        rm -f -- "${TARGET[step]}" 2>/dev/null && flush "${TARGET[step]%/*}/" && remove_folders
+        return
     fi
     temporary "$step"
     cp -a -- "$record" "$REPLY" 2>/dev/null && put_in_place "$step" "$REPLY"
@@ -758,8 +762,8 @@ stands() { # STEP; 0 when it was made, and no later step of the run changed the 
     return 0
 }
 
-in_place() { # STEP
-    position "$1" && [[ $POSITION == after ]]
+in_place() { # STEP; also where before and after are the same
+    position "$1" && [[ $POSITION == after || $NOW == "$AFTER" ]]
 }
 
 drifted() { # names every step that is not as the run left it; 0 when there is one
@@ -921,6 +925,7 @@ begin_undo() { # STEP; 0 when it is to be restored
         before)
             # A value is looked at again once those before it are written.
             if ! is_value "$step"; then
+                remove_folders || undo_failed "$step" || return 1
                 journal "$step" undone || :
                 return 1
             fi
@@ -1420,7 +1425,7 @@ status() {
         load_journal "$run"
         say steps-of "${run##*/}"
         for ((step = 1; step <= STEPS; step++)); do status_step "$step" || outcome=$DRIFTED; done
-        ! armed || say waiting-confirm "$RUN/script.sh"
+        [[ $RUN_STATE != applied ]] || say waiting-confirm "$RUN/script.sh"
         [[ $RUN_STATE =~ ^(applied|kept|rolled-back)$ ]] || say waiting-rollback "$RUN/script.sh"
         return "$outcome"
     done

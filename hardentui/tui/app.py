@@ -4,33 +4,37 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.segment import Segments
-from rich.traceback import Traceback
 from textual.app import App
+from textual.message import Message
 from textual.screen import Screen
 
 from hardentui import i18n
+from hardentui.errors import InputError
 from hardentui.i18n import _
-from hardentui.model import Checklists, Decision, Plan
-from hardentui.plan import PlanError, PlanFile
-from hardentui.session import Session
-from hardentui.snapshot import Cost, Host, Snapshot
-from hardentui.tui import facts, terminal, theme
-from hardentui.tui.facts import Move
+from hardentui.tui import terminal, theme
 from hardentui.tui.keys import Place, bindings
-from hardentui.tui.messages import FactsMoved, FactsRead, NotSaved, PassFailed, Saved
-from hardentui.tui.progress import Tally
+from hardentui.tui.messages import FactsMoved, NotOpened, NotSaved, Opened, PassFailed
+from hardentui.tui.opening import Load, Opening
 from hardentui.tui.screens.base import HardenScreen
 from hardentui.tui.screens.overview import OverviewScreen
-from hardentui.tui.store import PlanStore
+
+if TYPE_CHECKING:
+    from hardentui.model import Checklists, Decision, Finding, Plan
+    from hardentui.plan import PlanFile
+    from hardentui.session import Session
+    from hardentui.snapshot import Host, Snapshot
+    from hardentui.tui.passes import Move
+    from hardentui.tui.progress import Tally
+    from hardentui.tui.store import PlanStore
 
 TICK_SECONDS = 5.0
+USAGE = 2  # the exit status for input that cannot be used, as the command line has it
 _SLOW_TICKS = 12  # after so many ticks, what costs more is asked again too
 
 
@@ -44,24 +48,29 @@ def run(
     deep: bool = False,
 ) -> int:
     """Open the screen on a host; the exit status. What was decided is in the plan file when it ends."""
+    return show(lambda: Opening(checklists, host, plan_file, plan_path), language, deep=deep)
+
+
+def show(load: Load, language: str, *, deep: bool = False) -> int:
+    """The same, but what is to be opened is loaded after the first frame."""
     i18n.use(language)
     refused = terminal.refusal(os.environ)
     if refused:
         print(refused, file=sys.stderr)
         return 1
-    # Textual takes an empty NO_COLOR for a wish, and animates unless it is told not to.
     if not os.environ.get("NO_COLOR"):
-        os.environ.pop("NO_COLOR", None)
-    store = PlanStore(plan_path, plan_file)
-    app = HardenApp(checklists, host, store, deep=deep)
+        os.environ.pop("NO_COLOR", None)  # Textual takes an empty one for a wish
+    app = HardenApp(load, deep=deep)
     app.run()
+    status = app.return_code or 0
+    for sentence in app.last_words:
+        print(sentence, file=sys.stderr)
     try:
         app.save_now()
-    except PlanError as error:
-        sentence = _("the last decisions are not saved: {why}").format(why=error)
-        print(sentence, file=sys.stderr)
-        return app.return_code or 1
-    return app.return_code or 0
+    except InputError as error:
+        print(_("the last decisions are not saved: {why}").format(why=error), file=sys.stderr)
+        return status or 1
+    return status
 
 
 class HardenApp(App[int]):
@@ -71,32 +80,24 @@ class HardenApp(App[int]):
     ENABLE_COMMAND_PALETTE = False  # its words are English only, and it opens for 35 KB
     BINDINGS = bindings(Place.EVERYWHERE)
 
-    def __init__(
-        self,
-        checklists: Checklists,
-        host: Host,
-        store: PlanStore,
-        *,
-        deep: bool = False,
-        tick_seconds: float = TICK_SECONDS,
-    ) -> None:
+    def __init__(self, load: Load, *, deep: bool = False, tick_seconds: float = TICK_SECONDS) -> None:
         colours = theme.wanted(os.environ)
         super().__init__(ansi_color=True if colours == theme.PLAIN else None)
         for known in theme.THEMES:
             self.register_theme(known)
         self.theme = colours
         self.animation_level = "none"
-        self.checklists = checklists
-        self.host = host
-        self.store = store
-        self.deep = deep
         self.session: Session | None = None
+        self.store: PlanStore | None = None
         self.moved: dict[str, Move] = {}
         self.trouble = ""
+        self.last_words: list[str] = []
+        self._load = load
+        self._deep = deep
         self._tick_seconds = tick_seconds
         self._turn = 0  # a pass that began in an earlier turn saw other answers or another language
         self._passing = False
-        self._again: tuple[Cost, ...] | None = None
+        self._again: bool | None = None  # whether a pass is wanted after this one, and one that re-reads
         self._ticks = 0
         self._saving = False
         self._tally: Tally | None = None
@@ -120,7 +121,7 @@ class HardenApp(App[int]):
             PlanError: it cannot be saved.
         """
         plan = self._worth_saving()
-        if plan is not None:
+        if plan is not None and self.store is not None:
             self.store.save(plan)
 
     async def action_leave(self) -> None:
@@ -129,6 +130,9 @@ class HardenApp(App[int]):
 
     def _fatal_error(self) -> None:
         # Textual's own prints the local variables, and with them whatever the host said.
+        from rich.segment import Segments  # noqa: PLC0415 - for a crash only
+        from rich.traceback import Traceback  # noqa: PLC0415 - for a crash only
+
         lines = self.console.render(Traceback(show_locals=False), self.console.options)
         self._exit_renderables.append(Segments(lines))
         self._close_messages_no_wait()
@@ -140,6 +144,8 @@ class HardenApp(App[int]):
         """The session as the screens count it; None while the facts are being read."""
         if self.session is None:
             return None
+        from hardentui.tui.progress import Tally  # noqa: PLC0415 - not on the way to the first frame
+
         today = datetime.now().astimezone().date()
         if self._tally is None or self._tally.session is not self.session or self._tally.today != today:
             self._tally = Tally(self.session, today)
@@ -181,93 +187,84 @@ class HardenApp(App[int]):
     # --- facts ------------------------------------------------------------------------------------
 
     def read_all(self) -> None:
-        """Ask the host everything again."""
+        """Ask the host everything again, or for the first time."""
         self.moved.clear()
         if self.session is not None:
-            self._pass(*Cost)
+            self._pass(reread=True)
         elif not self._passing:
             self._passing = True
             self._work(self._first_pass)
+
+    def _first_pass(self) -> Message:
+        # The worker imports what judges a host: that takes as long as all of Textual.
+        from hardentui.tui import passes  # noqa: PLC0415 - see above
+
+        return passes.opened(self._load, deep=self._deep)
 
     def action_reread(self) -> None:
         """See ``read_all``."""
         self.read_all()
         self.show()
 
-    def _pass(self, *costs: Cost) -> None:
-        """Assess anew, with what has one of ``costs`` asked again. Passes never overlap."""
+    def _pass(self, *, reread: bool = False) -> None:
+        """Work the findings out again. Passes never overlap."""
+        from hardentui.tui import passes  # noqa: PLC0415 - not on the way to the first frame
+
         self._turn += 1
         if self._passing:
-            self._again = tuple({*(self._again or ()), *costs})
+            self._again = reread or bool(self._again)
             return
         session, turn = self.session, self._turn
         if session is not None:
             self._passing = True
-            self._work(lambda: self._whole_pass(session, turn, costs))
+            self._work(lambda: passes.again(session, turn, reread=reread))
 
     def _tick(self) -> None:
-        if self.session is None or self._passing:
+        from hardentui.tui import passes  # noqa: PLC0415 - as above
+
+        session, turn = self.session, self._turn
+        if session is None or self._passing:
             return
         self._ticks += 1
-        costs = (Cost.TICK,) if self._ticks % _SLOW_TICKS else (Cost.TICK, Cost.CHANGE)
-        session, turn = self.session, self._turn
+        slow = self._ticks % _SLOW_TICKS == 0
         self._passing = True
-        self._work(lambda: self._light_pass(session, turn, costs))
+        self._work(lambda: passes.tick(session, turn, slow=slow))
 
-    def _work(self, job: Any) -> None:
-        self.run_worker(job, thread=True, exit_on_error=False, group="facts")
+    def _work(self, job: Callable[[], Message]) -> None:
+        """Do it in a worker thread; what it returns comes back as a message."""
+        self.run_worker(lambda: self.post_message(job()), thread=True, exit_on_error=True)
 
-    # The three passes run in a worker thread: they touch no widget and no state, and post what they found.
-
-    def _first_pass(self) -> None:
-        try:
-            session = facts.first_pass(self.checklists, self.host, self.store.saved, deep=self.deep)
-        except Exception as error:  # noqa: BLE001 - a failure of ours is said, and the screen stays
-            self.post_message(PassFailed(f"{type(error).__name__}: {error}"))
-        else:
-            self.post_message(FactsRead(session))
-
-    def _whole_pass(self, session: Session, turn: int, costs: tuple[Cost, ...]) -> None:
-        snapshot: Snapshot = session.snapshot.refreshed(*costs)
-        try:
-            found = facts.findings(session, snapshot)
-        except Exception as error:  # noqa: BLE001 - as above
-            self.post_message(PassFailed(f"{type(error).__name__}: {error}"))
-        else:
-            self.post_message(FactsMoved(turn, (snapshot, found)))
-
-    def _light_pass(self, session: Session, turn: int, costs: tuple[Cost, ...]) -> None:
-        try:
-            moved = facts.tick(session, *costs)
-        except Exception as error:  # noqa: BLE001 - as above
-            self.post_message(PassFailed(f"{type(error).__name__}: {error}"))
-        else:
-            self.post_message(FactsMoved(turn, moved))
-
-    def on_facts_read(self, message: FactsRead) -> None:
+    def on_opened(self, message: Opened) -> None:
         """The first pass is over."""
         self._passing = False
-        self.session = message.session
+        self.session, self.store = message.session, message.store
         self.show()
-        if self.host.name == "live":
+        if self.session.snapshot.host.name == "live":
             self.set_interval(self._tick_seconds, self._tick)
+
+    def on_not_opened(self, message: NotOpened) -> None:
+        """There is nothing to show: the sentences are printed when the screen is gone."""
+        self.last_words.append(message.why)
+        self.exit(return_code=USAGE)
 
     def on_facts_moved(self, message: FactsMoved) -> None:
         """A later pass is over: take its facts, and mark what moved. An outdated one is made again."""
         self._passing = False
-        if message.turn == self._turn and self.session is not None and message.moved is not None:
+        if message.turn == self._turn and message.moved is not None:
             self._take(*message.moved)
         if self._again is not None:
-            costs, self._again = self._again, None
-            self._pass(*costs)
+            reread, self._again = self._again, None
+            self._pass(reread=reread)
 
-    def _take(self, snapshot: Snapshot, found: tuple[Any, ...]) -> None:
-        assert self.session is not None  # noqa: S101 - for the type checker; the caller looked
+    def _take(self, snapshot: Snapshot, findings: tuple[Finding, ...]) -> None:
+        from hardentui.tui import passes  # noqa: PLC0415 - as above
+
         before = self.session
-        self.session = replace(before, snapshot=snapshot, findings=found)
-        moved: Mapping[str, Move] = facts.moves(before, self.session)
-        self.moved.update(moved)
-        if facts.looks(before) != facts.looks(self.session):
+        if before is None:
+            return
+        self.session = replace(before, snapshot=snapshot, findings=findings)
+        self.moved.update(passes.moves(before, self.session))
+        if passes.looks(before) != passes.looks(self.session):
             self.show()
 
     def on_pass_failed(self, message: PassFailed) -> None:
@@ -281,7 +278,7 @@ class HardenApp(App[int]):
     def _worth_saving(self) -> Plan | None:
         """The plan, when it says something that is not on disk."""
         plan = self.session.plan if self.session else None
-        saved = self.store.saved
+        saved = self.store.saved if self.store else None
         if plan is None or plan == saved:
             return None
         if saved is not None and (saved.answers, saved.decisions) == (plan.answers, plan.decisions):
@@ -290,19 +287,13 @@ class HardenApp(App[int]):
 
     def _save(self) -> None:
         """Save in a worker, one save after the other; the newest plan is the last one saved."""
-        plan = self._worth_saving()
-        if plan is None or self._saving:
+        from hardentui.tui import passes  # noqa: PLC0415 - as above
+
+        plan, store = self._worth_saving(), self.store
+        if plan is None or store is None or self._saving:
             return
         self._saving = True
-        self.run_worker(lambda: self._save_plan(plan), thread=True, exit_on_error=False, group="save")
-
-    def _save_plan(self, plan: Plan) -> None:
-        try:
-            self.store.save(plan)
-        except PlanError as error:
-            self.post_message(NotSaved(plan, str(error)))
-        else:
-            self.post_message(Saved(plan))
+        self._work(lambda: passes.save(store, plan))
 
     def on_saved(self) -> None:
         """Go on with what was decided meanwhile."""

@@ -23,7 +23,7 @@ from hardentui.model import (
 )
 from hardentui.plan import Standing
 from hardentui.tui import words
-from hardentui.tui.facts import Move
+from hardentui.tui.passes import Move
 from hardentui.tui.progress import Tally
 from hardentui.tui.text import line, para, prose, stack
 

@@ -1,24 +1,39 @@
-"""What the workers tell the app; the app's handlers own the state."""
+"""What the workers tell the app; the app's handlers own the state.
+
+Types only are imported here: what judges a host takes as long to import as all of Textual, and the
+first frame does not wait for it.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 from textual.message import Message
 
-from hardentui.model import Finding, Plan
-from hardentui.operations import ChangeSet
-from hardentui.session import Session
-from hardentui.snapshot import Snapshot
+if TYPE_CHECKING:
+    from hardentui.model import Finding, Plan
+    from hardentui.operations import ChangeSet
+    from hardentui.session import Session
+    from hardentui.snapshot import Snapshot
+    from hardentui.tui.store import PlanStore
 
 
 @dataclass
-class FactsRead(Message):
-    """The first pass is over: there is a session."""
+class Opened(Message):
+    """The first pass is over: there is a session, and a place to save its plan."""
 
     session: Session
+    store: PlanStore
+
+
+@dataclass
+class NotOpened(Message):
+    """The checklists, the plan or the recording cannot be used: the sentences say why."""
+
+    why: str
 
 
 @dataclass

@@ -19,14 +19,14 @@ from hardentui.session import Session
 class Progress:
     """The counts of some findings."""
 
-    results: Mapping[Result, int]
+    results: Mapping[str, int]  # by result
     decided: int
     decidable: int
 
     @property
     def evaluated(self) -> int:
         """How many were really held against the machine."""
-        return sum(count for result, count in self.results.items() if result.evaluated)
+        return sum(self.results[result] for result in Result if result.evaluated)
 
     @property
     def not_evaluated(self) -> int:
@@ -112,7 +112,7 @@ class Tally:
         findings = tuple(findings)
         calling = [finding for finding in findings if self.decidable(finding)]
         return Progress(
-            results=Counter(finding.result for finding in findings),
+            results=Counter(finding.result.value for finding in findings),
             decided=sum(not self.is_open(finding) for finding in calling),
             decidable=len(calling),
         )

@@ -7,10 +7,11 @@ from datetime import datetime
 from textual.content import Content
 
 from hardentui.i18n import _, ngettext
-from hardentui.model import Action
+from hardentui.model import Action, Chapter, Result
 from hardentui.snapshot import DistributionIs, KernelIs, PrivilegesAre, Snapshot, Unread
 from hardentui.tui import words
 from hardentui.tui.progress import Tally
+from hardentui.tui.store import PlanStore
 from hardentui.tui.text import para, stack
 
 
@@ -119,3 +120,43 @@ def promise() -> Content:
     """What this program does, and what it does not."""
     sentence = _("hardentui only looks. It writes a plan and a script that you review and run yourself.")
     return para(sentence, "dim")
+
+
+def chapter(tally: Tally, id_: str, loaded: Chapter | None) -> Content:
+    """A chapter in numbers, what was evaluated and what not first, and its next open point."""
+    if loaded is None:
+        sentence = _("{chapter}: no checklist in this version; it comes later.")
+        return para(sentence.format(chapter=words.chapter(id_)), "dim")
+    found = tally.chapter(id_)
+    counts = tally.progress(found)
+    sentence = _(
+        "{evaluated} evaluated ({passed} pass, {failed} fail); {not_evaluated} not evaluated "
+        "({unknown} unknown, {asked} wait for a person, {errors} errors); "
+        "{informational} for information; {others} not applicable."
+    ).format(
+        evaluated=counts.evaluated,
+        passed=counts.results[Result.PASS],
+        failed=counts.results[Result.FAIL],
+        not_evaluated=counts.not_evaluated,
+        unknown=counts.results[Result.UNKNOWN],
+        asked=counts.results[Result.NOTCHECKED],
+        errors=counts.results[Result.ERROR],
+        informational=counts.results[Result.INFORMATIONAL],
+        others=counts.results[Result.NOTAPPLICABLE],
+    )
+    parts = [para(str(loaded.title), "bold"), para(sentence)]
+    following = next((f for f in found if tally.is_open(f)), None)
+    if following is not None:
+        label = _("Next open: {title} ({message})")
+        title = str(following.recommendation.title)
+        parts.append(para(label.format(title=title, message=following.message)))
+    return stack(parts)
+
+
+def saved(tally: Tally, store: PlanStore) -> Content:
+    """Where the plan is kept."""
+    path = str(store.path)
+    plan = tally.session.plan
+    if store.saved is None and not (plan.decisions or plan.answers):
+        return para(_("Saved at each decision, in {path}: nothing decided yet.").format(path=path))
+    return para(_("Saved at each decision, in {path}").format(path=path))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from textual.theme import Theme
 
-from hardentui.model import Result
+if TYPE_CHECKING:
+    from hardentui.model import Result
 
 DARK = Theme(
     name="hardentui-dark",
@@ -68,13 +70,13 @@ def after(name: str) -> str:
 def cell_style(name: str, result: Result) -> str:
     """The style of a result's table cell, for rich; the mark and the word say the same without it."""
     theme = next((theme for theme in THEMES if theme.name == name), None)
-    bold = "bold " if result is Result.FAIL else ""
+    bold = "bold " if result == "fail" else ""
     colours = {
-        Result.PASS: theme.success if theme else "",
-        Result.FAIL: theme.error if theme else "",
-        Result.ERROR: theme.error if theme else "",
-        Result.UNKNOWN: theme.warning if theme else "",
-        Result.NOTCHECKED: theme.warning if theme else "",
+        "pass": theme.success if theme else "",
+        "fail": theme.error if theme else "",
+        "error": theme.error if theme else "",
+        "unknown": theme.warning if theme else "",
+        "notchecked": theme.warning if theme else "",
     }
     return (bold + (colours.get(result) or "")).strip()
 

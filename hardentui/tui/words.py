@@ -2,67 +2,72 @@
 
 from __future__ import annotations
 
-from hardentui.i18n import N_, _
-from hardentui.model import Action, Drift, Finding, Level, Result, Role, Severity
-from hardentui.plan import Standing
+from typing import TYPE_CHECKING
 
+from hardentui.i18n import N_, _
+
+if TYPE_CHECKING:
+    from hardentui.model import Action, Drift, Finding, Level, Role, Severity
+    from hardentui.plan import Standing
+
+# Keyed by the values of the enumerations, so that the first frame need not wait for the model.
 # One ASCII character each: they stand on a serial console as on a projector.
 MARKS = {
-    Result.PASS: "=",
-    Result.FAIL: "!",
-    Result.UNKNOWN: "?",
-    Result.ERROR: "x",
-    Result.NOTAPPLICABLE: "-",
-    Result.NOTCHECKED: "o",
-    Result.INFORMATIONAL: "i",
+    "pass": "=",
+    "fail": "!",
+    "unknown": "?",
+    "error": "x",
+    "notapplicable": "-",
+    "notchecked": "o",
+    "informational": "i",
 }
 STYLES = {
-    Result.PASS: "$text-success",
-    Result.FAIL: "$text-error",
-    Result.UNKNOWN: "$text-warning",
-    Result.ERROR: "$text-error",
-    Result.NOTAPPLICABLE: "$text-muted",
-    Result.NOTCHECKED: "$text-warning",
-    Result.INFORMATIONAL: "$text-muted",
+    "pass": "$text-success",
+    "fail": "$text-error",
+    "unknown": "$text-warning",
+    "error": "$text-error",
+    "notapplicable": "$text-muted",
+    "notchecked": "$text-warning",
+    "informational": "$text-muted",
 }
 _RESULTS = {
-    Result.PASS: N_("pass"),
-    Result.FAIL: N_("fail"),
-    Result.UNKNOWN: N_("unknown"),
-    Result.ERROR: N_("error"),
-    Result.NOTAPPLICABLE: N_("n/a"),
-    Result.NOTCHECKED: N_("to answer"),
-    Result.INFORMATIONAL: N_("info"),
+    "pass": N_("pass"),
+    "fail": N_("fail"),
+    "unknown": N_("unknown"),
+    "error": N_("error"),
+    "notapplicable": N_("n/a"),
+    "notchecked": N_("to answer"),
+    "informational": N_("info"),
 }
 _ACTIONS = {
-    Action.APPLY: N_("apply"),
-    Action.WAIVE: N_("waived"),
-    Action.DEFER: N_("deferred"),
-    Action.ATTEST: N_("attested"),
+    "apply": N_("apply"),
+    "waive": N_("waived"),
+    "defer": N_("deferred"),
+    "attest": N_("attested"),
 }
-_STANDINGS = {Standing.EXPIRED: N_("waiver expired"), Standing.MOVED: N_("value moved")}
+_STANDINGS = {"expired": N_("waiver expired"), "moved": N_("value moved")}
 _DRIFTS = {
-    Drift.LOST_AT_REBOOT: N_("right now, lost at reboot"),
-    Drift.NOT_YET: N_("right after a reboot, not yet"),
+    "right now, lost at reboot": N_("right now, lost at reboot"),
+    "right after reboot, not yet": N_("right after a reboot, not yet"),
 }
 _LEVELS = {
-    Level.MINIMAL: N_("minimal"),
-    Level.INTERMEDIARY: N_("intermediary"),
-    Level.ENHANCED: N_("enhanced"),
-    Level.HIGH: N_("high"),
+    "minimal": N_("minimal"),
+    "intermediary": N_("intermediary"),
+    "enhanced": N_("enhanced"),
+    "high": N_("high"),
 }
 _SEVERITIES = {
-    Severity.INFO: N_("for information"),
-    Severity.LOW: N_("low"),
-    Severity.MEDIUM: N_("medium"),
-    Severity.HIGH: N_("high"),
-    Severity.CRITICAL: N_("critical"),
+    "info": N_("for information"),
+    "low": N_("low"),
+    "medium": N_("medium"),
+    "high": N_("high"),
+    "critical": N_("critical"),
 }
 _ROLES = {
-    Role.READ: N_("read"),
-    Role.WINS: N_("wins"),
-    Role.BEATEN: N_("beaten"),
-    Role.DEFAULT: N_("default"),
+    "read": N_("read"),
+    "wins": N_("wins"),
+    "beaten": N_("beaten"),
+    "default": N_("default"),
 }
 # The six chapters of the course, short enough for a column; their checklists give the full titles.
 CHAPTERS = {
@@ -80,7 +85,7 @@ def mark(finding: Finding) -> str:
     return "~" if finding.drift else MARKS[finding.result]
 
 
-def result(value: Result) -> str:
+def result(value: str) -> str:
     """The word of a result."""
     return _(_RESULTS[value])
 

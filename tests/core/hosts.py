@@ -93,7 +93,7 @@ class DictHost:
         self.asked.append(question)
         return self._answer(question), NOW
 
-    def _answer(self, question: Question[Any]) -> Any:
+    def _answer(self, question: Question[Any]) -> Any:  # noqa: C901 - one case for each question
         match question:
             case File(path):
                 return self._file(path)
@@ -213,7 +213,7 @@ KEYS = {
     "vm/mmap_min_addr": "4096",
 }
 IPV4 = {
-    "accept_local": "0",
+    "accept_local": "1",
     "accept_redirects": "1",
     "accept_source_route": "1",
     "arp_filter": "0",
@@ -232,7 +232,7 @@ IPV6 = {
     "accept_ra_pinfo": "1",
     "accept_ra_rtr_pref": "1",
     "accept_redirects": "1",
-    "accept_source_route": "0",
+    "accept_source_route": "1",
     "autoconf": "1",
     "disable_ipv6": "0",
     "forwarding": "1",
@@ -266,9 +266,13 @@ WantedBy=local-fs.target
 """
 
 
-def mount(path: str, number: int, options: str = "rw,relatime", fstype: str = "ext4", whole: str = "rw") -> Mount:
+def mount(
+    path: str, number: int, options: str = "rw,relatime", fstype: str = "ext4", whole: str = "rw"
+) -> Mount:
     source = f"/dev/sda{number}" if fstype == "ext4" else fstype
-    return Mount(20 + number, 1 if path == "/" else 21, f"8:{number}", "/", path, options, fstype, source, whole)
+    return Mount(
+        20 + number, 1 if path == "/" else 21, f"8:{number}", "/", path, options, fstype, source, whole
+    )
 
 
 def mounts() -> tuple[Mount, ...]:
@@ -302,7 +306,9 @@ def server(interfaces: Iterable[str] = ("lo", "eth0"), **changes: Any) -> DictHo
         "/usr/lib/sysctl.d/99-protect-links.conf": "fs.protected_fifos = 1\nfs.protected_hardlinks = 1\n",
         "/usr/lib/systemd/system/systemd-logind.service": "[Service]\n",
         "/usr/lib/tmpfiles.d/tmp.conf": "q /tmp 1777 root root -\n",
-        "/boot/config-6.1.0-28-amd64": "CONFIG_DEFAULT_MMAP_MIN_ADDR=65536\nCONFIG_BPF_UNPRIV_DEFAULT_OFF=y\n",
+        "/boot/config-6.1.0-28-amd64": "CONFIG_DEFAULT_MMAP_MIN_ADDR=65536\n"
+        "CONFIG_BPF_UNPRIV_DEFAULT_OFF=y\n",
+        "/boot/grub/grub.cfg": "menuentry\n",
         "/var/lib/dpkg/status": "Package: base\nStatus: install ok installed\n",
         "/var/lib/dpkg/info/base.list": "/\n",
         "/var/cache/debconf/config.dat": "",
@@ -331,7 +337,9 @@ def two_interfaces() -> DictHost:
 
 def rivals() -> DictHost:
     """Others set what we set, in files that sort after ours, and in /etc/sysctl.conf."""
-    weak = "".join(f"{key.replace('/', '.')} = {value.replace(chr(9), ' ')}\n" for key, value in KEYS.items() if value)
+    weak = "".join(
+        f"{key.replace('/', '.')} = {value.replace(chr(9), ' ')}\n" for key, value in KEYS.items() if value
+    )
     faces = (
         "net.ipv4.conf.all.rp_filter = 2\nnet.ipv4.conf.*.send_redirects = 1\n"
         "net.ipv6.conf.eth0.accept_redirects = 1\n-net.ipv4.conf.eth0.log_martians = 0\n"
@@ -359,6 +367,8 @@ def rhel() -> DictHost:
     del host.files["/etc/sysctl.conf"], host.files["/etc/systemd/system/tmp.mount"]
     host.links = {"/etc/sysctl.d/99-sysctl.conf": "../sysctl.conf"}
     host.files["/usr/lib/systemd/system/tmp.mount"] = TMP_UNIT
+    host.files["/boot/grub2/grub.cfg"] = "menuentry\n"
+    host.kernel["/proc/sys/kernel/unprivileged_bpf_disabled"] = "0"
     host.files["/usr/lib/sysctl.d/50-default.conf"] = (
         "kernel.sysrq = 16\nnet.ipv4.conf.default.rp_filter = 2\nnet.ipv4.conf.*.rp_filter = 2\n"
         "-net.ipv4.conf.all.rp_filter\nnet.ipv4.conf.*.accept_source_route = 0\n"
@@ -380,7 +390,5 @@ def with_kernel(host: DictHost, values: Mapping[str, str | Unread | None]) -> Di
 def with_mount(host: DictHost, path: str, **changes: Any) -> DictHost:
     """The host with one mount shown otherwise."""
     seen = host.answers[Mounts]
-    host.answers[Mounts] = tuple(
-        dataclasses.replace(m, **changes) if m.path == path else m for m in seen
-    )
+    host.answers[Mounts] = tuple(dataclasses.replace(m, **changes) if m.path == path else m for m in seen)
     return host

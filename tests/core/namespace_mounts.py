@@ -1,9 +1,8 @@
-"""Runs inside a fresh mount namespace: mounts, remounts, and says what mountinfo shows. Standard library only."""
+"""Runs inside a fresh mount namespace: mounts, remounts, says what mountinfo shows. Standard library only."""
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -11,7 +10,9 @@ from pathlib import Path
 
 
 def shown(path: str) -> list[str]:
-    found = [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if line.split(" ")[4] == path]
+    found = [
+        line for line in Path("/proc/self/mountinfo").read_text().splitlines() if line.split(" ")[4] == path
+    ]
     return found[-1:]
 
 
@@ -25,7 +26,7 @@ def main() -> None:
             subprocess.run(("mount", "-o", f"remount,{words}", where), check=True)
             seen += shown(where)
         subprocess.run(("umount", where), check=True)
-        os.rmdir(where)
+        Path(where).rmdir()
         answers.append(seen)
     json.dump(answers, sys.stdout)
 

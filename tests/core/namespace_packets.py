@@ -51,8 +51,8 @@ class Peer:
 
     def __init__(self) -> None:
         self.child = subprocess.Popen(("unshare", "-n", "cat"), stdin=subprocess.PIPE)
-        ours = os.readlink("/proc/self/ns/net")
-        while os.readlink(f"/proc/{self.child.pid}/ns/net") == ours:
+        ours = Path("/proc/self/ns/net").readlink()
+        while Path(f"/proc/{self.child.pid}/ns/net").readlink() == ours:
             time.sleep(0.005)
         pid = str(self.child.pid)
         run("ip", "link", "add", "v0", "type", "veth", "peer", "name", "v1", "netns", pid)
@@ -116,7 +116,16 @@ def obeys(peer: Peer, everywhere: str, own: str, router: str, attempt: int) -> b
     put("conf/v0/accept_redirects", own)
     put("conf/v0/forwarding", router)
     run("ip", "route", "flush", "cache")
-    run("ip", "neigh", "replace", f"10.0.0.{20 + attempt}", "lladdr", f"02:00:00:00:00:{20 + attempt}", "dev", "v0")
+    run(
+        "ip",
+        "neigh",
+        "replace",
+        f"10.0.0.{20 + attempt}",
+        "lladdr",
+        f"02:00:00:00:00:{20 + attempt}",
+        "dev",
+        "v0",
+    )
     peer.raw.sendto(redirect(f"10.0.0.{20 + attempt}"), ("10.0.0.1", 0))
     time.sleep(0.02)
     return f"via 10.0.0.{20 + attempt}" in run("ip", "route", "get", "198.51.100.1")

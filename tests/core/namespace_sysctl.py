@@ -1,4 +1,4 @@
-"""Runs inside fresh namespaces: sets up folders of sysctl.d and asks the real programs what they make of them.
+"""Runs inside fresh namespaces: lays out folders of sysctl.d and asks the real programs about them.
 
 Standard library only. JSON comes in on stdin and goes out on stdout. It writes net.* keys alone, and
 those belong to the network namespace.
@@ -6,8 +6,8 @@ those belong to the network namespace.
 
 from __future__ import annotations
 
+import ctypes
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -42,7 +42,7 @@ def lay_out(files: dict[str, str], links: dict[str, str], folders: list[str]) ->
         Path(name).write_bytes(text.encode("utf-8", "surrogateescape"))
     for name, target in links.items():
         Path(name).parent.mkdir(parents=True, exist_ok=True)
-        os.symlink(target, name)
+        Path(name).symlink_to(target)
 
 
 def get(key: str) -> str:
@@ -89,26 +89,44 @@ def configurations(job: dict) -> list[dict[str, dict[str, str]]]:
     return results
 
 
-def steps(job: dict) -> list[dict]:
-    """Each step: commands, or a write; the tree after each."""
+def bridges(job: dict) -> None:
+    run("ip", "link", "set", "lo", "up")
+    for name in job.get("interfaces", ()):
+        run("ip", "link", "add", name, "type", "bridge")
+
+
+def walk(job: dict, steps: list[dict]) -> list[dict]:
+    """Each step: a command, or a write; the tree after each, or after the last alone."""
     seen = []
-    for step in job["steps"]:
+    for step in steps:
         problem = ""
         if "run" in step:
             run(*step["run"])
         else:
             problem = put(step["key"], step["value"])
-        seen.append({"problem": problem, "tree": tree()})
+        if not job["last"] or step is steps[-1]:
+            seen.append({"problem": problem, "tree": tree()})
     return seen
+
+
+def walks(job: dict) -> list[list[dict]]:
+    """Several walks, each in a network namespace of its own."""
+    done = []
+    for steps in job["walks"]:
+        if ctypes.CDLL(None, use_errno=True).unshare(0x40000000):
+            raise OSError(ctypes.get_errno(), "unshare")
+        bridges(job)
+        done.append(walk(job, steps))
+    return done
 
 
 def main() -> None:
     job = json.load(sys.stdin)
-    run("ip", "link", "set", "lo", "up")
-    for name in job.get("interfaces", ()):
-        run("ip", "link", "add", name, "type", "bridge")
-    result = configurations(job) if "cases" in job else steps(job)
-    json.dump(result, sys.stdout)
+    if "cases" in job:
+        bridges(job)
+        json.dump(configurations(job), sys.stdout)
+    else:
+        json.dump(walks(job), sys.stdout)
 
 
 main()

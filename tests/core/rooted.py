@@ -24,7 +24,17 @@ def why_not() -> str:
     for tool in ("unshare", "ip", "mount"):
         if shutil.which(tool) is None:
             return f"needs {tool}"
-    argv = ("unshare", "-m", "-n", "-p", "-f", "--mount-proc", "sh", "-c", "mount -t tmpfs x /run && ip link add br0 type bridge")
+    argv = (
+        "unshare",
+        "-m",
+        "-n",
+        "-p",
+        "-f",
+        "--mount-proc",
+        "sh",
+        "-c",
+        "mount -t tmpfs x /run && ip link add br0 type bridge",
+    )
     tried = subprocess.run(argv, check=False, capture_output=True, text=True)
     return "" if tried.returncode == 0 else f"no namespaces here: {tried.stderr.strip()}"
 
@@ -41,6 +51,8 @@ def needs_namespaces(*programs: str) -> None:
 def in_namespaces(script: str, job: Any) -> Any:
     """What a script of this folder answers to ``job``, run in its own network, mount and pid namespaces."""
     argv = ("unshare", "-m", "-n", "-p", "-f", "--mount-proc", sys.executable, "-I", str(HERE / script))
-    done = subprocess.run(argv, input=json.dumps(job), check=False, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        argv, input=json.dumps(job), check=False, capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

@@ -64,8 +64,20 @@ CHECKLIST_MISTAKES = [
     ('version = "1"', "version = 1", 4, "version", "string"),
     ('version = "1"\n', "", 1, "version", "missing"),
     ('chapter = "sysctl"', 'chapter = "sysctl"\ncolour = "red"', 3, "colour", "unknown key"),
-    ('title = { en = "Kernel", fr = "Noyau" }\n\n', 'title = { en = "Kernel" }\n\n', 5, "title.fr", "missing"),
-    ('title = { en = "Kernel", fr = "Noyau" }\n\n', 'title = { en = "Kernel", fr = " " }\n\n', 5, "title.fr", "empty"),
+    (
+        'title = { en = "Kernel", fr = "Noyau" }\n\n',
+        'title = { en = "Kernel" }\n\n',
+        5,
+        "title.fr",
+        "missing",
+    ),
+    (
+        'title = { en = "Kernel", fr = "Noyau" }\n\n',
+        'title = { en = "Kernel", fr = " " }\n\n',
+        5,
+        "title.fr",
+        "empty",
+    ),
     ('title = { en = "Kernel", fr = "Noyau" }\n\n', 'title = "Kernel"\n\n', 5, "title", "table"),
     ('edition = "1"', 'edition = "1"\nlicense = "x"', 10, "documents.course.license", "licence"),
     (', { id = "no", en = "No", fr = "Non" }', "", 15, "questions[0].choices", "two answers"),
@@ -73,21 +85,63 @@ CHECKLIST_MISTAKES = [
     ('id = "sysctl.kptr"', 'id = "Sysctl Kptr"', 23, "sections[0].recommendations[0].id", "lower-case"),
     ('id = "sysctl.kptr"\n', "", 22, "sections[0].recommendations[0].id", "missing"),
     ('resource = "sysctl"', 'resource = "sysctrl"', 25, "sections[0].recommendations[0].resource", "known"),
-    ('"kernel.kptr_restrict"', '"Kernel Pointer"', 25, "sections[0].recommendations[0].resource", "kernel parameter"),
-    ('"kernel.kptr_restrict"', '"net.ipv4.conf.*.unheard"', 25, "sections[0].recommendations[0].resource", "combines"),
+    (
+        '"kernel.kptr_restrict"',
+        '"Kernel Pointer"',
+        25,
+        "sections[0].recommendations[0].resource",
+        "kernel parameter",
+    ),
+    (
+        '"kernel.kptr_restrict"',
+        '"net.ipv4.conf.*.unheard"',
+        25,
+        "sections[0].recommendations[0].resource",
+        "combines",
+    ),
     ("at-least = 1", 'at-least = "x"', 27, "sections[0].recommendations[0].accept.at-least", "whole number"),
     ("at-least = 1", "at-leest = 1", 27, "sections[0].recommendations[0].accept.at-leest", "one of"),
     ("at-least = 1", "at-least = [1, 2]", 27, "sections[0].recommendations[0].accept.at-least", "one value"),
     ("at-least = 1", "at-least = 1, equal = 2", 27, "sections[0].recommendations[0].accept", "exactly one"),
-    ("at-least = 1", 'matches = "("', 27, "sections[0].recommendations[0].accept.matches", "regular expression"),
-    ("at-least = 1", 'covers-range = "1"', 27, "sections[0].recommendations[0].accept.covers-range", "LOW HIGH"),
-    ("at-least = 1", 'mode-at-most = "rwx"', 27, "sections[0].recommendations[0].accept.mode-at-most", "octal"),
+    (
+        "at-least = 1",
+        'matches = "("',
+        27,
+        "sections[0].recommendations[0].accept.matches",
+        "regular expression",
+    ),
+    (
+        "at-least = 1",
+        'covers-range = "1"',
+        27,
+        "sections[0].recommendations[0].accept.covers-range",
+        "LOW HIGH",
+    ),
+    (
+        "at-least = 1",
+        'mode-at-most = "rwx"',
+        27,
+        "sections[0].recommendations[0].accept.mode-at-most",
+        "octal",
+    ),
     ("accept = { at-least = 1 }\n", "", 27, "sections[0].recommendations[0].target", "accept"),
     ('level = "minimal"', 'level = "low"', 29, "sections[0].recommendations[0].level", "intermediary"),
     ('level-by = "anssi"', 'level-by = "me"', 30, "sections[0].recommendations[0].level-by", "hardentui"),
     ('severity = "low"', 'severity = ["low"]', 31, "sections[0].recommendations[0].severity", "string"),
-    ('severity = "low"', 'severity = "low"\nabsent = "error"', 32, "sections[0].recommendations[0].absent", "notapplicable"),
-    ('severity = "low"', 'severity = "low"\noptional = "yes"', 32, "sections[0].recommendations[0].optional", "true or false"),
+    (
+        'severity = "low"',
+        'severity = "low"\nabsent = "error"',
+        32,
+        "sections[0].recommendations[0].absent",
+        "notapplicable",
+    ),
+    (
+        'severity = "low"',
+        'severity = "low"\noptional = "yes"',
+        32,
+        "sections[0].recommendations[0].optional",
+        "true or false",
+    ),
     ('"course:1"', '"course"', 34, "sections[0].recommendations[0].sources[0]", "DOCUMENT:PLACE"),
     ('"course:1"', '"other:1"', 34, "sections[0].recommendations[0].sources[0]", "course"),
     ('["course:1"]', "[1]", 34, "sections[0].recommendations[0].sources[0]", "string"),
@@ -97,7 +151,13 @@ CHECKLIST_MISTAKES = [
     ('is = ["yes"]', "is = []", 35, "sections[0].recommendations[0].when[0].is", "at least one"),
     ('"container-engine"', '"container"', 36, "sections[0].recommendations[0].hazards[0]", "known"),
     ("[[sections]]", "[sections]", 17, "sections", "array"),
-    ('hazards = ["container-engine"]', 'hazards = ["container-engine"]\ndefault = "0"\ndefault-config = "CONFIG_X"', 38, "sections[0].recommendations[0].default-config", "not both"),
+    (
+        'hazards = ["container-engine"]',
+        'hazards = ["container-engine"]\ndefault = "0"\ndefault-config = "CONFIG_X"',
+        38,
+        "sections[0].recommendations[0].default-config",
+        "not both",
+    ),
     ('risk = { en = "Risk", fr = "Risque" }', "risk = 7", 33, "sections[0].recommendations[0].risk", "table"),
 ]
 
@@ -112,8 +172,12 @@ def test_the_checklist_that_the_mistakes_are_made_in_is_right(tmp_path: Path) ->
     assert [e.id for e in read_checklist(path).recommendations] == ["sysctl.kptr"]
 
 
-@pytest.mark.parametrize(("old", "new", "line", "key", "expected"), CHECKLIST_MISTAKES, ids=lambda x: str(x)[:40])
-def test_a_mistake_in_a_checklist_is_named(old: str, new: str, line: int, key: str, expected: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("old", "new", "line", "key", "expected"), CHECKLIST_MISTAKES, ids=lambda x: str(x)[:40]
+)
+def test_a_mistake_in_a_checklist_is_named(
+    old: str, new: str, line: int, key: str, expected: str, tmp_path: Path
+) -> None:
     assert CHECKLIST.count(old) >= 1
     if old == "[[sections]]":
         new = new + "\n"
@@ -221,7 +285,13 @@ PLAN_MISTAKES = [
     ('reason = "the vendor forbids it"\n', "", 26, "decision[1].reason", "10"),
     ("until = 2027-05-21", 'until = "2027-05-21"', 30, "decision[1].until", "date"),
     ("until = 2027-05-21", "until = 2027-05-21T00:00:00Z", 30, "decision[1].until", "date"),
-    ('action = "waive"\nreason = "the vendor forbids it"\nuntil = 2027-05-21\n', 'action = "attest"\n', 26, "decision[1].reason", "attestation"),
+    (
+        'action = "waive"\nreason = "the vendor forbids it"\nuntil = 2027-05-21\n',
+        'action = "attest"\n',
+        26,
+        "decision[1].reason",
+        "attestation",
+    ),
     ("[[decision]]\nid", "[decision]\nid", 16, "decision", "array"),
     ("[answers]", "[answers", 13, "", "TOML"),
     ('by = "alice"', 'by = "alice"\nby = "bob"', 21, "", "TOML"),
@@ -237,7 +307,9 @@ def test_the_plan_that_the_mistakes_are_made_in_is_right(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(("old", "new", "line", "key", "expected"), PLAN_MISTAKES, ids=lambda x: str(x)[:40])
-def test_a_mistake_in_a_plan_is_named(old: str, new: str, line: int, key: str, expected: str, tmp_path: Path) -> None:
+def test_a_mistake_in_a_plan_is_named(
+    old: str, new: str, line: int, key: str, expected: str, tmp_path: Path
+) -> None:
     assert old in PLAN
     text = PLAN.replace(old, new, 1)
     if old.startswith("[[decision]]"):
@@ -268,7 +340,14 @@ VALUES = st.recursive(
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.dictionaries(st.sampled_from(["format", "hardentui", "language", "checklists", "host", "answers", "decision", "x"]), VALUES))
+@given(
+    st.dictionaries(
+        st.sampled_from(
+            ["format", "hardentui", "language", "checklists", "host", "answers", "decision", "x"]
+        ),
+        VALUES,
+    )
+)
 def test_no_toml_breaks_the_reader_of_plans(tmp_path_factory, content: dict) -> None:
     path = tmp_path_factory.getbasetemp() / "fuzz.toml"
     path.write_text(tomlkit.dumps(content), encoding="utf-8", newline="")
@@ -277,7 +356,14 @@ def test_no_toml_breaks_the_reader_of_plans(tmp_path_factory, content: dict) -> 
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.dictionaries(st.sampled_from(["format", "chapter", "number", "version", "title", "documents", "questions", "sections"]), VALUES))
+@given(
+    st.dictionaries(
+        st.sampled_from(
+            ["format", "chapter", "number", "version", "title", "documents", "questions", "sections"]
+        ),
+        VALUES,
+    )
+)
 def test_no_toml_breaks_the_reader_of_checklists(tmp_path_factory, content: dict) -> None:
     path = tmp_path_factory.getbasetemp() / "fuzz.toml"
     path.write_text(tomlkit.dumps(content), encoding="utf-8", newline="")

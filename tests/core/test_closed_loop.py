@@ -74,12 +74,21 @@ def holds(finding: Finding) -> bool:
 
 
 # What cannot be loopable on a host, and the very reason that must be given for it.
-REFUSALS = ("dpkg", "no group proc or adm", "nothing mounts", "already mounts /tmp", "no service listens", "is not")
+REFUSALS = (
+    "dpkg",
+    "no group proc or adm",
+    "nothing mounts",
+    "already mounts /tmp",
+    "no service listens",
+    "is not",
+)
 
 
 @pytest.mark.parametrize("host", HOSTS)
 @pytest.mark.parametrize("entry", CHANGES, ids=lambda entry: entry.id)
-def test_the_change_makes_it_pass_and_undoing_brings_everything_back(host: str, entry: Recommendation) -> None:
+def test_the_change_makes_it_pass_and_undoing_brings_everything_back(
+    host: str, entry: Recommendation
+) -> None:
     session, before = session_for(host, entry)
     if before.result is Result.NOTAPPLICABLE:
         pytest.skip(f"not applicable on {host}: {before.message}")
@@ -107,9 +116,21 @@ def findings(session: Session, snapshot: object) -> dict[str, Finding]:
 def observations(session: Session, snapshot: object) -> dict[str, object]:
     """All that a person would see of every recommendation, times aside."""
     return {
-        id_: (f.result, f.message, f.drift, dataclasses.replace(f.observation, seen_at=0.0) if f.observation else None)
+        id_: (
+            f.result,
+            f.message,
+            f.drift,
+            dataclasses.replace(f.observation, seen_at=0.0) if f.observation else None,
+        )
         for id_, f in findings(session, snapshot).items()
     }
+
+
+def test_every_change_is_tried_on_some_host() -> None:
+    """A change that no host of ours needs would be tested by nobody."""
+    for entry in CHANGES:
+        seen = [session_for(host, entry) for host in HOSTS]
+        assert any(f.result is not Result.PASS and not s.refusal(f) for s, f in seen), entry.id
 
 
 def branches() -> list[tuple[str, ...]]:
@@ -120,7 +141,10 @@ def branches() -> list[tuple[str, ...]]:
         if group:
             sets.setdefault(group, set()).add(branch)
     most = max((len(found) for found in sets.values()), default=1)
-    return [tuple(f"{group}:{sorted(found)[n % len(found)]}" for group, found in sorted(sets.items())) for n in range(most)]
+    return [
+        tuple(f"{group}:{sorted(found)[n % len(found)]}" for group, found in sorted(sets.items()))
+        for n in range(most)
+    ]
 
 
 @pytest.mark.parametrize("host", HOSTS)
@@ -132,7 +156,13 @@ def test_everything_at_once_passes_and_goes_back(host: str, branch: tuple[str, .
     for entry in chosen:
         if entry.alternatives:
             wanted |= {c.question: c.one_of[0] for c in entry.when if c.question}
-    wanted |= {c.question: c.one_of[0] for e in chosen if not e.alternatives for c in e.when if c.question and c.question != "ipv6"}
+    wanted |= {
+        c.question: c.one_of[0]
+        for e in chosen
+        if not e.alternatives
+        for c in e.when
+        if c.question and c.question != "ipv6"
+    }
     session = begun(host, tuple(sorted(wanted.items())))
     applied = [e for e in chosen if not session.refusal(session.finding(e.id))]
     assert len(applied) > 20

@@ -25,7 +25,9 @@ def test_at_least_and_at_most_are_those_of_numbers(seen: int, bound: int) -> Non
 
 @given(st.sampled_from(list(Operator)), ANYTHING)
 def test_no_value_breaks_a_comparison(operator: Operator, value: str) -> None:
-    operand = {"covers-range": "1 2", "mode-at-most": "0700 root:root", "at-least": "1", "at-most": "1"}.get(operator, "a|b*")
+    operand = {"covers-range": "1 2", "mode-at-most": "0700 root:root", "at-least": "1", "at-most": "1"}.get(
+        operator, "a|b*"
+    )
     assert Comparison(operator, (operand,)).accepts(value) in {True, False}
 
 
@@ -34,13 +36,17 @@ def test_operands_that_mean_nothing_are_refused_in_words(operator: Operator, ope
     try:
         comparison = Comparison(operator, tuple(operands))
     except ValueError as error:
-        assert operator.value in str(error)
+        said = str(error)
+    else:
+        assert isinstance(comparison.accepts("1"), bool)
+        assert isinstance(comparison.describe(), str)
         return
-    assert isinstance(comparison.accepts("1"), bool)
-    assert isinstance(comparison.describe(), str)
+    assert operator.value in said
 
 
-@pytest.mark.parametrize("value", ["", "x", "1x", "1.5", "0x10", "010", "+1", "1 2", "--1", "١", "1" * 30])
+@pytest.mark.parametrize(
+    "value", ["", "x", "1x", "1.5", "0x10", "010", "+1", "1 2", "--1", "\u0661", "1" * 30]
+)
 def test_what_is_no_plain_number_never_passes_as_one(value: str) -> None:
     """The kernel reads 010 as eight; nothing here may read it as ten."""
     assert not accepts(Operator.AT_LEAST, 0, value=value)
@@ -49,9 +55,13 @@ def test_what_is_no_plain_number_never_passes_as_one(value: str) -> None:
 
 
 @given(NUMBERS, NUMBERS, NUMBERS, NUMBERS, st.sampled_from([" ", "\t", "  ", " \t "]))
-def test_a_range_covers_another_that_lies_within(low: int, high: int, wanted_low: int, wanted_high: int, gap: str) -> None:
+def test_a_range_covers_another_that_lies_within(
+    low: int, high: int, wanted_low: int, wanted_high: int, gap: str
+) -> None:
     seen = f"{low}{gap}{high}"
-    assert accepts(Operator.COVERS_RANGE, f"{wanted_low} {wanted_high}", value=seen) == (low <= wanted_low and high >= wanted_high)
+    assert accepts(Operator.COVERS_RANGE, f"{wanted_low} {wanted_high}", value=seen) == (
+        low <= wanted_low and high >= wanted_high
+    )
 
 
 @given(st.lists(WORDS, min_size=1, max_size=4), st.lists(WORDS, max_size=6))

@@ -11,7 +11,7 @@ from hardentui.assess import assess
 from hardentui.changeset import ConflictError
 from hardentui.model import Action, Drift, Finding, Gap, GapKind, Observation, Reading, Result
 from hardentui.operations import SetSysctl, WriteFile
-from hardentui.rehearsal import RehearsalError, rehearse
+from hardentui.rehearsal import RehearsalError, rehearse, undo
 from hardentui.resources import RESOURCES
 from hardentui.session import Session
 from hardentui.snapshot import (
@@ -67,8 +67,8 @@ def test_a_key_that_the_kernel_does_not_have_is_not_applicable(entry) -> None:
 def everything_denied() -> hosts.DictHost:
     host = hosts.server()
     denied = Unread(Reason.DENIED)
-    host.kernel = {key: denied for key in host.kernel}
-    host.files = {key: denied for key in host.files}
+    host.kernel = dict.fromkeys(host.kernel, denied)
+    host.files = dict.fromkeys(host.files, denied)
     host.answers[Mounts] = denied
     return host
 
@@ -81,20 +81,31 @@ def test_nothing_passes_that_could_not_be_read(reason: Reason) -> None:
 
     found = assess(CHECKLISTS.recommendations, hosts.snapshot(Closed()), STATIC, CHECKLISTS.questions)
     allowed = {Result.UNKNOWN, Result.NOTCHECKED, Result.NOTAPPLICABLE}
-    assert {f.recommendation.id: (f.result, f.running, f.boot) for f in found if f.result not in allowed} == {}
+    assert {
+        f.recommendation.id: (f.result, f.running, f.boot) for f in found if f.result not in allowed
+    } == {}
     unsaid = [f.recommendation.id for f in found if not f.message]
     assert not unsaid
 
 
 def test_nothing_fails_or_passes_where_everything_is_denied() -> None:
-    found = assess(CHECKLISTS.recommendations, hosts.snapshot(everything_denied()), STATIC, CHECKLISTS.questions)
-    wrong = {f.recommendation.id: f.result for f in found if f.recommendation.resource in {"sysctl", "mount"} and f.result in {Result.PASS, Result.FAIL}}
+    found = assess(
+        CHECKLISTS.recommendations, hosts.snapshot(everything_denied()), STATIC, CHECKLISTS.questions
+    )
+    wrong = {
+        f.recommendation.id: f.result
+        for f in found
+        if f.recommendation.resource in {"sysctl", "mount"} and f.result in {Result.PASS, Result.FAIL}
+    }
     wrong = {k: v for k, v in wrong.items() if CHECKLISTS.get(k).aspect != "usage"}
     assert not wrong
 
 
 def test_a_denied_value_is_said_to_need_root() -> None:
-    host = hosts.with_kernel(hosts.server(files={LOCAL: "net.core.bpf_jit_harden = 2\n"}), {"net/core/bpf_jit_harden": Unread(Reason.DENIED)})
+    host = hosts.with_kernel(
+        hosts.server(files={LOCAL: "net.core.bpf_jit_harden = 2\n"}),
+        {"net/core/bpf_jit_harden": Unread(Reason.DENIED)},
+    )
     found = judge(host, find("net.core.bpf_jit_harden"))
     assert found.result is Result.UNKNOWN
     assert "root" in found.message
@@ -103,23 +114,33 @@ def test_a_denied_value_is_said_to_need_root() -> None:
 @pytest.mark.parametrize("place", [LOCAL, "/usr/lib/sysctl.d/50-pid-max.conf", "/etc/sysctl.conf"])
 def test_one_unreadable_file_leaves_the_boot_unknown(place: str) -> None:
     """It might hold the line that wins."""
-    host = hosts.with_kernel(hosts.server(files={"/etc/sysctl.d/20.conf": "kernel.kptr_restrict = 2\n"}), {"kernel/kptr_restrict": "2"})
+    host = hosts.with_kernel(
+        hosts.server(files={"/etc/sysctl.d/20.conf": "kernel.kptr_restrict = 2\n"}),
+        {"kernel/kptr_restrict": "2"},
+    )
     assert judge(host, KPTR).result is Result.PASS
     host.files[place] = Unread(Reason.DENIED)
     assert judge(host, KPTR).result is Result.UNKNOWN
 
 
-@pytest.mark.parametrize("folder", ["/etc/sysctl.d", "/usr/lib/sysctl.d", "/etc/systemd/system/multi-user.target.wants"])
+@pytest.mark.parametrize(
+    "folder", ["/etc/sysctl.d", "/usr/lib/sysctl.d", "/etc/systemd/system/multi-user.target.wants"]
+)
 def test_one_unreadable_folder_leaves_the_boot_unknown(folder: str) -> None:
     class Half(hosts.DictHost):
         def _answer(self, question):
             return Unread(Reason.DENIED) if question == Folder(folder) else super()._answer(question)
 
-    host = Half({"/run/sysctl.d/20.conf": "kernel.kptr_restrict = 2\n"}, kernel={"/proc/sys/kernel/kptr_restrict": "2"})
+    host = Half(
+        {"/run/sysctl.d/20.conf": "kernel.kptr_restrict = 2\n"},
+        kernel={"/proc/sys/kernel/kptr_restrict": "2"},
+    )
     assert judge(host, KPTR).result is Result.UNKNOWN
 
 
-@pytest.mark.parametrize("folder", ["/etc/systemd/system/var-log.mount.d", "/run/systemd/system/var-log.mount.d"])
+@pytest.mark.parametrize(
+    "folder", ["/etc/systemd/system/var-log.mount.d", "/run/systemd/system/var-log.mount.d"]
+)
 def test_an_unreadable_folder_of_drop_ins_leaves_the_mount_unknown(folder: str) -> None:
     host = hosts.with_mount(hosts.server(), "/var/log", options="rw,nosuid,nodev,noexec")
     host.files["/etc/fstab"] = "UUID=1 /var/log ext4 nosuid,nodev,noexec 0 2\n"
@@ -164,8 +185,12 @@ def test_a_writer_that_we_do_not_model_leaves_the_boot_unknown(unit: str) -> Non
     ],
 )
 def test_tuned_leaves_unknown_what_its_profile_writes(profile: str, result: Result) -> None:
-    host = hosts.with_kernel(hosts.server(files={LOCAL: "kernel.kptr_restrict = 2\n"}), {"kernel/kptr_restrict": "2"})
-    host.links["/etc/systemd/system/multi-user.target.wants/tuned.service"] = "/usr/lib/systemd/system/tuned.service"
+    host = hosts.with_kernel(
+        hosts.server(files={LOCAL: "kernel.kptr_restrict = 2\n"}), {"kernel/kptr_restrict": "2"}
+    )
+    host.links["/etc/systemd/system/multi-user.target.wants/tuned.service"] = (
+        "/usr/lib/systemd/system/tuned.service"
+    )
     host.files |= {"/etc/tuned/active_profile": "mine\n", "/etc/tuned/mine/tuned.conf": profile}
     assert judge(host, KPTR).result is result
 
@@ -192,14 +217,22 @@ def test_a_higher_value_is_kept(key: str, id_: str, high: str, seen_in: str) -> 
     operations = session.compiled().operations
     (written,) = [op for op in operations if isinstance(op, WriteFile)]
     assert f"{dotted} = {high}\n" in written.content
-    assert [op.after for op in operations if isinstance(op, SetSysctl)] == ([] if seen_in == "running" else [high])
+    assert [op.after for op in operations if isinstance(op, SetSysctl)] == (
+        [] if seen_in == "running" else [high]
+    )
 
 
 @pytest.mark.parametrize("host", HOSTS)
 def test_no_change_lowers_what_only_has_a_least_value(host: str) -> None:
     session = begun(host, tuple(sorted(STATIC.items())))
-    session = decided(session, [e for e in CHANGES if not e.alternatives and not session.refusal(session.finding(e.id))])
-    steps = [op for op in session.compiled().operations if isinstance(op, SetSysctl) and op.accept.operator.value == "at-least"]
+    session = decided(
+        session, [e for e in CHANGES if not e.alternatives and not session.refusal(session.finding(e.id))]
+    )
+    steps = [
+        op
+        for op in session.compiled().operations
+        if isinstance(op, SetSysctl) and op.accept.operator.value == "at-least"
+    ]
     assert steps
     assert not [op for op in steps if int(op.after) < int(op.before)]
 
@@ -228,7 +261,10 @@ def test_a_port_range_is_compared_as_numbers() -> None:
     """E13: the kernel prints a tab, files hold a blank, and a wider range is as good."""
     id_ = find("net.ipv4.ip_local_port_range")
     for shown, written in (("32768\t65535", "32768 65535"), ("1024\t65535", "1024   65535")):
-        host = hosts.with_kernel(hosts.server(files={LOCAL: f"net.ipv4.ip_local_port_range = {written}\n"}), {"net/ipv4/ip_local_port_range": shown})
+        host = hosts.with_kernel(
+            hosts.server(files={LOCAL: f"net.ipv4.ip_local_port_range = {written}\n"}),
+            {"net/ipv4/ip_local_port_range": shown},
+        )
         assert judge(host, id_).result is Result.PASS
     host = hosts.server(files={LOCAL: "net.ipv4.ip_local_port_range = 32768 60999\n"})
     assert judge(host, id_).result is Result.FAIL
@@ -238,7 +274,9 @@ def test_a_port_range_is_compared_as_numbers() -> None:
 
 
 def test_right_now_and_lost_at_reboot_is_a_failure_and_said_so() -> None:
-    host = hosts.with_kernel(hosts.server(files={LOCAL: "kernel.dmesg_restrict = 0\n"}), {"kernel/dmesg_restrict": "1"})
+    host = hosts.with_kernel(
+        hosts.server(files={LOCAL: "kernel.dmesg_restrict = 0\n"}), {"kernel/dmesg_restrict": "1"}
+    )
     found = judge(host, DMESG)
     assert (found.result, found.drift) == (Result.FAIL, Drift.LOST_AT_REBOOT)
 
@@ -250,7 +288,9 @@ def test_right_after_a_reboot_and_not_yet_is_a_failure_and_said_so() -> None:
 
 def test_one_of_two_readers_wrong_is_a_failure_that_names_both() -> None:
     """procps reads /etc/sysctl.conf last; systemd-sysctl does not, without the link."""
-    host = hosts.with_kernel(hosts.server(files={LOCAL: "kernel.dmesg_restrict = 1\n"}), {"kernel/dmesg_restrict": "1"})
+    host = hosts.with_kernel(
+        hosts.server(files={LOCAL: "kernel.dmesg_restrict = 1\n"}), {"kernel/dmesg_restrict": "1"}
+    )
     assert judge(host, DMESG).result is Result.PASS
     host.files["/etc/sysctl.conf"] = "kernel.dmesg_restrict = 0\n"
     del host.links["/etc/sysctl.d/99-sysctl.conf"]
@@ -266,7 +306,9 @@ def test_a_waiting_mount_option_is_no_pass() -> None:
     found = judge(host, find("/var/log", "options"))
     assert (found.result, found.drift) == (Result.FAIL, Drift.NOT_YET)
     host.files["/etc/fstab"] = "UUID=1 /var/log ext4 defaults 0 2\n"
-    found = judge(hosts.with_mount(host, "/var/log", options="rw,nosuid,nodev,noexec"), find("/var/log", "options"))
+    found = judge(
+        hosts.with_mount(host, "/var/log", options="rw,nosuid,nodev,noexec"), find("/var/log", "options")
+    )
     assert (found.result, found.drift) == (Result.FAIL, Drift.LOST_AT_REBOOT)
 
 
@@ -275,7 +317,9 @@ def test_a_waiting_mount_option_is_no_pass() -> None:
 
 def interfaces(leaf: str, values: dict[str, str], family: str = "ipv4", boot: str = "") -> hosts.DictHost:
     host = hosts.server(("lo", "eth0", "eth0.100"), files={LOCAL: boot})
-    return hosts.with_kernel(host, {f"net/{family}/conf/{part}/{leaf}": value for part, value in values.items()})
+    return hosts.with_kernel(
+        host, {f"net/{family}/conf/{part}/{leaf}": value for part, value in values.items()}
+    )
 
 
 REDIRECTS4, REDIRECTS6 = find("net.ipv4.conf.*.accept_redirects"), find("net.ipv6.conf.*.accept_redirects")
@@ -284,8 +328,12 @@ GLOB4 = "net.ipv4.conf.*.accept_redirects = 0\n"
 
 def test_all_at_zero_does_not_cover_an_interface_at_one() -> None:
     """E19: on a host the kernel takes either of the two."""
-    host = interfaces("accept_redirects", {"all": "0", "default": "0", "lo": "0", "eth0": "0", "eth0.100": "1"}, boot=GLOB4)
-    hosts.with_kernel(host, {f"net/ipv4/conf/{p}/forwarding": "0" for p in ("all", "default", "lo", "eth0", "eth0.100")})
+    host = interfaces(
+        "accept_redirects", {"all": "0", "default": "0", "lo": "0", "eth0": "0", "eth0.100": "1"}, boot=GLOB4
+    )
+    hosts.with_kernel(
+        host, {f"net/ipv4/conf/{p}/forwarding": "0" for p in ("all", "default", "lo", "eth0", "eth0.100")}
+    )
     found = judge(host, REDIRECTS4)
     assert found.result is Result.FAIL
     assert "eth0.100" in found.message
@@ -293,7 +341,12 @@ def test_all_at_zero_does_not_cover_an_interface_at_one() -> None:
 
 
 def test_ipv6_all_and_default_do_not_reach_an_interface() -> None:
-    host = interfaces("accept_redirects", {"all": "0", "default": "0"}, "ipv6", "net.ipv6.conf.all.accept_redirects=0\nnet.ipv6.conf.default.accept_redirects=0\n")
+    host = interfaces(
+        "accept_redirects",
+        {"all": "0", "default": "0"},
+        "ipv6",
+        "net.ipv6.conf.all.accept_redirects=0\nnet.ipv6.conf.default.accept_redirects=0\n",
+    )
     found = judge(host, REDIRECTS6)
     assert found.result is Result.FAIL
     assert "eth0 1" in found.running
@@ -308,7 +361,10 @@ def test_all_and_default_at_zero_are_enough_for_ipv4_where_all_must_agree() -> N
 
 def test_one_loose_interface_defeats_strict_filtering() -> None:
     values = {"all": "1", "default": "1", "lo": "1", "eth0": "1", "eth0.100": "2"}
-    found = judge(interfaces("rp_filter", values, boot="net.ipv4.conf.*.rp_filter = 1\n"), find("net.ipv4.conf.*.rp_filter"))
+    found = judge(
+        interfaces("rp_filter", values, boot="net.ipv4.conf.*.rp_filter = 1\n"),
+        find("net.ipv4.conf.*.rp_filter"),
+    )
     assert found.result is Result.FAIL
     assert "eth0.100 2" in found.message
 
@@ -316,9 +372,14 @@ def test_one_loose_interface_defeats_strict_filtering() -> None:
 def test_a_file_for_one_interface_with_a_dot_beats_the_pattern() -> None:
     values = dict.fromkeys(("all", "default", "lo", "eth0", "eth0.100"), "1")
     right = "net.ipv4.conf.*.rp_filter = 1\n"
-    assert judge(interfaces("rp_filter", values, boot=right), find("net.ipv4.conf.*.rp_filter")).result is Result.PASS
+    assert (
+        judge(interfaces("rp_filter", values, boot=right), find("net.ipv4.conf.*.rp_filter")).result
+        is Result.PASS
+    )
     for spelling in ("net/ipv4/conf/eth0.100/rp_filter = 2\n", "net.ipv4.conf.eth0/100.rp_filter = 2\n"):
-        found = judge(interfaces("rp_filter", values, boot=spelling + right), find("net.ipv4.conf.*.rp_filter"))
+        found = judge(
+            interfaces("rp_filter", values, boot=spelling + right), find("net.ipv4.conf.*.rp_filter")
+        )
         assert (found.result, found.drift) == (Result.FAIL, Drift.LOST_AT_REBOOT)
 
 
@@ -331,6 +392,21 @@ def test_loopback_does_not_inherit_from_default() -> None:
     assert "lo 1" in found.message
 
 
+def test_forwarding_by_its_other_name_is_forwarding() -> None:
+    """net.ipv4.conf.all.forwarding is the same value; a boot that sets it to 1 makes a router."""
+    host = hosts.with_kernel(
+        hosts.server(files={LOCAL: "net.ipv4.conf.all.forwarding = 1\n"}), {"net/ipv4/ip_forward": "0"}
+    )
+    host.files["/etc/sysctl.conf"] = "net.ipv4.conf.all.forwarding = 1\n"
+    found = judge(host, find("net.ipv4.ip_forward"))
+    assert (found.result, found.drift) == (Result.FAIL, Drift.LOST_AT_REBOOT)
+    session = Session.begin(CHECKLISTS, hosts.snapshot(host)).answered("routing", "no")
+    session = decided(session, [found.recommendation])
+    after = rehearse(session.snapshot, session.compiled())
+    (again,) = assess([found.recommendation], after, session.plan.answers)
+    assert again.result is Result.PASS
+
+
 def test_forwarding_is_written_before_what_it_resets() -> None:
     """E20: turning it off puts accept_redirects back to 1."""
     session = begun("server", tuple(sorted(STATIC.items())))
@@ -338,7 +414,13 @@ def test_forwarding_is_written_before_what_it_resets() -> None:
     change_set = session.compiled()
     steps = [op.key for op in change_set.operations if isinstance(op, SetSysctl)]
     assert steps[0] == "net/ipv4/ip_forward"
-    lines = [line for op in change_set.operations if isinstance(op, WriteFile) for line in op.content.splitlines() if "=" in line]
+    lines = [
+        line
+        for op in change_set.operations
+        if isinstance(op, WriteFile)
+        for line in op.content.splitlines()
+        if "=" in line
+    ]
     assert lines[0].startswith("net.ipv4.ip_forward")
 
 
@@ -355,7 +437,9 @@ def test_forwarding_alone_leaves_redirects_as_they_were() -> None:
 # --- questions, alternatives, refusals ---------------------------------------------------------------
 
 
-@pytest.mark.parametrize("entry", [e for e in CHECKLISTS.recommendations if any(c.question for c in e.when)], ids=lambda e: e.id)
+@pytest.mark.parametrize(
+    "entry", [e for e in CHECKLISTS.recommendations if any(c.question for c in e.when)], ids=lambda e: e.id
+)
 def test_what_depends_on_an_open_question_is_not_checked_and_cannot_be_applied(entry) -> None:
     session = begun("server" if all(c.one_of != ("rhel",) for c in entry.when) else "rhel", ())
     finding = session.finding(entry.id)
@@ -363,7 +447,9 @@ def test_what_depends_on_an_open_question_is_not_checked_and_cannot_be_applied(e
     assert session.refusal(finding)
 
 
-@pytest.mark.parametrize("entry", [e for e in CHECKLISTS.recommendations if any(c.question for c in e.when)], ids=lambda e: e.id)
+@pytest.mark.parametrize(
+    "entry", [e for e in CHECKLISTS.recommendations if any(c.question for c in e.when)], ids=lambda e: e.id
+)
 def test_another_answer_takes_a_recommendation_away(entry) -> None:
     condition = next(c for c in entry.when if c.question)
     question = next(q for q in CHECKLISTS.questions if q.id == condition.question)
@@ -391,7 +477,11 @@ def test_noexec_is_refused_where_dpkg_lives() -> None:
     assert "dpkg" in refusal
     host = hosts.server(mounts=tuple(m for m in hosts.mounts() if m.path != "/var"))
     alone = Session.begin(CHECKLISTS, hosts.snapshot(host))
-    assert not [op for op in _all_of(alone).operations if "noexec" in str(op) and getattr(op, "path", "") in {"/", "/var"}]
+    assert not [
+        op
+        for op in _all_of(alone).operations
+        if "noexec" in str(op) and getattr(op, "path", "") in {"/", "/var"}
+    ]
 
 
 def _all_of(session: Session):
@@ -410,9 +500,40 @@ def test_no_plan_makes_the_mount_with_dpkg_noexec(host: str) -> None:
 
 def test_a_decision_on_a_line_that_stands_twice_is_refused() -> None:
     """procps reads /etc/sysctl.conf last; which of two equal lines to edit cannot be said."""
-    host = hosts.server(files={"/etc/sysctl.conf": "kernel.dmesg_restrict = 0\n# x\nkernel.dmesg_restrict = 0\n"})
+    host = hosts.server(
+        files={"/etc/sysctl.conf": "kernel.dmesg_restrict = 0\n# x\nkernel.dmesg_restrict = 0\n"}
+    )
     session = Session.begin(CHECKLISTS, hosts.snapshot(host))
     assert "/etc/sysctl.conf" in session.refusal(session.finding(DMESG))
+
+
+@pytest.mark.parametrize(
+    "second", ["kernel/dmesg_restrict=0", "kernel.dmesg_restrict = 1", "kernel.dmesg_restrict=2"]
+)
+def test_a_key_that_stands_twice_in_different_words_is_put_back_or_refused(second: str) -> None:
+    conf = f"{second}\n# x\nkernel.dmesg_restrict = 0\n"
+    host = hosts.server(files={"/etc/sysctl.conf": conf})
+    session = Session.begin(CHECKLISTS, hosts.snapshot(host))
+    if "/etc/sysctl.conf" in session.refusal(session.finding(DMESG)):
+        return  # saying so is as good
+    session = decided(session, [CHECKLISTS.get(DMESG)])
+    change_set = session.compiled()
+    after = rehearse(session.snapshot, change_set)
+    assert undo(after, change_set, session.snapshot).ask(File("/etc/sysctl.conf")) == conf
+
+
+@pytest.mark.parametrize("name", ["br$(x)", "a;b", "a b", "-x", "é", "a*b", "a\x1bb", "x'y"])
+def test_an_interface_with_a_hostile_name_reaches_no_file(name: str) -> None:
+    host = hosts.server(("lo", name))
+    session = Session.begin(CHECKLISTS, hosts.snapshot(host)).answered("ipv6", "static")
+    session = decided(session, [CHECKLISTS.get(REDIRECTS4), CHECKLISTS.get(REDIRECTS6)])
+    texts = [op.content for op in session.compiled().operations if isinstance(op, WriteFile)]
+    assert name == "-x" or not [text for text in texts if name in text]
+    assert not [
+        op
+        for op in session.compiled().operations
+        if isinstance(op, SetSysctl) and "/-" not in op.key and name in op.key
+    ]
 
 
 def test_a_mount_line_without_options_is_refused_not_broken() -> None:
@@ -440,7 +561,9 @@ def test_a_probe_that_breaks_is_one_error_and_the_others_go_on(monkeypatch: pyte
         return observe(snapshot, entry)
 
     observe = RESOURCES["sysctl"].observe
-    monkeypatch.setattr(type(RESOURCES["sysctl"]), "observe", lambda self, snapshot, entry: broken(snapshot, entry))
+    monkeypatch.setattr(
+        type(RESOURCES["sysctl"]), "observe", lambda self, snapshot, entry: broken(snapshot, entry)
+    )
     found = assess(CHECKLISTS.recommendations, hosts.snapshot(hosts.server()), STATIC)
     assert [f.recommendation.id for f in found if f.result is Result.ERROR] == [KPTR]
     assert len(found) == len(CHECKLISTS.recommendations)
@@ -473,9 +596,13 @@ SIDES = {
 
 @pytest.mark.parametrize("boot", SIDES)
 @pytest.mark.parametrize("running", SIDES)
-def test_a_pass_needs_every_side_right_and_whole(running: str, boot: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pass_needs_every_side_right_and_whole(
+    running: str, boot: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     entry = dataclasses.replace(CHECKLISTS.get(DMESG), hazards=())
-    monkeypatch.setitem(RESOURCES, "sysctl", _Fixed(Observation(SIDES[running], (SIDES[boot], SIDES["right"]))))
+    monkeypatch.setitem(
+        RESOURCES, "sysctl", _Fixed(Observation(SIDES[running], (SIDES[boot], SIDES["right"])))
+    )
     (found,) = assess([entry], hosts.snapshot(hosts.server()), {})
     sides = {running, boot} - {"absent"}
     if sides & {"wrong", "half wrong"}:
@@ -512,5 +639,3 @@ def test_what_is_waived_or_deferred_changes_nothing() -> None:
     for action in (Action.WAIVE, Action.DEFER, Action.ATTEST):
         done = session.decided(session.decision(session.finding(KPTR), action, reason="because we must"))
         assert done.compiled().operations == ()
-
-

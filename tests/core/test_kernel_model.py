@@ -1,4 +1,4 @@
-"""What the kernel makes of its parameters: our model against the kernel, in a network namespace of its own."""
+"""What the kernel makes of its parameters: our model against the kernel itself."""
 
 from __future__ import annotations
 
@@ -29,11 +29,21 @@ def recommendation(folder: str, name: str) -> Recommendation:
     )  # fmt: skip
 
 
-def walk(*steps: tuple[str, str] | list[str]) -> list[dict]:
-    """The tree of /proc/sys/net before and after each step: a write, or a command."""
+def walks(*walks: list[tuple[str, str] | list[str]], last: bool = False) -> list[list[dict]]:
+    """The tree of /proc/sys/net before and after each step of each walk: a write, or a command."""
     needs_namespaces()
-    written = [{"run": step} if isinstance(step, list) else {"key": step[0], "value": step[1]} for step in steps]
-    return in_namespaces("namespace_sysctl.py", {"interfaces": BRIDGES, "steps": [{"run": ["true"]}, *written]})
+    written = [
+        [
+            {"run": ["true"]},
+            *({"run": s} if isinstance(s, list) else {"key": s[0], "value": s[1]} for s in steps),
+        ]
+        for steps in walks
+    ]
+    return in_namespaces("namespace_sysctl.py", {"interfaces": BRIDGES, "walks": written, "last": last})
+
+
+def walk(*steps: tuple[str, str] | list[str]) -> list[dict]:
+    return walks(list(steps))[0]
 
 
 def folders(tree: dict[str, str]) -> dict[str, tuple[str, ...]]:
@@ -54,7 +64,12 @@ WRITES = [
     ("net/ipv6/conf/all/forwarding", "0"),
     ("net/ipv6/conf/all/disable_ipv6", "1"),
     ("net/ipv6/conf/all/disable_ipv6", "0"),
-    *((f"{folder}/all/{name}", value) for folder, name in LEAVES for value in ("1", "0") if name not in {"forwarding", "disable_ipv6"}),
+    *(
+        (f"{folder}/all/{name}", value)
+        for folder, name in LEAVES
+        for value in ("1", "0")
+        if name not in {"forwarding", "disable_ipv6"}
+    ),
 ]
 
 
@@ -63,7 +78,9 @@ def test_a_write_changes_what_the_rehearsal_says_and_nothing_else() -> None:
     for (key, value), before, after in zip(WRITES, seen[:-1], seen[1:], strict=True):
         assert not after["problem"], key
         changed = {k: v for k, v in after["tree"].items() if before["tree"][k] != v}
-        effects = {} if before["tree"][key] == value else kernel.side_effects(key, value, folders(after["tree"]))
+        effects = (
+            {} if before["tree"][key] == value else kernel.side_effects(key, value, folders(after["tree"]))
+        )
         foreseen = {k: v for k, v in {**effects, key: value}.items() if before["tree"][k] != v}
         assert changed == foreseen, f"{key} = {value}"
 
@@ -92,9 +109,15 @@ def fresh() -> dict[str, str]:
 
 
 def _set_by_this_machine(name: str) -> bool:
-    """A new namespace takes net.ipv4.conf from the first one, which a file or a container's host may have set."""
-    where = [Path("/etc/sysctl.conf"), *(p for d in ("/etc", "/run", "/usr/lib") for p in Path(d, "sysctl.d").glob("*.conf"))]
-    inside = shutil.which("systemd-detect-virt") and not subprocess.run(("systemd-detect-virt", "-cq"), check=False).returncode
+    """A new namespace takes net.ipv4.conf from the first, which a file or a container's host may set."""
+    where = [
+        Path("/etc/sysctl.conf"),
+        *(p for d in ("/etc", "/run", "/usr/lib") for p in Path(d, "sysctl.d").glob("*.conf")),
+    ]
+    inside = (
+        shutil.which("systemd-detect-virt")
+        and not subprocess.run(("systemd-detect-virt", "-cq"), check=False).returncode
+    )
     return bool(inside) or any(name in path.read_text(errors="replace") for path in where if path.is_file())
 
 
@@ -134,12 +157,17 @@ PAIRS = [
 
 @pytest.mark.parametrize("pair", PAIRS, ids="-".join)
 def test_the_boot_gives_each_interface_what_we_foresee(pair: tuple[str, str], fresh: dict[str, str]) -> None:
-    """The files are read while the bridges exist already, as systemd-sysctl finds them; then one more comes."""
+    """The files are read while the bridges exist already; then one more comes."""
     judged = 0
-    for name, pattern in CONFIGURATIONS.items():
-        text = pattern.format(leaf4=pair[0], leaf6=pair[1])
-        writes = [tuple(line.replace(" ", "").split("=")) for line in _expanded(text)]
-        tree = walk(*writes, ["ip", "link", "add", "late", "type", "bridge"])[-1]["tree"]
+    texts = {name: pattern.format(leaf4=pair[0], leaf6=pair[1]) for name, pattern in CONFIGURATIONS.items()}
+    late = ["ip", "link", "add", "late", "type", "bridge"]
+    writes = [
+        [tuple(line.replace(" ", "").split("=")) for line in _expanded(text)] for text in texts.values()
+    ]
+    for (name, text), (end,) in zip(
+        texts.items(), walks(*([*each, late] for each in writes), last=True), strict=True
+    ):
+        tree = end["tree"]
         for folder, leaf_name in (("net/ipv4/conf", pair[0]), ("net/ipv6/conf", pair[1])):
             host = DictHost({"/etc/sysctl.d/10.conf": text}, kernel=_proc(fresh))
             seen = Sysctl().observe(snapshot(host), recommendation(folder, leaf_name))
@@ -161,7 +189,9 @@ def test_the_boot_gives_each_interface_what_we_foresee(pair: tuple[str, str], fr
 
 def _expanded(text: str) -> list[str]:
     """The lines as systemd-sysctl writes them: named ones in order, patterns to whatever is not named."""
-    lines = [line.replace(".", "/") if line.split("=")[0].find("/") < 0 else line for line in text.splitlines()]
+    lines = [
+        line.replace(".", "/") if line.split("=")[0].find("/") < 0 else line for line in text.splitlines()
+    ]
     named = {line.split(" = ")[0] for line in lines if "*" not in line}
     done: list[str] = []
     for line in lines:
@@ -188,7 +218,9 @@ def test_the_kernel_combines_all_and_interface_as_we_say() -> None:
     redirects = list(itertools.product("01", "01", "01"))
     real = in_namespaces("namespace_packets.py", {"rp_filter": filters, "accept_redirects": redirects})
     strict = {case: kernel.Combine.HIGHEST.of(*case) == "1" for case in filters}
-    assert dict(zip(filters, real["rp_filter"], strict=True)) == {case: not drops for case, drops in strict.items()}
+    assert dict(zip(filters, real["rp_filter"], strict=True)) == {
+        case: not drops for case, drops in strict.items()
+    }
     obeyed = {
         case: kernel.IPV4["accept_redirects"].combine.of(case[0], case[1], forwards=case[2] == "1") == "1"
         for case in redirects

@@ -1,4 +1,4 @@
-"""An operation checks its own grammar: neither a hand-edited plan nor a hostile host brings more into a script."""
+"""An operation checks its own grammar: no hand-edited plan and no hostile host brings more into a script."""
 
 from __future__ import annotations
 
@@ -38,16 +38,34 @@ def line(**changes: object) -> ReplaceLine:
 
 
 def mode(**changes: object) -> SetMode:
-    given_ = {"path": PATH, "before_mode": "0644", "before_owner": "root:root", "mode": "0600", "owner": "root:root"}
+    given_ = {
+        "path": PATH,
+        "before_mode": "0644",
+        "before_owner": "root:root",
+        "mode": "0600",
+        "owner": "root:root",
+    }
     return SetMode(**{"owners": ("a",), **given_, **changes})
 
 
 def value(**changes: object) -> SetSysctl:
-    return SetSysctl(**{"owners": ("a",), "key": KEY, "before": "0", "after": VALUE, "accept": ANY, **changes})
+    return SetSysctl(
+        **{"owners": ("a",), "key": KEY, "before": "0", "after": VALUE, "accept": ANY, **changes}
+    )
 
 
 def remount(**changes: object) -> Remount:
-    return Remount(**{"owners": ("a",), "path": "/tmp", "before": "rw", "after": "ro", "set": "ro", "unset": "rw", **changes})
+    return Remount(
+        **{
+            "owners": ("a",),
+            "path": "/tmp",
+            "before": "rw",
+            "after": "ro",
+            "set": "ro",
+            "unset": "rw",
+            **changes,
+        }
+    )
 
 
 def unit(**changes: object) -> EnableUnit:
@@ -58,7 +76,27 @@ def lines(**changes: object) -> Lines:
     return Lines(owner="a", lines=(str(changes["text"]),))
 
 
-BAD_PATHS = ["", "etc/x", "/etc/../root", "/..", "//etc", "/etc//x", "/etc/x\n", "/etc/x\0", "/etc/x y", "/e'x", '/e"x', "/$(x)", "/`x`", "/a;b", "/é", "/a*", "-x", "~/x", "/" + "a" * 2000]
+BAD_PATHS = [
+    "",
+    "etc/x",
+    "/etc/../root",
+    "/..",
+    "//etc",
+    "/etc//x",
+    "/etc/x\n",
+    "/etc/x\0",
+    "/etc/x y",
+    "/e'x",
+    '/e"x',
+    "/$(x)",
+    "/`x`",
+    "/a;b",
+    "/é",
+    "/a*",
+    "-x",
+    "~/x",
+    "/" + "a" * 2000,
+]
 BAD_WORDS = ["", ",", "a,,b", "ro;x", "ro x", "ro\n", "ro'", "$(x)", "ro\0", "a" * 100, "ro,"]
 BAD: list[tuple[Callable[..., object], str, list[str]]] = [
     *((make, "path", BAD_PATHS) for make in (file, line, mode, remount)),
@@ -66,11 +104,56 @@ BAD: list[tuple[Callable[..., object], str, list[str]]] = [
     (file, "mode", ["", "644", "0888", "u+x", "0644\n", "06444 ", "-644"]),
     (file, "before", ["x", "A" * 64, "0" * 63, "absent\n", "0" * 64 + "\n"]),
     *((mode, name, ["", "644", "09", "0644\n", "$x00"]) for name in ("mode", "before_mode")),
-    *((mode, name, ["", "root", "root:", ":root", "root:root\n", "Root:root", "-R:root", "root:root;x", "0:0;"]) for name in ("owner", "before_owner")),
-    (value, "key", ["", "kernel", "kernel.kptr", "/kernel/x", "kernel/../x", "kernel//x", "kernel/x\n", "kernel/x y", "kernel/*", "-kernel/x", "kernel/$x", "kernel/.."]),
-    *((value, name, ["1\n", "1;x", "$(x)", "1'", "1\0", "a" * 300, "1 # x", "é", "a/b", "`x`"]) for name in ("before", "after")),
-    (unit, "unit", ["", "tmp", "-x.mount", "../x.mount", "a b.mount", "x.mount\n", "x.target;", "é.mount", "x.device", ".mount"]),
-    *((make, name, ["a\nb", "a\0b", "a\x1b[31m", "a\rb", "a\u2028b", "\udcff", "a\x7f", "a\u202eb"]) for make, name in ((line, "before"), (line, "after"), (lines, "text"))),
+    *(
+        (
+            mode,
+            name,
+            ["", "root", "root:", ":root", "root:root\n", "Root:root", "-R:root", "root:root;x", "0:0;"],
+        )
+        for name in ("owner", "before_owner")
+    ),
+    (
+        value,
+        "key",
+        [
+            "",
+            "kernel",
+            "kernel.kptr",
+            "/kernel/x",
+            "kernel/../x",
+            "kernel//x",
+            "kernel/x\n",
+            "kernel/x y",
+            "kernel/*",
+            "-kernel/x",
+            "kernel/$x",
+            "kernel/..",
+        ],
+    ),
+    *(
+        (value, name, ["1\n", "1;x", "$(x)", "1'", "1\0", "a" * 300, "1 # x", "é", "a/b", "`x`"])
+        for name in ("before", "after")
+    ),
+    (
+        unit,
+        "unit",
+        [
+            "",
+            "tmp",
+            "-x.mount",
+            "../x.mount",
+            "a b.mount",
+            "x.mount\n",
+            "x.target;",
+            "é.mount",
+            "x.device",
+            ".mount",
+        ],
+    ),
+    *(
+        (make, name, ["a\nb", "a\0b", "a\x1b[31m", "a\rb", "a\u2028b", "\udcff", "a\x7f", "a\u202eb"])
+        for make, name in ((line, "before"), (line, "after"), (lines, "text"))
+    ),
 ]
 CASES = [(make, name, bad) for make, name, all_ in BAD for bad in all_]
 
@@ -80,7 +163,9 @@ def test_the_plain_ones_are_taken(make: Callable[..., object]) -> None:
     assert make()
 
 
-@pytest.mark.parametrize(("make", "name", "bad"), CASES, ids=lambda x: getattr(x, "__name__", None) or repr(x)[:24])
+@pytest.mark.parametrize(
+    ("make", "name", "bad"), CASES, ids=lambda x: getattr(x, "__name__", None) or repr(x)[:24]
+)
 def test_a_hostile_value_is_refused(make: Callable[..., object], name: str, bad: str) -> None:
     with pytest.raises(ValueError, match="not "):
         make(**{name: bad})
@@ -89,7 +174,12 @@ def test_a_hostile_value_is_refused(make: Callable[..., object], name: str, bad:
 SAFE = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._@:+=,/-%\\ \t")
 
 
-@given(st.sampled_from([(file, "path"), (remount, "set"), (value, "key"), (value, "after"), (unit, "unit"), (mode, "owner")]), st.text())
+@given(
+    st.sampled_from(
+        [(file, "path"), (remount, "set"), (value, "key"), (value, "after"), (unit, "unit"), (mode, "owner")]
+    ),
+    st.text(),
+)
 def test_nothing_that_a_shell_reads_gets_through(field: tuple[Callable[..., object], str], text: str) -> None:
     make, name = field
     try:
@@ -106,7 +196,11 @@ def test_an_edit_of_nothing_is_refused() -> None:
 
 
 def test_lines_stand_by_rank_and_each_once() -> None:
-    parts = (Lines(owner="b", lines=("y = 1",), rank=50), Lines(owner="a", lines=("x = 1",), rank=10), Lines(owner="c", lines=("x = 1",), rank=60))
+    parts = (
+        Lines(owner="b", lines=("y = 1",), rank=50),
+        Lines(owner="a", lines=("x = 1",), rank=10),
+        Lines(owner="c", lines=("x = 1",), rank=60),
+    )
     assert file(parts=parts, unique=True).content == "x = 1\ny = 1\n"
 
 
@@ -150,14 +244,24 @@ def test_decisions_on_one_line_of_fstab_are_one_edit() -> None:
 
 def test_steps_stand_in_the_order_of_their_phases_and_one_way_last() -> None:
     session = begun("server", tuple(sorted((FIRST | {"routing": "no"}).items())))
-    everything = [e for e in CHECKLISTS.recommendations if e.target and not e.alternatives and not session.refusal(session.finding(e.id))]
+    everything = [
+        e
+        for e in CHECKLISTS.recommendations
+        if e.target and not e.alternatives and not session.refusal(session.finding(e.id))
+    ]
     operations = decided(session, everything).compiled().operations
     phases = [Phase.ONE_WAY if op.one_way else op.phase for op in operations]
     assert phases == sorted(phases)
-    assert {op.target for op in operations if op.one_way} >= {"kernel/modules_disabled", "kernel/unprivileged_bpf_disabled"}
+    assert {op.target for op in operations if op.one_way} >= {
+        "kernel/modules_disabled",
+        "kernel/unprivileged_bpf_disabled",
+    }
     values = [op.key for op in operations if isinstance(op, SetSysctl) and not op.one_way]
     assert values[0] == "net/ipv4/ip_forward"
-    percent, rate = values.index("kernel/perf_cpu_time_max_percent"), values.index("kernel/perf_event_max_sample_rate")
+    percent, rate = (
+        values.index("kernel/perf_cpu_time_max_percent"),
+        values.index("kernel/perf_event_max_sample_rate"),
+    )
     assert percent < rate  # the kernel refuses the second while the first is 0 or 100 (E21)
 
 
@@ -181,10 +285,15 @@ def test_two_decisions_that_want_different_values_of_one_line_are_a_conflict() -
     other = dataclasses.replace(entry, id="site.kptr", target="1")
     section = CHECKLISTS.chapters[-1].sections[-1]
     wider = dataclasses.replace(section, recommendations=(*section.recommendations, other))
-    chapter = dataclasses.replace(CHECKLISTS.chapters[-1], sections=(*CHECKLISTS.chapters[-1].sections[:-1], wider))
+    chapter = dataclasses.replace(
+        CHECKLISTS.chapters[-1], sections=(*CHECKLISTS.chapters[-1].sections[:-1], wider)
+    )
     checklists = dataclasses.replace(CHECKLISTS, chapters=(*CHECKLISTS.chapters[:-1], chapter))
     first = session.plan.decisions[0]
-    plan = dataclasses.replace(session.plan, decisions=(first, dataclasses.replace(first, id="site.kptr", target="1", action=Action.APPLY)))
+    plan = dataclasses.replace(
+        session.plan,
+        decisions=(first, dataclasses.replace(first, id="site.kptr", target="1", action=Action.APPLY)),
+    )
     with pytest.raises(ConflictError) as refused:
         compile_plan(plan, checklists)
     assert entry.id in str(refused.value)

@@ -20,6 +20,7 @@ from .rooted import in_namespaces, needs_namespaces
 BASELINE = {
     "net/ipv4/tcp_keepalive_time": "7001",
     "net/ipv4/tcp_fin_timeout": "61",
+    "net/ipv4/ip_forward": "8001",
     "net/ipv4/conf/all/tag": "9001",
     "net/ipv4/conf/default/tag": "9002",
     "net/ipv4/conf/lo/tag": "9003",
@@ -72,10 +73,16 @@ CASES = {
     "suffix alone": Case({f"{ETC}/.conf": f"{KEEP} = 101\n"}),
     "by name not by folder": Case({f"{LIB}/90.conf": f"{KEEP} = 101\n", f"{ETC}/10.conf": f"{KEEP} = 102\n"}),
     "same name etc hides lib": Case({f"{LIB}/50.conf": f"{KEEP} = 101\n", f"{ETC}/50.conf": "# empty\n"}),
-    "same name run hides local": Case({f"{LOCAL}/50.conf": f"{KEEP} = 101\n", f"{RUN}/50.conf": f"{KEEP}=102\n"}),
-    "same name local hides lib": Case({f"{LIB}/50.conf": f"{KEEP} = 101\n", f"{LOCAL}/50.conf": f"{KEEP}=102\n"}),
+    "same name run hides local": Case(
+        {f"{LOCAL}/50.conf": f"{KEEP} = 101\n", f"{RUN}/50.conf": f"{KEEP}=102\n"}
+    ),
+    "same name local hides lib": Case(
+        {f"{LIB}/50.conf": f"{KEEP} = 101\n", f"{LOCAL}/50.conf": f"{KEEP}=102\n"}
+    ),
     "masked by link": Case({f"{LIB}/50.conf": f"{KEEP} = 101\n"}, {f"{ETC}/50.conf": "/dev/null"}),
-    "masked by relative link": Case({f"{LIB}/50.conf": f"{KEEP} = 101\n"}, {f"{ETC}/50.conf": "../../dev/null"}),
+    "masked by relative link": Case(
+        {f"{LIB}/50.conf": f"{KEEP} = 101\n"}, {f"{ETC}/50.conf": "../../dev/null"}
+    ),
     "masked by empty file": Case({f"{LIB}/50.conf": f"{KEEP} = 101\n", f"{ETC}/50.conf": ""}),
     "dangling link": Case({f"{LIB}/50.conf": f"{KEEP} = 101\n"}, {f"{ETC}/50.conf": "nowhere"}),
     "folder named conf in etc": Case({f"{LIB}/50.conf": f"{KEEP} = 101\n"}, folders=[f"{ETC}/50.conf"]),
@@ -85,10 +92,16 @@ CASES = {
     "numbers sort as text": Case({f"{ETC}/100.conf": f"{KEEP} = 101\n", f"{ETC}/20.conf": f"{KEEP} = 102\n"}),
     "dash and dot in names": Case({f"{ETC}/a-b.conf": f"{KEEP}=101\n", f"{ETC}/a.conf": f"{KEEP}=102\n"}),
     "not ascii names": Case({f"{ETC}/é.conf": f"{KEEP}=101\n", f"{ETC}/z.conf": f"{KEEP}=102\n"}),
-    "stray byte in a name": Case({f"{ETC}/\udcff.conf": f"{KEEP}=101\n", f"{ETC}/\uffee.conf": f"{KEEP}=102\n"}),
-    "protect links": Case({f"{LIB}/99-protect-links.conf": f"{KEEP}=101\n", f"{ETC}/99-zz-hardentui.conf": f"{KEEP}=102\n"}),
+    "stray byte in a name": Case(
+        {f"{ETC}/\udcff.conf": f"{KEEP}=101\n", f"{ETC}/\uffee.conf": f"{KEEP}=102\n"}
+    ),
+    "protect links": Case(
+        {f"{LIB}/99-protect-links.conf": f"{KEEP}=101\n", f"{ETC}/99-zz-hardentui.conf": f"{KEEP}=102\n"}
+    ),
     "etc sysctl.conf alone": Case({"/etc/sysctl.conf": f"{KEEP}=101\n"}),
-    "linked sysctl.conf": Case({"/etc/sysctl.conf": f"{KEEP}=101\n"}, {f"{ETC}/99-sysctl.conf": "../sysctl.conf"}),
+    "linked sysctl.conf": Case(
+        {"/etc/sysctl.conf": f"{KEEP}=101\n"}, {f"{ETC}/99-sysctl.conf": "../sysctl.conf"}
+    ),
     "ours behind the link": Case(
         {"/etc/sysctl.conf": f"{KEEP}=101\n", f"{ETC}/99-zz-hardentui.conf": f"{KEEP}=102\n"},
         {f"{ETC}/99-sysctl.conf": "../sysctl.conf"},
@@ -105,15 +118,23 @@ CASES = {
     "value then exclusion": Case({f"{ETC}/10.conf": f"{KEEP} = 101\n-{KEEP}\n"}),
     "value exclusion same value": Case({f"{ETC}/10.conf": f"{KEEP} = 101\n-{KEEP}\n{KEEP} = 101\n"}),
     "glob": Case({f"{ETC}/10.conf": "net.ipv4.conf.*.tag = 101\n"}),
-    "glob and explicit before": Case({f"{ETC}/10.conf": "net.ipv4.conf.br0.tag=101\nnet.ipv4.conf.*.tag=102\n"}),
-    "glob and explicit after": Case({f"{ETC}/10.conf": "net.ipv4.conf.*.tag=102\nnet.ipv4.conf.br0.tag=101\n"}),
+    "glob and explicit before": Case(
+        {f"{ETC}/10.conf": "net.ipv4.conf.br0.tag=101\nnet.ipv4.conf.*.tag=102\n"}
+    ),
+    "glob and explicit after": Case(
+        {f"{ETC}/10.conf": "net.ipv4.conf.*.tag=102\nnet.ipv4.conf.br0.tag=101\n"}
+    ),
     "glob and exclusion": Case({f"{ETC}/10.conf": "net.ipv4.conf.*.tag=101\n-net.ipv4.conf.all.tag\n"}),
     "exclusion in an earlier file": Case(
         {f"{ETC}/10.conf": "-net.ipv4.conf.all.tag\n", f"{ETC}/20.conf": "net.ipv4.conf.*.tag=101\n"}
     ),
     "exclusion by glob": Case({f"{ETC}/10.conf": "net.ipv4.conf.*.tag=101\n-net.ipv4.conf.br*.tag\n"}),
-    "exclusion by a wide glob": Case({f"{ETC}/10.conf": "net.ipv4.conf.br0.tag=101\nnet.ipv4.conf.*.tag=102\n-net*tag\n"}),
-    "exclusion of the glob itself": Case({f"{ETC}/10.conf": "net.ipv4.conf.*.tag=101\n-net.ipv4.conf.*.tag\n"}),
+    "exclusion by a wide glob": Case(
+        {f"{ETC}/10.conf": "net.ipv4.conf.br0.tag=101\nnet.ipv4.conf.*.tag=102\n-net*tag\n"}
+    ),
+    "exclusion of the glob itself": Case(
+        {f"{ETC}/10.conf": "net.ipv4.conf.*.tag=101\n-net.ipv4.conf.*.tag\n"}
+    ),
     "glob again after its exclusion": Case(
         {f"{ETC}/10.conf": "net.ipv4.conf.*.tag=101\n-net.ipv4.conf.*.tag\nnet.ipv4.conf.*.tag=102\n"}
     ),
@@ -133,10 +154,14 @@ CASES = {
     "slashes": Case({f"{ETC}/10.conf": "net/ipv4/conf/br0.100/tag=101\n"}),
     "dots with a slash for the dot": Case({f"{ETC}/10.conf": "net.ipv4.conf.br0/100.tag=101\n"}),
     "dots for an interface with a dot": Case({f"{ETC}/10.conf": "net.ipv4.conf.br0.100.tag=101\n"}),
-    "both spellings": Case({f"{ETC}/10.conf": "net/ipv4/conf/br0/tag=101\n", f"{ETC}/20.conf": "net.ipv4.conf.br0.tag=102\n"}),
+    "both spellings": Case(
+        {f"{ETC}/10.conf": "net/ipv4/conf/br0/tag=101\n", f"{ETC}/20.conf": "net.ipv4.conf.br0.tag=102\n"}
+    ),
     "slash glob": Case({f"{ETC}/10.conf": "net/ipv4/conf/br0.*/tag=101\n"}),
     "leading slash": Case({f"{ETC}/10.conf": "/net/ipv4/conf/br0/tag=101\n"}),
-    "doubled separators": Case({f"{ETC}/10.conf": "net..ipv4.conf.br0.tag=101\nnet//ipv4/tcp_fin_timeout=33\n"}),
+    "doubled separators": Case(
+        {f"{ETC}/10.conf": "net..ipv4.conf.br0.tag=101\nnet//ipv4/tcp_fin_timeout=33\n"}
+    ),
     "mixed case": Case({f"{ETC}/10.conf": "net.ipv4.conf.BR0.tag=101\nNet.ipv4.tcp_fin_timeout=33\n"}),
     "comments": Case({f"{ETC}/10.conf": f"# {KEEP}=101\n;{KEEP}=102\n  # {KEEP}=103\n\t;{KEEP}=104\n"}),
     "junk": Case({f"{ETC}/10.conf": f"[section]\n(0)\n{KEEP}\n{KEEP} 101\n= 7\n=\nx\n{KEEP} = 105\n"}),
@@ -144,15 +169,36 @@ CASES = {
     "dos line ends": Case({f"{ETC}/10.conf": f"{KEEP} = 101\r\nnet.ipv4.tcp_fin_timeout=33\r\n"}),
     "no newline at the end": Case({f"{ETC}/10.conf": f"{KEEP} = 101"}),
     "separators that are no line ends": Case(
-        {f"{ETC}/10.conf": f"# a\x0c{KEEP}=101\n# b\x1c{KEEP}=102\n# c\u2028{KEEP}=103\n# d\x85{KEEP}=104\n# e\x0b{KEEP}=1\n"}
+        {f"{ETC}/10.conf": "".join(f"# a{odd}{KEEP}=101\n" for odd in "\x0b\x0c\x1c\x85\u2028")}
     ),
     "no-break space": Case({f"{ETC}/10.conf": f"\u00a0{KEEP} = 101\nnet.ipv4.tcp_fin_timeout\u00a0= 33\n"}),
     "stray bytes": Case({f"{ETC}/10.conf": f"\udcff\udcfe = 1\n{KEEP} = 101\n"}),
     "byte order mark": Case({f"{ETC}/10.conf": f"\ufeff{KEEP} = 101\nnet.ipv4.tcp_fin_timeout=33\n"}),
     "said twice": Case({f"{ETC}/10.conf": f"{KEEP}=101\n{KEEP}=102\n{KEEP}=101\n"}),
-    "said twice over files": Case({f"{ETC}/10.conf": f"{KEEP}=101\n", f"{LIB}/20.conf": f"{KEEP}=102\n", f"{RUN}/30.conf": f"{KEEP}=101\n"}),
+    "said twice over files": Case(
+        {
+            f"{ETC}/10.conf": f"{KEEP}=101\n",
+            f"{LIB}/20.conf": f"{KEEP}=102\n",
+            f"{RUN}/30.conf": f"{KEEP}=101\n",
+        }
+    ),
+    "forwarding by its other name": Case({f"{ETC}/10.conf": "net.ipv4.conf.all.forwarding=1\n"}),
+    "forwarding by both names": Case(
+        {f"{ETC}/10.conf": "net.ipv4.ip_forward=2\nnet.ipv4.conf.all.forwarding=1\n"}
+    ),
+    "forwarding by both names the other way": Case(
+        {f"{ETC}/10.conf": "net.ipv4.conf.all.forwarding=1\nnet.ipv4.ip_forward=2\n"}
+    ),
+    "forwarding by a pattern": Case(
+        {f"{ETC}/10.conf": "net.ipv4.ip_forward=2\nnet.ipv4.conf.*.forwarding=1\n"}
+    ),
     "ipv6": Case({f"{ETC}/10.conf": "net.ipv6.conf.all.max_addresses=1\nnet.ipv6.conf.*.max_addresses=2\n"}),
-    "systemd's own default": Case({f"{LIB}/50-default.conf": "net.ipv4.conf.default.tag=102\nnet.ipv4.conf.*.tag=102\n-net.ipv4.conf.all.tag\n"}),
+    "systemd's own default": Case(
+        {
+            f"{LIB}/50-default.conf": "net.ipv4.conf.default.tag=2\nnet.ipv4.conf.*.tag=2\n"
+            "-net.ipv4.conf.all.tag\n"
+        }
+    ),
 }
 
 # The kernel takes or refuses the value in ways of its own, which we do not follow.
@@ -196,8 +242,17 @@ _KEYS = st.sampled_from(
         KEEP,
         "net/ipv4/tcp_keepalive_time",
         "net.ipv4.tcp_fin_timeout",
-        *(f"net.ipv4.conf.{part}.tag" for part in ("all", "default", "br0", "br0/100", "*", "br*", "?o", "br[0-9]")),
-        *(f"net/ipv6/conf/{part}/max_addresses" for part in ("all", "default", "br0", "br0.100", "*", "br0*")),
+        "net.ipv4.ip_forward",
+        "net.ipv4.conf.all.forwarding",
+        "net.ipv4.conf.*.forwarding",
+        *(
+            f"net.ipv4.conf.{part}.tag"
+            for part in ("all", "default", "br0", "br0/100", "*", "br*", "?o", "br[0-9]")
+        ),
+        *(
+            f"net/ipv6/conf/{part}/max_addresses"
+            for part in ("all", "default", "br0", "br0.100", "*", "br0*")
+        ),
     ]
 )
 
@@ -205,7 +260,17 @@ _KEYS = st.sampled_from(
 @st.composite
 def lines(draw: st.DrawFn) -> str:
     key, value = draw(_KEYS), draw(st.integers(1, 60))
-    forms = ["{k}={v}", "{k} = {v}", "-{k} = {v}", "-{k}", "# {k}={v}", ";{k}={v}", "  {k}\t= {v} ", "{k}", "-{k} "]
+    forms = [
+        "{k}={v}",
+        "{k} = {v}",
+        "-{k} = {v}",
+        "-{k}",
+        "# {k}={v}",
+        ";{k}={v}",
+        "  {k}\t= {v} ",
+        "{k}",
+        "-{k} ",
+    ]
     return draw(st.sampled_from(forms)).format(k=key, v=value)
 
 
@@ -220,19 +285,30 @@ def cases(draw: st.DrawFn) -> Case:
     )
     files = {f"{folder}/{name}": text for (folder, name), text in places.items()}
     links = {}
-    for (_folder, name), how in zip(list(places), draw(st.lists(st.integers(0, 5), max_size=5)), strict=False):
+    for (_folder, name), how in zip(
+        list(places), draw(st.lists(st.integers(0, 5), max_size=5)), strict=False
+    ):
         if how == 0 and f"{ETC}/{name}" not in files:
             links[f"{ETC}/{name}"] = "/dev/null"
     if draw(st.booleans()):
         files["/etc/sysctl.conf"] = draw(st.lists(lines(), max_size=5).map("\n".join))
-        if f"{ETC}/99-sysctl.conf" not in files and f"{ETC}/99-sysctl.conf" not in links and draw(st.booleans()):
+        if (
+            f"{ETC}/99-sysctl.conf" not in files
+            and f"{ETC}/99-sysctl.conf" not in links
+            and draw(st.booleans())
+        ):
             links[f"{ETC}/99-sysctl.conf"] = "../sysctl.conf"
     return Case(files, links)
 
 
 @_programs
 # Without shrinking: each batch costs a second, and a case that fails is short enough to read.
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), phases=(Phase.explicit, Phase.generate))
+@settings(
+    max_examples=8,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=(Phase.explicit, Phase.generate),
+)
 @given(batch=st.lists(cases(), min_size=20, max_size=25))
 def test_we_foresee_generated_configurations(batch: list[Case]) -> None:
     needs_namespaces()

@@ -1,4 +1,4 @@
-"""The three views of a host: live, a mounted image, a recording. No traceback, nothing outside, nothing lost."""
+"""The three views of a host, live, image, recording: no traceback, nothing outside, nothing lost."""
 
 from __future__ import annotations
 
@@ -37,11 +37,14 @@ from hardentui.snapshot import (
     Kernel,
     KernelFile,
     KernelIs,
+    KernelOption,
     Kind,
     Link,
     Mount,
     Mounts,
     Output,
+    Package,
+    Packages,
     Privileges,
     PrivilegesAre,
     Process,
@@ -77,7 +80,14 @@ def tree(tmp_path: Path) -> Path:
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside" / "secret.conf").write_text("kernel.kptr_restrict = 2\n")
     root = tmp_path / "root"
-    for folder in ("etc/sysctl.d", "usr/lib/sysctl.d", "run/sysctl.d", "etc/systemd/system", "real", "var/lib/dpkg"):
+    for folder in (
+        "etc/sysctl.d",
+        "usr/lib/sysctl.d",
+        "run/sysctl.d",
+        "etc/systemd/system",
+        "real",
+        "var/lib/dpkg",
+    ):
         (root / folder).mkdir(parents=True)
     (root / "lib").symlink_to("usr/lib")
     return root
@@ -90,13 +100,26 @@ def test_an_absolute_link_is_followed_inside_the_image(tree: Path) -> None:
     assert answer == "kernel.dmesg_restrict = 1\n"
 
 
-@pytest.mark.parametrize("target", ["{outside}", "../../../outside/secret.conf", "/../../outside/secret.conf", "../../../../../../../../{outside}"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        "{outside}",
+        "../../../outside/secret.conf",
+        "/../../outside/secret.conf",
+        "../../../../../../../../{outside}",
+    ],
+)
 def test_no_link_leads_out_of_the_image(tree: Path, target: str) -> None:
     secret = tree.parent / "outside" / "secret.conf"
     (tree / "etc" / "sysctl.d" / "10.conf").symlink_to(target.format(outside=secret))
     (tree / "way").symlink_to(str(tree.parent / "outside"))
     host = ImageHost(str(tree))
-    for question in (File("/etc/sysctl.d/10.conf"), File("/way/secret.conf"), Folder("/way"), File("/../outside/secret.conf")):
+    for question in (
+        File("/etc/sysctl.d/10.conf"),
+        File("/way/secret.conf"),
+        Folder("/way"),
+        File("/../outside/secret.conf"),
+    ):
         assert isinstance(host.answer(question)[0], Unread)
     assert Snapshot(host).ask(Stat("/../outside")) == Unread(Reason.MISSING)
 
@@ -113,7 +136,10 @@ def test_loops_fifos_huge_files_and_junk_are_answers(tree: Path) -> None:
     (folder / "folder.conf").mkdir()
     (folder / "\udcff\n[bold].conf").write_text("kernel.dmesg_restrict=0\n")
     host = ImageHost(str(tree))
-    seen = {name: host.answer(File(f"/etc/sysctl.d/{name}"))[0] for name in ("loop.conf", "a", "pipe.conf", "huge.conf", "junk.conf", "folder.conf")}
+    seen = {
+        name: host.answer(File(f"/etc/sysctl.d/{name}"))[0]
+        for name in ("loop.conf", "a", "pipe.conf", "huge.conf", "junk.conf", "folder.conf")
+    }
     assert {name: answer.reason for name, answer in seen.items() if isinstance(answer, Unread)} == {
         "loop.conf": Reason.FAILED,
         "a": Reason.FAILED,
@@ -137,7 +163,9 @@ def test_an_image_is_judged_by_its_boot_and_says_so(tree: Path) -> None:
 
 
 def test_the_mounts_of_an_image_are_those_of_its_fstab(tree: Path) -> None:
-    (tree / "etc" / "fstab").write_text("UUID=1 / ext4 defaults 0 1\nUUID=2 /var/log ext4 nodev,nosuid,noexec 0 2\n")
+    (tree / "etc" / "fstab").write_text(
+        "UUID=1 / ext4 defaults 0 1\nUUID=2 /var/log ext4 nodev,nosuid,noexec 0 2\n"
+    )
     found = {f.recommendation.id: f for f in scan(ImageHost(str(tree)))}
     assert found["mount.var-log.options"].result is Result.PASS
     assert found["mount.var-log.separate"].result is Result.PASS
@@ -145,7 +173,9 @@ def test_the_mounts_of_an_image_are_those_of_its_fstab(tree: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [lambda p: p, lambda p: p / "not-there", lambda p: p.joinpath("file")])
-def test_an_empty_root_gives_a_result_for_everything_and_no_pass_of_what_is_not_there(tmp_path: Path, make) -> None:
+def test_an_empty_root_gives_a_result_for_everything_and_no_pass_of_what_is_not_there(
+    tmp_path: Path, make
+) -> None:
     (tmp_path / "file").write_text("x")
     root = make(tmp_path) if make(tmp_path) != tmp_path else tmp_path / "empty"
     if root.name == "empty":
@@ -169,7 +199,14 @@ def test_nothing_of_the_machine_itself_shows_in_an_image(tree: Path) -> None:
     sys.addaudithook(watch)
     scan(ImageHost(str(tree)))
     watching[0] = False
-    known = (str(tree), str(Path(sys.prefix)), str(Path(sys.base_prefix)), "/work", "/etc/nsswitch", "/etc/passwd")
+    known = (
+        str(tree),
+        str(Path(sys.prefix)),
+        str(Path(sys.base_prefix)),
+        "/work",
+        "/etc/nsswitch",
+        "/etc/passwd",
+    )
     assert touched
     assert not [path for path in touched if not path.startswith(known)]
 
@@ -215,7 +252,9 @@ def test_no_mountinfo_breaks_the_reader(text: str) -> None:
     parse_mountinfo(text)
 
 
-@given(st.lists(st.text(st.sampled_from("0123456789 -:/,abcrw\\04\n"), max_size=40), max_size=8).map("\n".join))
+@given(
+    st.lists(st.text(st.sampled_from("0123456789 -:/,abcrw\\04\n"), max_size=40), max_size=8).map("\n".join)
+)
 def test_no_near_mountinfo_breaks_the_reader(text: str) -> None:
     parse_mountinfo(text)
 
@@ -225,7 +264,9 @@ def test_a_line_that_is_no_mount_is_left_out() -> None:
 
 
 def test_a_mount_point_with_a_blank_is_read_as_it_is() -> None:
-    (mount,) = parse_mountinfo("36 35 98:0 / /mnt/a\\040b rw,noatime shared:1 master:2 - ext3 /dev/root rw,errors=continue\n")
+    (mount,) = parse_mountinfo(
+        "36 35 98:0 / /mnt/a\\040b rw,noatime shared:1 master:2 - ext3 /dev/root rw,errors=continue\n"
+    )
     assert (mount.path, mount.words) == ("/mnt/a b", ("rw", "noatime", "errors=continue"))
 
 
@@ -252,6 +293,8 @@ ANSWERS = {
     DistributionIs(): Distribution("debian", "Debian", "12", "bookworm", "debian", ""),
     PrivilegesAre(): Privileges(1000, "alice", "2001:db8::7"),
     KernelIs(): Kernel("web01", "6.1.0", "x86_64"),
+    Packages(): (Package("base-files", "12.4+deb12u5"),),
+    KernelOption("CONFIG_X"): "n",
     Clock(): 1795245751.25,
     BootId(): "b0071d",
 }
@@ -324,7 +367,14 @@ GOOD = {"hardentui-recording": 1, "host": "live", "answers": []}
         json.dumps(GOOD | {"answers": [{"question": ["Nothing"], "answer": "", "at": 0}]}),
         json.dumps(GOOD | {"answers": [{"question": ["File"], "answer": "", "at": 0}]}),
         json.dumps(GOOD | {"answers": [{"question": ["File", "/x"], "answer": {"is": "os"}, "at": 0}]}),
-        json.dumps(GOOD | {"answers": [{"question": ["File", "/x"], "answer": {"is": "Unread", "reason": "odd"}, "at": 0}]}),
+        json.dumps(
+            GOOD
+            | {
+                "answers": [
+                    {"question": ["File", "/x"], "answer": {"is": "Unread", "reason": "odd"}, "at": 0}
+                ]
+            }
+        ),
         json.dumps(GOOD | {"answers": [{"question": ["File", {"is": "Usage"}], "answer": "", "at": 0}]}),
         json.dumps(GOOD | {"answers": [{"question": ["File", "/x"], "answer": "", "at": "soon"}]}),
         '{"hardentui-recording": 1, "answers": [' + "[" * 100_000,

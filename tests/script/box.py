@@ -24,6 +24,7 @@ mount --bind "$1/etc" /etc
 mount --bind "$1/lib" /var/lib
 mount --bind "$1/root" /root
 mount -t tmpfs -o size=2M,mode=0755,relatime box /mnt
+mount -t tmpfs -o mode=0755 box /run  # no systemd, and nobody whom wall could tell
 echo ready
 exec sleep infinity
 """
@@ -43,7 +44,20 @@ class Box:
             path.write_text(text)
             path.chmod(0o644)
         self._process = subprocess.Popen(
-            ["unshare", "-m", "-p", "-f", "-n", "--mount-proc", "--kill-child", "sh", "-c", _SETUP, "sh", scratch],
+            [
+                "unshare",
+                "-m",
+                "-p",
+                "-f",
+                "-n",
+                "--mount-proc",
+                "--kill-child",
+                "sh",
+                "-c",
+                _SETUP,
+                "sh",
+                scratch,
+            ],
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -76,10 +90,14 @@ class Box:
         path.chmod(0o700)
         return f"/root/{name}"
 
-    def call(self, *argv: str, env: dict[str, str] | None = None, **options) -> subprocess.CompletedProcess[str]:
+    def call(
+        self, *argv: str, env: dict[str, str] | None = None, **options
+    ) -> subprocess.CompletedProcess[str]:
         enter = ["nsenter", "-t", self._inside, "-m", "-p", "-n", "--", *argv]
         given = {"PATH": os.environ["PATH"], **(env or {})}
-        return subprocess.run(enter, capture_output=True, text=True, env=given, check=False, timeout=120, **options)
+        return subprocess.run(
+            enter, capture_output=True, text=True, env=given, check=False, timeout=120, **options
+        )
 
     def sh(self, command: str) -> str:
         done = self.call("bash", "-c", command)

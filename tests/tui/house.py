@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +35,8 @@ from hardentui.snapshot import (
     Unread,
 )
 from hardentui.tui.app import HardenApp
+from hardentui.tui.opening import Opening
 from hardentui.tui.screens.chapter import ChapterScreen
-from hardentui.tui.store import PlanStore
 
 SECONDS = 10.0  # how long a condition may take on a slow machine
 
@@ -82,24 +82,72 @@ risk = {{ en = "Little risk.", fr = "Peu de risque." }}
 sources = ["course:12"]
 {more}
 """
-_ENTRIES = (
-    (DMESG, "Dmesg is closed", "Dmesg est fermé", "sysctl", "kernel.dmesg_restrict", 'accept = { equal = "1" }\ntarget = "1"\ndefault = "0"'),
-    (KPTR, "Pointers are hidden", "Pointeurs cachés", "sysctl", "kernel.kptr_restrict", 'accept = { at-least = "1" }\ntarget = "2"\ndefault = "0"\nhazards = ["profilers"]\n[[sections.recommendations.errata]]\nid = "E01"\nsays = { en = "Set 9.", fr = "Mettre 9." }\nright = { en = "Set 2.", fr = "Mettre 2." }\nwhy = { en = "9 is no value.", fr = "9 n\'existe pas." }'),
-    (ROUTER, "Nothing is routed", "Rien n'est relayé", "sysctl", "net.ipv4.ip_forward", 'accept = { equal = "0" }\ntarget = "0"\ndefault = "0"\n[[sections.recommendations.when]]\nquestion = "routing"\nis = ["no"]'),
-    (DUMPS, "No dumps", "Pas de vidage", "sysctl", "fs.suid_dumpable", 'accept = { equal = "0" }\ntarget = "0"\ndefault = "0"'),
-    (PAPER, "The paper is signed", "Le papier est signé", "attestation", "paper", 'attest = { en = "Is it signed?", fr = "Est-il signé ?" }'),
-)  # fmt: skip
+_ERRATUM = """
+hazards = ["profilers"]
+[[sections.recommendations.errata]]
+id = "E01"
+says = { en = "Set 9.", fr = "Mettre 9." }
+right = { en = "Set 2.", fr = "Mettre 2." }
+why = { en = "9 is no value.", fr = "9 n'existe pas." }
+"""
+_WHEN = """
+[[sections.recommendations.when]]
+question = "routing"
+is = ["no"]
+"""
+_ATTEST = """
+attest = { en = "Is it signed?", fr = "Est-il signé ?" }
+procedure = { en = "Sign it.", fr = "Signez-le." }
+"""
+
+
+def _entry(id_: str, titles: tuple[str, str], subject: str, more: str, resource: str = "sysctl") -> str:
+    return _ENTRY.format(
+        id=id_, title=titles[0], french=titles[1], resource=resource, subject=subject, more=more
+    )
+
+
+def _value(accept: str, target: str) -> str:
+    return f'accept = {{ {accept} }}\ntarget = "{target}"\ndefault = "0"\n'
+
+
+def _text() -> str:
+    return _HEAD + "".join(
+        (
+            _entry(
+                DMESG,
+                ("Dmesg is closed", "Dmesg est fermé"),
+                "kernel.dmesg_restrict",
+                _value('equal = "1"', "1"),
+            ),
+            _entry(
+                KPTR,
+                ("Pointers are hidden", "Pointeurs cachés"),
+                "kernel.kptr_restrict",
+                _value('at-least = "1"', "2") + _ERRATUM,
+            ),
+            _entry(
+                ROUTER,
+                ("Nothing is routed", "Rien n'est relayé"),
+                "net.ipv4.ip_forward",
+                _value('equal = "0"', "0") + _WHEN,
+            ),
+            _entry(DUMPS, ("No dumps", "Pas de vidage"), "fs.suid_dumpable", _value('equal = "0"', "0")),
+            _entry(
+                PAPER,
+                ("The paper is signed", "Le papier est signé"),
+                "paper",
+                _ATTEST,
+                resource="attestation",
+            ),
+        )
+    )
 
 
 def checklists(folder: Path) -> Checklists:
     """The chapter "sysctl" in small."""
-    text = _HEAD
-    for id_, title, french, resource, subject, more in _ENTRIES:
-        text += _ENTRY.format(
-            id=id_, title=title, french=french, resource=resource, subject=subject, more=more
-        )
     path = folder / "sysctl.toml"
-    path.write_text(text, encoding="utf-8")
+    path.write_text(_text(), encoding="utf-8")
     return load_files([path], resources.check, hazards.PROBES)
 
 
@@ -154,7 +202,8 @@ def app_on(folder: Path, on: Any = None, **options: Any) -> HardenApp:
     """The app on that host; a plan that stands in the folder is gone on with."""
     path = folder / "plan.toml"
     file = PlanFile.read(path) if path.exists() else None
-    return HardenApp(checklists(folder), on or host(), PlanStore(path, file), **options)
+    opening = Opening(checklists(folder), on or host(), file, path)
+    return HardenApp(lambda: opening, **options)
 
 
 async def until(pilot: Pilot[int], condition: Callable[[], object]) -> None:
@@ -200,6 +249,3 @@ def screen_text(app: HardenApp) -> str:
     width, height = app.size
     lines = app.screen._compositor.render_strips()
     return "\n".join("".join(segment.text for segment in strip) for strip in lines[:height]) if width else ""
-
-
-Step = Callable[[], Awaitable[None]]

@@ -75,7 +75,7 @@ async def test_what_waits_for_an_answer_is_not_applied_and_offers_the_question(t
         await until(pilot, lambda: table.current == "routing=no")
         await pilot.press("enter")
         await until(pilot, lambda: app.session.finding(ROUTER).result.value == "pass")
-        await until(pilot, lambda: (tmp_path / "plan.toml").exists())
+        await until(pilot, (tmp_path / "plan.toml").exists)
         assert on_disk(tmp_path).plan.answers == {"routing": "no"}
 
 
@@ -210,11 +210,24 @@ async def test_a_waiver_says_when_its_value_moved(tmp_path: Path) -> None:
         await typed(pilot, "two uplinks, asymmetric")
         await pilot.press("enter")
         await until(pilot, lambda: app.store.saved is not None)
-        app.host.values["kernel.dmesg_restrict"] = "7"
+        app.session.snapshot.host.values["kernel.dmesg_restrict"] = "7"
         await pilot.press("r")
         await until(pilot, lambda: app.session.finding(DMESG).running == "7")
         await until(pilot, lambda: "value moved" in screen.query_one("#detail", Page).text.shown.plain)
         assert app.tally.is_open(app.session.finding(DMESG))
+
+
+async def test_no_key_acts_on_another_while_the_panel_asks(tmp_path: Path) -> None:
+    app = app_on(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await walk(pilot, PAPER)
+        await pilot.press("a")  # nothing to type here: the keys go to the screen
+        assert "Sign it." in screen.query_one("#stakes", Page).text.shown.plain
+        await pilot.press("d", "u", "n", "f", "enter")
+        await pilot.pause()
+        assert screen.has_class("deciding")
+        assert says(screen) == app.session.refusal(app.session.finding(PAPER)) != ""
+        assert not app.session.plan.decisions
 
 
 async def test_what_passes_can_be_pinned(tmp_path: Path) -> None:

@@ -14,6 +14,10 @@ from hardentui.tui.widgets.table import FactsTable
 from tui.house import DMESG, DUMPS, KPTR, PAPER, ROUTER, app_on, ready, screen_text, typed, until, walk
 
 
+def written(folder: Path) -> list[Path]:
+    return list(folder.glob("*.sh"))
+
+
 def detail(screen) -> str:
     return screen.query_one("#detail", Page).text.shown.plain
 
@@ -137,7 +141,7 @@ async def test_a_value_that_moves_is_marked_and_the_cursor_stays(tmp_path: Path)
     app = app_on(tmp_path, tick_seconds=0.05)
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await walk(pilot, DUMPS)
-        app.host.values["kernel.dmesg_restrict"] = "1"
+        app.session.snapshot.host.values["kernel.dmesg_restrict"] = "1"
         await until(pilot, lambda: "* 1" in screen_text(app))
         assert screen.table.current == DUMPS
         assert app.session.finding(DMESG).running == "1"
@@ -161,7 +165,7 @@ async def test_a_refresh_does_not_touch_what_was_decided_meanwhile(tmp_path: Pat
     async with app.run_test(size=(80, 24)) as pilot:
         await walk(pilot)
         for value in range(20):
-            app.host.values["fs.suid_dumpable"] = str(value)
+            app.session.snapshot.host.values["fs.suid_dumpable"] = str(value)
             await pilot.press("d", "j")
         await until(pilot, lambda: app.session.finding(DUMPS).running == "19")
         assert len(app.session.plan.decisions) == 5
@@ -209,7 +213,7 @@ async def test_the_plan_review_shows_changes_result_and_script(tmp_path: Path) -
         await pilot.press("v")
         await until(pilot, lambda: screen.query_one(ScriptView).display)
         await pilot.press("j", "G", "v")
-        assert not any(path.suffix == ".sh" for path in tmp_path.iterdir())
+        assert not written(tmp_path)
 
 
 async def test_export_writes_the_script_beside_the_plan_and_says_where(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ _KEY = re.compile(r"[a-z][a-z0-9_]*(?:\.(?:[A-Za-z0-9_-]+|\*))+")
 _SAFE_INTERFACE = re.compile(r"[A-Za-z0-9_.@:+-]{1,15}")
 _HEADER = (
     "# Written by hardentui. The plan of this host says who decided each line and why;",
-    "# `bash SCRIPT rollback` restores what was here before.",
+    "# the rollback of its script restores what was here before.",
 )
 
 
@@ -83,7 +83,8 @@ def observe_key(snapshot: Snapshot, entry: Recommendation) -> Observation:
     files = snapshot.derive(boot.read_files)
     readings = tuple(_boot_of_key(snapshot, reader, path, entry) for reader in files.readers())
     now = {path: running.values[""]} if running and running.values else {}
-    facts = competition(snapshot, (path,), now, readings)
+    names = (path, boot.ALIASES[path]) if path in boot.ALIASES else (path,)
+    facts = competition(snapshot, names, now, readings)
     if path == "net/ipv4/ip_forward":
         # Changing it rewrites this one (net/ipv4/devinet.c, inet_forward_change): kept to be put back.
         resets = "net/ipv4/conf/all/accept_redirects"
@@ -375,21 +376,19 @@ def change_keys(entry: Recommendation, facts: Mapping[str, Fact], target: str) -
 def _edits(
     entry: Recommendation, facts: Mapping[str, Fact], target: str, *, locks_out: bool
 ) -> list[Operation] | Refusal:
-    lines: list[str] = []
     operations: list[Operation] = []
-    for edit in list_fact(facts, "edits"):
-        if not isinstance(edit, Mapping):
-            continue
+    edits = [edit for edit in list_fact(facts, "edits") if isinstance(edit, Mapping)]
+    keys = [text_fact(edit, "key") for edit in edits]
+    for edit in edits:
         line, key = text_fact(edit, "line"), text_fact(edit, "key")
         if entry.accept is not None and entry.accept.accepts(line.partition("=")[2]):
             continue
-        if line in lines:
+        if keys.count(key) > 1:  # made alike, they could not be told apart on the way back
             return Refusal(
                 _("{file} holds the line «{line}» twice: remove one by hand").format(
                     file=boot.CONF, line=line
                 )
             )
-        lines.append(line)
         operations.append(
             ReplaceLine(
                 owners=(entry.id,),

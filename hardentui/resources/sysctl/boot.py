@@ -21,6 +21,8 @@ PROCPS = "procps"
 CONF = "/etc/sysctl.conf"
 FOLDERS = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d")
 _PROCPS_ALSO = "/lib/sysctl.d"
+# Two names of one value: writing either writes both (net/ipv4/devinet.c).
+ALIASES = {"net/ipv4/ip_forward": "net/ipv4/conf/all/forwarding"}
 _GLOB = frozenset("*?[")
 _BLANKS = " \t\r"
 _BLANK_BEHIND_DASH = re.compile(r"[ \t]*-[ \t]")
@@ -59,7 +61,15 @@ class Reader:
     gap: Gap | None = None
 
     def outcome(self, path: str) -> Outcome:
-        """What it would write to ``path`` (below /proc/sys, with slashes)."""
+        """What it would write to ``path`` (below /proc/sys, with slashes), by whichever of its names."""
+        own = self._outcome(path)
+        if path not in ALIASES:
+            return own
+        other = self._outcome(ALIASES[path])
+        winners = sorted((o.winner for o in (own, other) if o.winner), key=self.assignments.index)
+        return Outcome(_last(winners), (*winners[:-1], *own.beaten, *other.beaten))
+
+    def _outcome(self, path: str) -> Outcome:
         matching = [a for a in self.assignments if matches(a, path)]
         kept = _kept_by_systemd(self.assignments) if self.name == SYSTEMD else self.assignments
         counting = [a for a in kept if matches(a, path)]

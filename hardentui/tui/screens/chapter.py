@@ -27,6 +27,9 @@ from hardentui.tui.widgets.table import Column, FactsTable, Row
 _DEBOUNCE = 0.08  # seconds until the detail follows the cursor: a held arrow key draws it once
 _SECTION = "section:"
 _SMALL = 76  # columns; below, the values give way to what they are about
+_WALKING = frozenset(
+    {"apply", "waive", "defer", "attest", "undo", "next_open", "filter", "search", "lesson", "chapter"}
+)
 
 
 class Filter(StrEnum):
@@ -66,7 +69,7 @@ class ChapterScreen(HardenScreen):
     @property
     def chapter(self) -> Chapter:
         """The chapter that is walked."""
-        return next(c for c in self.harden.checklists.chapters if c.id == self._chapter)
+        return next(c for c in self.tally.session.checklists.chapters if c.id == self._chapter)
 
     @property
     def tally(self) -> Tally:
@@ -209,7 +212,10 @@ class ChapterScreen(HardenScreen):
         self.action_more()
 
     def action_more(self) -> None:
-        """The detail alone, or beside the list again."""
+        """The detail alone, or beside the list again; Enter records while the panel asks."""
+        if self.has_class("deciding"):
+            self.action_record()
+            return
         alone = not self.has_class("alone")
         self.set_class(alone, "alone")
         (self.query_one("#detail", Page) if alone else self.table).focus()
@@ -288,10 +294,16 @@ class ChapterScreen(HardenScreen):
 
     def action_chapter(self, step: int) -> None:
         """Walk the next chapter, or the one before."""
-        loaded = [chapter.id for chapter in self.harden.checklists.chapters]
+        loaded = [chapter.id for chapter in self.tally.session.checklists.chapters]
         at = loaded.index(self._chapter) + step
         if 0 <= at < len(loaded):
             self.harden.open_chapter(loaded[at])
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """While the panel asks about one recommendation, no key acts on another."""
+        if self.has_class("deciding") and action in _WALKING:
+            return False
+        return super().check_action(action, parameters)
 
     # --- deciding ---------------------------------------------------------------------------------
 
@@ -378,4 +390,6 @@ def _running(finding: Finding) -> str:
     """The running value, and the one after a boot where it differs."""
     if not finding.boot or finding.boot == finding.running:
         return finding.running
-    return _("{running}, boot {boot}").format(running=finding.running or "-", boot=finding.boot)
+    if not finding.running:
+        return _("boot {boot}").format(boot=finding.boot)
+    return _("{running}, boot {boot}").format(running=finding.running, boot=finding.boot)

@@ -43,7 +43,9 @@ def _keys() -> list[Content]:
     for place in Place:
         parts.append(para(_(place.value), "bold underline"))
         parts += [
-            line(para(f"  {key.shown:<7}", "bold"), para(_(key.help))) for key in KEYS if key.place is place
+            line(para(f"  {_(key.shown):<7}", "bold"), para(_(key.help)))
+            for key in KEYS
+            if key.place is place
         ]
         parts.append(para(""))
     return parts

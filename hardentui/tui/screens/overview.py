@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from textual.app import ComposeResult
 from textual.content import Content
 from textual.widgets import DataTable
 
 from hardentui.i18n import _
-from hardentui.model import Chapter, Result
-from hardentui.tui import summary, words
+from hardentui.tui import words
 from hardentui.tui.keys import Place, bindings
-from hardentui.tui.progress import Progress, Tally
 from hardentui.tui.screens.base import HardenScreen, reading
 from hardentui.tui.text import cell, line, para, stack
 from hardentui.tui.widgets.plain import Page
 from hardentui.tui.widgets.table import Column, FactsTable, Row
 
-_COUNTED = (Result.PASS, Result.FAIL, Result.UNKNOWN, Result.NOTCHECKED, Result.NOTAPPLICABLE)
+if TYPE_CHECKING:
+    from hardentui.model import Chapter
+    from hardentui.tui.progress import Progress, Tally
+
+_COUNTED = ("pass", "fail", "unknown", "notchecked", "notapplicable")
 _SMALL = 76  # columns
 
 
@@ -35,7 +39,11 @@ class OverviewScreen(HardenScreen):
         """Which host this is, and when it was read."""
         tally = self.harden.tally
         name = para("hardentui", "bold $text-primary")
-        return line(name, para("  "), reading() if tally is None else summary.host(tally.session.snapshot))
+        if tally is None:
+            return line(name, para("  "), reading())
+        from hardentui.tui import summary  # noqa: PLC0415 - not on the way to the first frame
+
+        return line(name, para("  "), summary.host(tally.session.snapshot))
 
     def show_body(self) -> None:
         """Chapters and counts."""
@@ -81,14 +89,16 @@ class OverviewScreen(HardenScreen):
     def _chapters(self) -> list[tuple[int, str]]:
         """The six of the course, and what a site's own checklists add."""
         known = {id_: number for number, id_ in enumerate(words.CHAPTERS, 1)}
-        own = [chapter.id for chapter in self.harden.checklists.chapters if chapter.id not in known]
+        session = self.harden.session
+        own = [c.id for c in session.checklists.chapters if c.id not in known] if session else []
         return list(enumerate([*known, *own], 1))
 
     def _loaded(self, id_: str) -> Chapter | None:
-        return next((c for c in self.harden.checklists.chapters if c.id == id_), None)
+        session = self.harden.session
+        return next((c for c in session.checklists.chapters if c.id == id_), None) if session else None
 
     @property
-    def _counted(self) -> tuple[Result, ...]:
+    def _counted(self) -> tuple[str, ...]:
         """The results with a column; a small terminal has the others in the summary only."""
         return _COUNTED if self.app.size.width >= _SMALL else _COUNTED[:2]
 
@@ -101,12 +111,12 @@ class OverviewScreen(HardenScreen):
     def _row(self, number: int, id_: str, tally: Tally | None) -> Row:
         chapter = self._loaded(id_)
         name = str(chapter.title) if chapter and self.wide else words.chapter(id_)
-        title = cell(f"{number} {name}")
-        empty = (cell(""),) * (len(self._counted) + 2)
-        if chapter is None:
-            return Row(id_, (cell(f"{number} {name}", "dim"), *empty, cell(_("comes later"), "dim")))
+        style = "" if chapter else "dim"
+        title, empty = cell(f"{number} {name}", style), (cell(""),) * (len(self._counted) + 2)
         if tally is None:
-            return Row(id_, (title, *empty, cell(_("reading..."), "dim")))
+            return Row(id_, (title, *empty, cell(_("reading..."), style)))
+        if chapter is None:
+            return Row(id_, (title, *empty, cell(_("comes later"), style)))
         counts = tally.progress(tally.chapter(id_))
         shown = [counts.evaluated, counts.not_evaluated, *(counts.results[r] for r in self._counted)]
         return Row(id_, (title, *(cell(str(count)) for count in shown), cell(self._decided(counts))))
@@ -121,49 +131,14 @@ class OverviewScreen(HardenScreen):
     # --- the summary ------------------------------------------------------------------------------
 
     def _show_summary(self) -> None:
-        tally = self.harden.tally
+        tally, store = self.harden.tally, self.harden.store
         page = self.query_one("#summary", Page)
-        if tally is None:
+        if tally is None or store is None:
             page.show(reading())
             return
-        parts = [self._about_chapter(tally), para(""), *summary.unread(tally), summary.questions(tally)]
-        parts += [summary.plan(tally), self._saved(tally), para(""), summary.promise()]
-        page.show(stack(parts), from_top=False)
+        from hardentui.tui import summary  # noqa: PLC0415 - as above
 
-    def _about_chapter(self, tally: Tally) -> Content:
-        id_ = self.query_one(FactsTable).current
-        chapter = self._loaded(id_)
-        if chapter is None:
-            sentence = _("{chapter}: no checklist in this version; it comes later.")
-            return para(sentence.format(chapter=words.chapter(id_)), "dim")
-        found = tally.chapter(id_)
-        counts = tally.progress(found)
-        sentence = _(
-            "{evaluated} evaluated ({passed} pass, {failed} fail); {not_evaluated} not evaluated "
-            "({unknown} unknown, {asked} wait for a person, {errors} errors); "
-            "{informational} for information; {others} not applicable."
-        ).format(
-            evaluated=counts.evaluated,
-            passed=counts.results[Result.PASS],
-            failed=counts.results[Result.FAIL],
-            not_evaluated=counts.not_evaluated,
-            unknown=counts.results[Result.UNKNOWN],
-            asked=counts.results[Result.NOTCHECKED],
-            errors=counts.results[Result.ERROR],
-            informational=counts.results[Result.INFORMATIONAL],
-            others=counts.results[Result.NOTAPPLICABLE],
-        )
-        parts = [para(str(chapter.title), "bold"), para(sentence)]
-        following = next((f for f in found if tally.is_open(f)), None)
-        if following is not None:
-            label = _("Next open: {title} ({message})")
-            title = str(following.recommendation.title)
-            parts.append(para(label.format(title=title, message=following.message)))
-        return stack(parts)
-
-    def _saved(self, tally: Tally) -> Content:
-        path = str(self.harden.store.path)
-        plan = tally.session.plan
-        if self.harden.store.saved is None and not (plan.decisions or plan.answers):
-            return para(_("Saved at each decision, in {path}: nothing decided yet.").format(path=path))
-        return para(_("Saved at each decision, in {path}").format(path=path))
+        current = self.query_one(FactsTable).current
+        about = summary.chapter(tally, current, self._loaded(current))
+        parts = [about, para(""), *summary.unread(tally), summary.questions(tally), summary.plan(tally)]
+        page.show(stack([*parts, summary.saved(tally, store), para(""), summary.promise()]), from_top=False)

@@ -235,9 +235,10 @@ class PlanScreen(HardenScreen):
 
     def action_export(self) -> None:
         """Write the script beside the plan: a person asked for it by this key."""
-        session, beside = self.harden.session, self.harden.store.path
-        if session is None:
+        session, store = self.harden.session, self.harden.store
+        if session is None or store is None:
             return
+        beside = store.path
         script = preview.script_of(session)
         if not script:
             known = self._preview.why if self._preview else ""

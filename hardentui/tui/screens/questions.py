@@ -46,7 +46,7 @@ class QuestionsScreen(HardenScreen):
             return
         answers = tally.session.plan.answers
         rows = []
-        for question in self.harden.checklists.questions:
+        for question in tally.session.checklists.questions:
             rows.append(Row(question.id, (cell(str(question.title), "bold"),), heading=True))
             for choice in question.choices:
                 mark = "(x)" if answers.get(question.id) == choice.id else "( )"
@@ -79,11 +79,12 @@ class QuestionsScreen(HardenScreen):
 
     def _show_detail(self) -> None:
         question = self._question(self.query_one(FactsTable).current.partition("=")[0])
-        if question is None:
+        session = self.harden.session
+        if question is None or session is None:
             return
         asked_for = [
             entry
-            for entry in self.harden.checklists.recommendations
+            for entry in session.checklists.recommendations
             if any(condition.question == question.id for condition in entry.when)
         ]
         count = _("Recommendations that depend on it: {count}").format(count=len(asked_for))
@@ -92,7 +93,8 @@ class QuestionsScreen(HardenScreen):
         self.query_one("#detail", Page).show(stack(parts))
 
     def _question(self, id_: str) -> Question | None:
-        return next((q for q in self.harden.checklists.questions if q.id == id_), None)
+        session = self.harden.session
+        return next((q for q in session.checklists.questions if q.id == id_), None) if session else None
 
     def _first_choice(self, id_: str) -> str:
         question = self._question(id_)

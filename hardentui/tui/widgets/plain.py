@@ -96,6 +96,6 @@ class Field(Input):
 
 def _shown(key: Key) -> Content:
     action = key.action if "." in key.action else f"screen.{key.action}"
-    return line(para(key.shown, "bold"), para(" "), para(_(key.label))).stylize(
+    return line(para(_(key.shown), "bold"), para(" "), para(_(key.label))).stylize(
         Style.from_meta({"@click": action})
     )

@@ -26,6 +26,9 @@ SECRET = re.compile(r"net/ipv6/conf/[^/]+/stable_secret|net/ipv4/tcp_fastopen_ke
 # Mounts that come and go with sessions and with units that load credentials.
 FLEETING = re.compile(r"/run/(user|credentials)/.*|/proc/sys/fs/binfmt_misc")
 
+# How the root of a container is put together.
+OF_THE_LAB = re.compile(r"(lowerdir|upperdir|workdir|uuid)=")
+
 
 def sysctls() -> dict[str, str]:
     found = {}
@@ -53,7 +56,9 @@ def mounts() -> dict[str, str]:
         kind, source, superblock = right.split(" ", 2)
         if not FLEETING.fullmatch(target):
             options = ",".join(sorted(options.split(",")))
-            superblock = ",".join(sorted(superblock.split(",")))
+            superblock = ",".join(
+                sorted(option for option in superblock.split(",") if not OF_THE_LAB.match(option))
+            )
             found.setdefault(target, []).append(f"{kind} {source} {options} | {superblock}")
     return {target: f"{len(stack)} x {stack[-1]}" for target, stack in found.items()}
 

@@ -1,0 +1,118 @@
+"""Killed at every durable boundary, in both directions: status and rollback give the state of before.
+
+Every eleventh boundary in two series; all of them with HARDENTUI_EVERY_BOUNDARY=1 in the environment.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+from plans import mode, remount, replace, script, sysctl, write
+
+# The runtime has one place where it waits for the disk. Here it burns a fuse there, before and after.
+_PLACE = """\
+flush() { # FILE_OR_FOLDER...; the durable boundary: returns when all of it is on the disk
+    sync -- "$@" 2>/dev/null
+}"""
+_FUSED = """\
+flush() {
+    burn
+    sync -- "$@" 2>/dev/null || return 1
+    burn
+}
+
+burn() {
+    local left=0
+    [[ ! -e /root/fuse ]] || read -r left </root/fuse
+    ((left > 0)) || return 0
+    printf '%s\\n' "$((left - 1))" >/root/fuse
+    ((left > 1)) || kill -KILL $$
+}"""
+SMALL = (
+    replace("tmpfs /mnt tmpfs defaults 0 0", "tmpfs /mnt tmpfs nosuid,nodev 0 0"),
+    write("/etc/made/deeper/ours.conf"),
+    sysctl("net/ipv4/ip_forward", "0", "1"),
+    sysctl("net/ipv4/conf/all/accept_redirects", "1", "1"),
+    mode(),
+    remount(),
+)
+MANY = 400
+
+
+def fused(*operations) -> str:
+    text = script(*operations)
+    assert text.count(_PLACE) == 1
+    return text.replace(_PLACE, _FUSED)
+
+
+def killed(box, verb: str, boundary: int) -> bool:
+    """Whether the verb was cut at this boundary; else it came to its end."""
+    (box.scratch / "root/fuse").write_text(f"{boundary}\n")
+    code = box.call("bash", "/root/harden.sh", verb).returncode
+    (box.scratch / "root/fuse").unlink()
+    assert code in {0, -9, 137}, code
+    return code != 0
+
+
+def recover(box, before: tuple[object, ...]) -> None:
+    box.run("status", expected=None)
+    done = box.call("bash", "/root/harden.sh", "rollback")
+    journals = [path.read_text() for path in box.state.glob("runs/*/journal")]
+    pending = any("\n" in text and " run rolled-back " not in text for text in journals)
+    assert done.returncode == (0 if pending else 3), done.stdout + done.stderr
+    assert box.everything() == before
+
+
+def kill_at(box, verb: str, boundaries: range) -> int:
+    """How often it was killed."""
+    box.install(fused(*SMALL))
+    before = box.everything()
+    for count, boundary in enumerate(boundaries):
+        if verb == "rollback":
+            box.run("apply")
+        if not killed(box, verb, boundary):
+            if verb == "apply":
+                box.run("rollback")
+            return count
+        recover(box, before)
+        shutil.rmtree(box.state, ignore_errors=True)
+    raise AssertionError("more boundaries than expected")
+
+
+@pytest.mark.parametrize("first", [1, 2])
+@pytest.mark.parametrize("verb", ["apply", "rollback"])
+def test_killed_at_some_boundaries(box, verb, first):
+    assert kill_at(box, verb, range(first, MANY, 11)) >= 4
+
+
+@pytest.mark.skipif("HARDENTUI_EVERY_BOUNDARY" not in os.environ, reason="takes a minute for each direction")
+@pytest.mark.parametrize("verb", ["apply", "rollback"])
+def test_killed_at_every_boundary(box, verb):
+    assert kill_at(box, verb, range(1, MANY)) > 50
+
+
+def test_an_interrupted_apply_undoes_itself(box):
+    """SIGTERM, as from a lost terminal, in the middle of a step."""
+    box.install(fused(*SMALL).replace("kill -KILL", "kill -TERM"))
+    before = box.everything()
+    (box.scratch / "root/fuse").write_text("25\n")
+    said = box.run("apply", expected=1)
+    assert "All is as it was before" in said
+    assert before == box.everything()
+
+
+def test_a_killed_apply_is_not_applied_again(box):
+    box.install(fused(*SMALL))
+    assert killed(box, "apply", 30)
+    assert "must end first" in box.run("apply", expected=3)
+    assert "rollback" in box.run("status", expected=None)
+
+
+def test_killed_while_its_child_lives_the_lock_is_free(box):
+    """A child that outlives the run does not hold the lock: rollback is not kept out."""
+    text = fused(*SMALL).replace("kill -KILL $$", "{ sleep 300 >/dev/null 2>&1 & kill -KILL $$; }")
+    box.install(text)
+    assert killed(box, "apply", 30)
+    box.run("rollback")
