@@ -151,6 +151,17 @@ def test_an_unreadable_folder_of_drop_ins_leaves_the_mount_unknown(folder: str) 
     assert judge(host, id_).result is Result.UNKNOWN
 
 
+def test_a_line_that_the_two_programs_end_differently_leaves_the_boot_unknown() -> None:
+    """Measured: behind a lone carriage return systemd-sysctl reads a line that procps takes for a comment."""
+    text = "kernel.dmesg_restrict = 1\n# note\rkernel.dmesg_restrict = 0\n"
+    host = hosts.with_kernel(hosts.server(files={LOCAL: text}), {"kernel/dmesg_restrict": "1"})
+    found = judge(host, DMESG)
+    assert found.result is Result.UNKNOWN
+    assert LOCAL in found.message
+    host.files[LOCAL] = "kernel.dmesg_restrict = 1\r\n# dos\r\n"
+    assert judge(host, DMESG).result is Result.PASS
+
+
 def test_no_file_and_no_known_default_is_unknown() -> None:
     id_ = find("fs.protected_symlinks")
     host = hosts.with_kernel(hosts.server(), {"fs/protected_symlinks": "1"})

@@ -58,7 +58,7 @@ async def test_hazards_stand_in_the_panel_before_the_decision(tmp_path: Path) ->
         await pilot.press("a")
         (hazard,) = app.session.finding(KPTR).hazards
         stakes = app.screen.query_one("#stakes", Page)
-        assert hazard.text in stakes.text.shown.plain
+        assert hazard.text in stakes.shown.plain
         assert stakes.region.height > 0
 
 
@@ -213,7 +213,7 @@ async def test_a_waiver_says_when_its_value_moved(tmp_path: Path) -> None:
         app.session.snapshot.host.values["kernel.dmesg_restrict"] = "7"
         await pilot.press("r")
         await until(pilot, lambda: app.session.finding(DMESG).running == "7")
-        await until(pilot, lambda: "value moved" in screen.query_one("#detail", Page).text.shown.plain)
+        await until(pilot, lambda: "value moved" in screen.query_one("#detail", Page).shown.plain)
         assert app.tally.is_open(app.session.finding(DMESG))
 
 
@@ -222,7 +222,7 @@ async def test_no_key_acts_on_another_while_the_panel_asks(tmp_path: Path) -> No
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await walk(pilot, PAPER)
         await pilot.press("a")  # nothing to type here: the keys go to the screen
-        assert "Sign it." in screen.query_one("#stakes", Page).text.shown.plain
+        assert "Sign it." in screen.query_one("#stakes", Page).shown.plain
         await pilot.press("d", "u", "n", "f", "enter")
         await pilot.pause()
         assert screen.has_class("deciding")

@@ -19,7 +19,7 @@ def written(folder: Path) -> list[Path]:
 
 
 def detail(screen) -> str:
-    return screen.query_one("#detail", Page).text.shown.plain
+    return screen.query_one("#detail", Page).shown.plain
 
 
 async def test_the_overview_says_what_was_evaluated_and_what_was_not(tmp_path: Path) -> None:
@@ -28,10 +28,10 @@ async def test_the_overview_says_what_was_evaluated_and_what_was_not(tmp_path: P
         await ready(pilot)
         app.screen.query_one(FactsTable).go_to("sysctl")
         summary = app.screen.query_one("#summary", Page)
-        await until(pilot, lambda: "3 evaluated (1 pass, 2 fail)" in summary.text.shown.plain)
-        assert "2 not evaluated (0 unknown, 2 wait for a person" in summary.text.shown.plain
+        await until(pilot, lambda: "3 evaluated (1 pass, 2 fail)" in summary.shown.plain)
+        assert "2 not evaluated (0 unknown, 2 wait for a person" in summary.shown.plain
         assert "comes later" in screen_text(app)
-        assert "1 question waits for an answer" in summary.text.shown.plain
+        assert "1 question waits for an answer" in summary.shown.plain
 
 
 async def test_a_number_opens_a_chapter_and_one_without_checklist_does_nothing(tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ async def test_help_lists_every_key(tmp_path: Path) -> None:
         await ready(pilot)
         await pilot.press("question_mark")
         await until(pilot, lambda: isinstance(app.screen, HelpScreen))
-        text = app.screen.query_one("#help", Page).text.shown.plain
+        text = app.screen.query_one("#help", Page).shown.plain
         assert all(key.help in text and key.shown in text for key in KEYS)
         await pilot.press("escape")
         assert isinstance(app.screen, OverviewScreen)

@@ -25,6 +25,7 @@ _PROCPS_ALSO = "/lib/sysctl.d"
 ALIASES = {"net/ipv4/ip_forward": "net/ipv4/conf/all/forwarding"}
 _GLOB = frozenset("*?[")
 _BLANKS = " \t\r"
+_LONE_RETURN = re.compile(r"\r(?!\n|\Z)")
 _BLANK_BEHIND_DASH = re.compile(r"[ \t]*-[ \t]")
 
 
@@ -178,6 +179,8 @@ def read_files(snapshot: Snapshot) -> Files:
                 gap = gap or (None if text.reason is Reason.MISSING else text.gap(path))
             else:
                 names[entry.name] = parse(path, text)
+                # systemd ends a line here, procps does not: what each makes of it is not followed.
+                gap = gap or (Gap(GapKind.UNMODELLED, path) if _LONE_RETURN.search(text) else None)
     conf = snapshot.ask(File(CONF))
     if isinstance(conf, Unread):
         gap = gap or (None if conf.reason is Reason.MISSING else conf.gap(CONF))

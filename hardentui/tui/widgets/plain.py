@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from textual.containers import VerticalScroll
 from textual.content import Content
+from textual.geometry import Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
 from textual.style import Style
 from textual.widget import Widget
 from textual.widgets import Input, Static
@@ -50,24 +52,48 @@ class ScrollKeys(Widget):
         self.scroll_end(animate=False)
 
 
-class Page(ScrollKeys, VerticalScroll, can_focus=True):
-    """A text that may be longer than its place."""
+class Page(ScrollKeys, ScrollView, can_focus=True):
+    """A text that may be longer than its place, drawn line by line: a Static in a scroll paints thrice."""
 
     BINDINGS = scrolling()
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's word
         super().__init__(id=id)
-        self.text = Plain()
-
-    def compose(self) -> list[Plain]:
-        """The text."""
-        return [self.text]
+        self.shown = Content("")
+        self._lines: list[Content] = []
+        self._width = 0
 
     def show(self, content: Content, *, from_top: bool = True) -> None:
         """Show ``content``, from its first line on unless it is the same one brought up to date."""
-        self.text.show(content)
-        if from_top:
+        if from_top and self.scroll_offset.y:
             self.scroll_home(animate=False)
+        if content.is_same(self.shown):
+            return
+        self.shown = content
+        self._wrap(self._width)
+
+    def on_resize(self) -> None:
+        """Lines follow the width."""
+        if self.scrollable_content_region.width != self._width:
+            self._wrap(self.scrollable_content_region.width)
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002
+        """See Widget: as many lines as there are."""
+        return len(self.shown.wrap(width)) if width > 0 else 1
+
+    def _wrap(self, width: int) -> None:
+        self._width = width
+        self._lines = self.shown.wrap(width) if width > 0 else []
+        size = Size(width, len(self._lines))
+        if size != self.virtual_size or self.styles.is_auto_height:
+            self.virtual_size = size
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """One line of what is in sight."""
+        at, base = y + self.scroll_offset.y, self.visual_style
+        segments = self._lines[at].render_segments(base) if at < len(self._lines) else []
+        return Strip(segments).extend_cell_length(self.size.width, base.rich_style).crop(0, self.size.width)
 
 
 class KeyBar(Plain):
