@@ -140,7 +140,7 @@ def _reading(label: str, reading: Reading) -> Iterator[Content]:
 def _place(place: Provenance) -> Content:
     where = f"{place.place}:{place.line}" if place.line else place.place
     style = "dim" if place.role is Role.BEATEN else ""
-    shown = f"{words.role(place.role)}  {where}"
+    shown = where if place.role is Role.DEFAULT else f"{words.role(place.role)}  {where}"
     return para(f"  {shown}  {place.text}" if place.text else f"  {shown}", style)
 
 

@@ -8,6 +8,7 @@ from textual.content import Content
 
 from hardentui.i18n import _, ngettext
 from hardentui.model import Action, Chapter, Result
+from hardentui.session import identity
 from hardentui.snapshot import DistributionIs, KernelIs, PrivilegesAre, Snapshot, Unread
 from hardentui.tui import words
 from hardentui.tui.progress import Tally
@@ -89,6 +90,10 @@ def plan(tally: Tally) -> Content:
 
 def _warnings(tally: Tally) -> list[Content]:
     found = []
+    planned, seen = tally.session.plan.host, identity(tally.session.snapshot)
+    if planned.machine_id != seen.machine_id:
+        sentence = _("This plan was made for another host: {host}.")
+        found.append(para(sentence.format(host=planned.hostname or "-"), "bold $text-error"))
     troubled = sum(bool(words.standing(standing)) for standing in tally.standings.values())
     if troubled:
         sentence = ngettext(

@@ -650,3 +650,21 @@ def test_what_is_waived_or_deferred_changes_nothing() -> None:
     for action in (Action.WAIVE, Action.DEFER, Action.ATTEST):
         done = session.decided(session.decision(session.finding(KPTR), action, reason="because we must"))
         assert done.compiled().operations == ()
+
+
+def test_a_value_that_the_kernel_refuses_never_passes_and_never_becomes_the_target() -> None:
+    host = hosts.server()
+    host.files["/etc/sysctl.d/90-odd.conf"] = "kernel.kptr_restrict = 9\n"
+    host.kernel["/proc/sys/kernel/kptr_restrict"] = "2"
+    session = Session.begin(CHECKLISTS, hosts.snapshot(host))
+    finding = session.finding("sysctl.kernel-kptr-restrict")
+    assert finding is not None
+    assert finding.result is Result.UNKNOWN
+    assert "refuses 9" in finding.message
+    host.kernel["/proc/sys/kernel/kptr_restrict"] = "0"
+    session = Session.begin(CHECKLISTS, hosts.snapshot(host))
+    finding = session.finding("sysctl.kernel-kptr-restrict")
+    assert finding is not None
+    decided = session.decided(session.decision(finding, Action.APPLY))
+    values = [step.after for step in decided.compiled().operations if isinstance(step, SetSysctl)]
+    assert values == ["2"]

@@ -260,6 +260,21 @@ def test_a_terminal_that_cannot_show_it_is_refused(
         refused.close()
 
 
+def test_a_plan_that_cannot_be_read_is_said_after_the_screen(tmp_path: Path) -> None:
+    opened = Terminal(
+        tmp_path,
+        "from hardentui.tui.app import show\n"
+        "def load(): return PlanFile.read(folder / 'no.toml')\n"
+        "sys.exit(show(load, 'en'))",
+    )
+    try:
+        assert opened.ended() == 2
+        assert opened.restored
+        assert b"no.toml: No such file" in opened.raw.split(b"\x1b[?1049l")[-1]
+    finally:
+        opened.close()
+
+
 def test_no_terminal_at_all_is_refused(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", program(tmp_path)],

@@ -98,13 +98,20 @@ def _boot_of_key(snapshot: Snapshot, reader: boot.Reader, path: str, entry: Reco
     gap = reader.gap or boot.other_writer(snapshot, path)
     places = provenance(outcome)
     if outcome.winner is not None and outcome.winner.value is not None:
-        return Reading({"": " ".join(outcome.winner.value.split())}, gap, places, reader.name)
+        value = " ".join(outcome.winner.value.split())
+        if not kernel.takes(path, value):
+            # What stays then is what was there before: an earlier line, or the default. We do not guess.
+            refused = _("the kernel refuses {value}, from {file}").format(
+                value=value, file=outcome.winner.file
+            )
+            return Reading({}, Gap(GapKind.FAILED, refused), places, reader.name)
+        return Reading({"": value}, gap, places, reader.name)
     if reader.gap is not None:
         return Reading({}, gap, places, reader.name)  # what could not be read may set it: no default then
-    value, place = _unset(snapshot, path, entry)
-    if value is None:
+    unset, place = _unset(snapshot, path, entry)
+    if unset is None:
         return Reading({}, gap or Gap(GapKind.UNSET, entry.subject), places, reader.name)
-    return Reading({"": value}, gap, (*places, place), reader.name)
+    return Reading({"": unset}, gap, (*places, place), reader.name)
 
 
 def _unset(snapshot: Snapshot, path: str, entry: Recommendation) -> tuple[str | None, Provenance]:
@@ -203,8 +210,7 @@ class _PerInterface:
         seen, places, gap = self._written(reader)
         if reader.gap is not None:
             return Reading({}, gap, tuple(dict.fromkeys(places)), reader.name)  # as in _boot_of_key
-        if not places:
-            places.append(Provenance(_("kernel default"), Role.DEFAULT))
+        unset = [part for part in (*self._interfaces, "default") if part not in seen]
         router = reader.outcome("net/ipv4/ip_forward").winner
         forwards = self._folder == "net/ipv4/conf" and router is not None and router.value == "1"
         # Turning routing on clears this one, unless a file sets it.
@@ -228,6 +234,9 @@ class _PerInterface:
                     _("whether {name} exists before the files are read").format(name=interface),
                 )
         values = self._effective(seen, dict.fromkeys(seen, forwards))
+        if unset:
+            shown = ", ".join(f"{part} {seen[part]}" for part in unset if part in seen)
+            places.append(Provenance(_("inherited, or the kernel default"), Role.DEFAULT, text=shown))
         return Reading(values, gap, tuple(dict.fromkeys(places)), reader.name)
 
     def _written(self, reader: boot.Reader) -> tuple[dict[str, str], list[Provenance], Gap | None]:
@@ -306,7 +315,10 @@ def change_keys(entry: Recommendation, facts: Mapping[str, Fact], target: str) -
     """The drop-in that wins, the edits of /etc/sysctl.conf where none can, and the values now."""
     values = {path: str(value) for path, value in table_fact(facts, "values").items()}
     seen = [str(value) for value in list_fact(facts, "seen")]
-    target = _not_lowered(entry.accept, target, [*values.values(), *seen])
+    kept = [
+        value for value in (*values.values(), *seen) if kernel.takes(boot.normalize(entry.subject), value)
+    ]
+    target = _not_lowered(entry.accept, target, kept)
     glob = text_fact(facts, "glob")
     folder, _star, name = glob.partition("/*/")
     contested = [str(path) for path in list_fact(facts, "contested")]

@@ -93,6 +93,35 @@ ONE_WAY: Mapping[str, frozenset[str]] = {
     "kernel/yama/ptrace_scope": frozenset({"3"}),
 }
 
+# The values that the kernel takes for a key; others it refuses, and keeps the one it has (EINVAL).
+# Source: the ctl_table entries of Linux 6.1 (kernel/sysctl.c, kernel/pid.c, kernel/printk/sysctl.c,
+# fs/exec.c, security/yama/yama_lsm.c, kernel/events/core.c, kernel/bpf/syscall.c).
+LIMITS: Mapping[str, tuple[int, int]] = {
+    "fs/protected_fifos": (0, 2),
+    "fs/protected_hardlinks": (0, 1),
+    "fs/protected_regular": (0, 2),
+    "fs/protected_symlinks": (0, 1),
+    "fs/suid_dumpable": (0, 2),
+    "kernel/dmesg_restrict": (0, 1),
+    "kernel/kptr_restrict": (0, 2),
+    "kernel/perf_cpu_time_max_percent": (0, 100),
+    "kernel/pid_max": (301, 4194304),
+    "kernel/unprivileged_bpf_disabled": (0, 2),
+    "kernel/yama/ptrace_scope": (0, 3),
+}
+
+
+def takes(key: str, value: str) -> bool:
+    """Whether the kernel takes ``value`` for ``key``, as far as its limits are known here."""
+    limits = LIMITS.get(key)
+    if limits is None:
+        return True
+    try:
+        return limits[0] <= int(value) <= limits[1]
+    except ValueError:
+        return False
+
+
 # Order of writes: forwarding resets other values; the sample rate is refused while percent is 0 or 100.
 RANKS: Mapping[str, int] = {
     "net/ipv4/ip_forward": 10,
