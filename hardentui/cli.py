@@ -334,17 +334,19 @@ def _width() -> int:
 
 def open_screen(options: argparse.Namespace) -> int:
     """Open the assistant."""
-    if os.environ.get("TERM") == "dumb" or not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if os.environ.get("TERM") == "dumb" or not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise CommandError(
             _("the assistant needs a terminal; `hardentui scan` prints what is found without one")
         )
-    from hardentui.plan import PlanFile  # noqa: PLC0415 - as in _host
-    from hardentui.tui.app import run  # noqa: PLC0415 - the screen is imported only when it opens
+    from hardentui.tui.app import show  # noqa: PLC0415 - the screen is imported only when it opens
+    from hardentui.tui.opening import Opening  # noqa: PLC0415 - as above
 
-    checklists, host = _checklists(options), _host(options)
-    path = options.plan or _default_plan(host)
-    plan_file = PlanFile.read(path) if path.exists() else None
-    return run(checklists, host, plan_file, path, i18n.language(), deep=getattr(options, "deep", False))
+    def load() -> Opening:
+        checklists, host = _checklists(options), _host(options)
+        path = options.plan or _default_plan(host)
+        return Opening(checklists, host, _read_plan(path) if path.exists() else None, path)
+
+    return show(load, i18n.language(), deep=getattr(options, "deep", False))
 
 
 def _default_plan(host: Host) -> Path:

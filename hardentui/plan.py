@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from tomlkit.items import Table as TomlTable
 
 FORMAT = 1
-_REASON = 10  # characters that a waiver's reason has at least
+REASON_LENGTH = 10  # characters that a waiver's reason has at least
 
 
 class PlanError(InputError):
@@ -149,8 +149,8 @@ def _decision(table: Table) -> Decision:
         until=table.day("until"),
         facts={name: _fact(table, value) for name, value in facts.rest().items()} if facts else {},
     )
-    if decision.action is Action.WAIVE and len(decision.reason) < _REASON:
-        table.wrong("reason", f"a waiver needs a reason of at least {_REASON} characters")
+    if decision.action is Action.WAIVE and len(decision.reason) < REASON_LENGTH:
+        table.wrong("reason", f"a waiver needs a reason of at least {REASON_LENGTH} characters")
     if decision.action is not Action.WAIVE and decision.until is not None:
         table.wrong("until", "only a waiver has an end")
     if decision.action is Action.ATTEST and not decision.reason:

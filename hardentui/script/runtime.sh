@@ -2,6 +2,7 @@
 # The runtime of hardentui: the same in every script, to be reviewed once.
 #
 # No primitive exits: each returns 1 and its caller decides. No rule depends on errexit or ERR.
+# A return always says its status: below a trap, a bare one gives that of the command before the trap.
 # Values that steps hand back stand in REPLY, NOW, VERDICT, POSITION, BEFORE and AFTER.
 
 readonly STATE=/var/lib/hardentui
@@ -239,7 +240,7 @@ journal() { # STEP STATE; STEP is a number, or "run"
 remember() { # STEP STATE BOOT_ID UPTIME
     if [[ $1 != run ]]; then
         STEP_STATE[$1]=$2
-        return
+        return 0
     fi
     RUN_STATE=$2
     [[ $2 != applied ]] || APPLIED_BOOT=$3 APPLIED_UP=$4
@@ -252,7 +253,7 @@ load_journal() { # RUN; a torn last line is as if it was never written, any othe
     [[ -e $RUN/journal ]] || return 0
     mapfile lines 2>/dev/null <"$RUN/journal" || refuse unreadable "$RUN/journal"
     for ((i = 0; i < ${#lines[@]}; i++)); do
-        if ! load_line "${lines[i]}"; then
+        if ! load_line "${lines[i]}" "$((i + 1))"; then
             ((i == ${#lines[@]} - 1)) || refuse damaged "$RUN/journal" "$((i + 1))"
             TORN=1
         fi
@@ -263,15 +264,14 @@ ended() { # RUN; 0 when it was rolled back: its last line says so, and then noth
     local last
     last=$(tail -n 1 -- "$1/journal" 2>/dev/null) || return 1
     [[ $last =~ ^([1-9][0-9]{0,5})\ .*\ run\ rolled-back\  ]] || return 1
-    SEQ=$((BASH_REMATCH[1] - 1))
-    load_line "$last"$'\n'
+    load_line "$last"$'\n' "${BASH_REMATCH[1]}"
 }
 
-load_line() { # LINE
+load_line() { # LINE NUMBER; what it says is known from then on
     local -r grammar='^(([1-9][0-9]{0,5}) ([0-9a-f-]{36}) ([0-9]{1,12}\.[0-9]{2}) (run|[1-9][0-9]{0,2}) ([a-z-]+)) ([0-9a-f]{64})'$'\n''$'
     [[ $1 =~ $grammar ]] || return 1
     local -a part=("${BASH_REMATCH[@]}")
-    [[ ${part[2]} == "$((SEQ + 1))" ]] || return 1
+    [[ ${part[2]} == "$2" ]] || return 1
     digest "${part[1]}" && [[ $REPLY == "${part[7]}" ]] || return 1
     SEQ=${part[2]} JOURNAL_SIZE=$((JOURNAL_SIZE + ${#part[0]}))
     remember "${part[5]}" "${part[6]}" "${part[3]}" "${part[4]}"
@@ -362,13 +362,13 @@ edit_expect() { # STEP
     [[ $NOW == file* ]] && read_lines "${TARGET[$1]}" || return 0
     if [[ -n ${WAS[$1]} ]]; then
         count_line "${WAS[$1]}"
-        [[ $REPLY == 1 ]] && VERDICT=todo && return
+        [[ $REPLY == 1 ]] && VERDICT=todo && return 0
         [[ $REPLY == 0 ]] || return 0
         [[ -n ${WANTED[$1]} ]] || VERDICT=made
     else
         VERDICT=todo
     fi
-    [[ -z ${WANTED[$1]} ]] && return
+    [[ -z ${WANTED[$1]} ]] && return 0
     count_line "${WANTED[$1]}"
     [[ $REPLY == 0 ]] || VERDICT=made
 }
@@ -376,8 +376,8 @@ edit_expect() { # STEP
 wanted_text() { # STEP; prints what the file is to hold
     local step=$1 line done=0 last=''
     if [[ ${KIND[step]} == write ]]; then
-        printf '%s' "${CONTENT[step]}"
-        return
+        printf '%s' "${CONTENT[step]}" || return 1
+        return 0
     fi
     read_lines "${TARGET[step]}" || return 1
     for line in "${LINES[@]}"; do
@@ -474,8 +474,8 @@ file_restore() { # STEP
     record=$REPLY
     trusted_path "${TARGET[step]}" 0 || return 1
     if [[ $BEFORE == absent ]]; then
-        rm -f -- "${TARGET[step]}" 2>/dev/null && flush "${TARGET[step]%/*}/" && remove_folders
-        return
+        rm -f -- "${TARGET[step]}" 2>/dev/null && flush "${TARGET[step]%/*}/" && remove_folders || return 1
+        return 0
     fi
     temporary "$step"
     cp -a -- "$record" "$REPLY" 2>/dev/null && put_in_place "$step" "$REPLY"
@@ -682,7 +682,7 @@ look() { # STEP; sets NOW, and VERDICT: made, todo, gone, unsafe or unexpected
     call now "$1"
     if [[ ${KIND[$1]} =~ ^(write|edit|mode|mount)$ ]] && ! trusted_path "${TARGET[$1]}" 0; then
         VERDICT=unsafe
-        return
+        return 0
     fi
     call expect "$1"
     return 0
@@ -1155,12 +1155,16 @@ standing_runs() { # RUNS: those that were not rolled back; leaves the newest one
     local -a standing=()
     find_runs
     for run in "${RUNS[@]}"; do
-        ended "$run" || load_journal "$run"
+        ended "$run" && continue
+        load_journal "$run"
         [[ $RUN_STATE == rolled-back || $RUN_STATE == none ]] || standing+=("$run")
     done
     RUNS=("${standing[@]}")
-    RUN='' RUN_STATE=none
-    [[ ${#RUNS[@]} == 0 ]] || load_journal "${RUNS[0]}"
+    if [[ ${#RUNS[@]} == 0 ]]; then
+        RUN='' RUN_STATE=none
+    else
+        load_journal "${RUNS[0]}"
+    fi
 }
 
 is_ours() { cmp -s -- "$SELF" "$1/script.sh"; } # RUN
@@ -1220,9 +1224,9 @@ review() {
 review_step() { # STEP
     local step=$1
     case ${VERDICTS[step]} in
-        made) say review-made "$step" "${TARGET[step]}" && return ;;
-        gone) say key-gone "$step" "${TARGET[step]}" && return ;;
-        unsafe | unexpected) return ;;
+        made) say review-made "$step" "${TARGET[step]}" && return 0 ;;
+        gone) say key-gone "$step" "${TARGET[step]}" && return 0 ;;
+        unsafe | unexpected) return 0 ;;
     esac
     say review-todo "$step" "${TARGET[step]}" "${OWNERS[step]}"
     call now "$step"
@@ -1363,11 +1367,11 @@ confirm() { # CONSOLE
 rollback() {
     local own=$RUN
     standing_runs
-    load_journal "$own"
-    case $RUN_STATE in
-        none | rolled-back) refuse not-applied "$RUN_STATE" ;;
-    esac
-    [[ ${RUNS[0]-} == "$own" ]] || refuse not-newest "${RUNS[0]##*/}" "${RUNS[0]}/script.sh"
+    if [[ $RUN != "$own" ]]; then
+        load_journal "$own"
+        [[ $RUN_STATE != none && $RUN_STATE != rolled-back ]] || refuse not-applied "$RUN_STATE"
+        refuse not-newest "${RUNS[0]##*/}" "${RUNS[0]}/script.sh"
+    fi
     if undo_run; then say undone-all; else say undone-partly "$RUN/script.sh" >&2; fi
     undo_status
 }
@@ -1396,8 +1400,8 @@ take_back() { # nobody is there: steps that can lock out are restored whatever s
     load_journal "$RUN"
     case $RUN_STATE in
         none | kept | rolled-back)
-            disarm
-            return
+            disarm || exit "$FAILED"
+            return 0
             ;;
     esac
     UNATTENDED=1
@@ -1417,7 +1421,7 @@ status() {
     [[ ${#RUNS[@]} != 0 ]] || say no-runs
     local -a all=("${RUNS[@]}")
     for run in "${all[@]}"; do
-        ended "$run" || load_journal "$run"
+        if ended "$run"; then RUN_STATE=rolled-back; else load_journal "$run"; fi
         say run-state "${run##*/}" "$RUN_STATE"
     done
     for run in "${all[@]}"; do
@@ -1476,7 +1480,7 @@ own_run() { # sets RUN to the newest run of this very script
     for run in "${RUNS[@]}"; do
         if is_ours "$run"; then
             RUN=$run
-            return
+            return 0
         fi
     done
     standing_runs
@@ -1560,7 +1564,7 @@ main() {
     case $verb in
         help | --help | -h)
             help
-            return
+            return 0
             ;;
         review | status) (($# == 0)) || wrong_usage ;;
         apply | confirm | rollback) ;;

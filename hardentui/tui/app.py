@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textual.app import App
@@ -20,15 +19,14 @@ from hardentui.i18n import _
 from hardentui.tui import terminal, theme
 from hardentui.tui.keys import Place, bindings
 from hardentui.tui.messages import FactsMoved, NotOpened, NotSaved, Opened, PassFailed
-from hardentui.tui.opening import Load, Opening
+from hardentui.tui.opening import Load
 from hardentui.tui.screens.base import HardenScreen
 from hardentui.tui.screens.overview import OverviewScreen
 
 if TYPE_CHECKING:
-    from hardentui.model import Checklists, Decision, Finding, Plan
-    from hardentui.plan import PlanFile
+    from hardentui.model import Decision, Finding, Plan
     from hardentui.session import Session
-    from hardentui.snapshot import Host, Snapshot
+    from hardentui.snapshot import Snapshot
     from hardentui.tui.passes import Move
     from hardentui.tui.progress import Tally
     from hardentui.tui.store import PlanStore
@@ -38,21 +36,11 @@ USAGE = 2  # the exit status for input that cannot be used, as the command line 
 _SLOW_TICKS = 12  # after so many ticks, what costs more is asked again too
 
 
-def run(
-    checklists: Checklists,
-    host: Host,
-    plan_file: PlanFile | None,
-    plan_path: Path,
-    language: str,
-    *,
-    deep: bool = False,
-) -> int:
-    """Open the screen on a host; the exit status. What was decided is in the plan file when it ends."""
-    return show(lambda: Opening(checklists, host, plan_file, plan_path), language, deep=deep)
-
-
 def show(load: Load, language: str, *, deep: bool = False) -> int:
-    """The same, but what is to be opened is loaded after the first frame."""
+    """Open the screen; what it shows is loaded after the first frame. The exit status.
+
+    What was decided is in the plan file when it ends.
+    """
     i18n.use(language)
     refused = terminal.refusal(os.environ)
     if refused:

@@ -58,9 +58,9 @@ def killed(box, verb: str, boundary: int) -> bool:
 
 def recover(box, before: tuple[object, ...]) -> None:
     box.run("status", expected=None)
-    done = box.call("bash", "/root/harden.sh", "rollback")
     journals = [path.read_text() for path in box.state.glob("runs/*/journal")]
     pending = any("\n" in text and " run rolled-back " not in text for text in journals)
+    done = box.call("bash", "/root/harden.sh", "rollback")
     assert done.returncode == (0 if pending else 3), done.stdout + done.stderr
     assert box.everything() == before
 

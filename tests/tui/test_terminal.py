@@ -29,14 +29,15 @@ from pathlib import Path
 if sys.stdin.isatty():
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 sys.path[:0] = [{repository!r}, {tests!r}]
-from hardentui.tui.app import run
+from hardentui.tui.app import show
+from hardentui.tui.opening import Opening
 from tui.house import checklists, host
 from hardentui.plan import PlanFile
 folder = Path({folder!r})
 path = folder / "plan.toml"
 file = PlanFile.read(path) if path.exists() else None
 {extra}
-sys.exit(run(checklists(folder), host(), file, path, "en"))
+sys.exit(show(lambda: Opening(checklists(folder), host(), file, path), "en"))
 """
 
 

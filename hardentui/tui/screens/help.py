@@ -7,7 +7,7 @@ from textual.content import Content
 
 from hardentui.i18n import _
 from hardentui.tui import words
-from hardentui.tui.keys import KEYS, Place, bindings
+from hardentui.tui.keys import KEYS, Place
 from hardentui.tui.screens.base import HardenScreen
 from hardentui.tui.text import line, para, stack
 from hardentui.tui.widgets.plain import Page
@@ -16,18 +16,12 @@ from hardentui.tui.widgets.plain import Page
 class HelpScreen(HardenScreen):
     """All keys, by place."""
 
-    place = Place.PANEL
-    BINDINGS = bindings(Place.EVERYWHERE)
+    place = Place.EVERYWHERE
     AUTO_FOCUS = "Page"
 
     def compose_body(self) -> ComposeResult:
         """One long text."""
         yield Page(id="help")
-
-    @property
-    def key_place(self) -> Place:
-        """Nothing but what works everywhere."""
-        return Place.EVERYWHERE
 
     def headline(self) -> Content:
         """What this is."""

@@ -13,11 +13,11 @@ from textual.widgets import Input
 
 from hardentui.i18n import _
 from hardentui.model import Action, Finding
+from hardentui.plan import REASON_LENGTH
 from hardentui.tui.detail import hazards_text
 from hardentui.tui.text import para, prose, stack
 from hardentui.tui.widgets.plain import Field, Page, Plain
 
-REASON_LENGTH = 10  # characters; a plan with a shorter reason is refused
 _WAIVER_MONTHS = 6
 
 
