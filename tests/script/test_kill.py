@@ -90,7 +90,7 @@ def test_killed_at_some_boundaries(box, verb, first):
 @pytest.mark.skipif("HARDENTUI_EVERY_BOUNDARY" not in os.environ, reason="takes a minute for each direction")
 @pytest.mark.parametrize("verb", ["apply", "rollback"])
 def test_killed_at_every_boundary(box, verb):
-    assert kill_at(box, verb, range(1, MANY)) > 50
+    assert kill_at(box, verb, range(1, MANY)) >= 40
 
 
 def test_an_interrupted_apply_undoes_itself(box):

@@ -23,6 +23,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.system)
+            if "vm" in getattr(item, "fixturenames", ()):
+                item.add_marker(pytest.mark.xdist_group("vm"))  # there is one, for one worker
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -111,8 +113,9 @@ def booting_vm(lab: Lab) -> Iterator[Future[Vm]]:
 
 @pytest.fixture(scope="session", autouse=True)
 def ahead(request: pytest.FixtureRequest) -> None:
-    """Switch the virtual machine on at once if any test wants it."""
-    if any("vm" in getattr(item, "fixturenames", ()) for item in request.session.items):
+    """Switch the virtual machine on at once if any test of this process will want it."""
+    alone = not hasattr(request.config, "workerinput")  # a worker of xdist does not know what it will run
+    if alone and any("vm" in getattr(item, "fixturenames", ()) for item in request.session.items):
         request.getfixturevalue("booting_vm")
 
 

@@ -151,6 +151,7 @@ class _PerInterface:
         self._name = name
         self._leaf = leaf
         self._interfaces: tuple[str, ...] = ()
+        self._also: tuple[str, ...] = ()
 
     def _path(self, interface: str, name: str = "") -> str:
         return f"{self._folder}/{interface}/{name or self._name}"
@@ -164,9 +165,10 @@ class _PerInterface:
             if isinstance(entries, Unread):
                 return missing(entries.gap(f"/proc/sys/{self._folder}"))
             found = tuple(e.name for e in entries if e.name not in {"all", "default"})
-            self._interfaces = (
-                found if self._folder == "net/ipv4/conf" else tuple(n for n in found if n != "lo")
-            )
+            judged = self._folder == "net/ipv4/conf"
+            self._interfaces = tuple(name for name in found if judged or name != "lo")
+            # Not judged for IPv6, but our pattern reaches it too, and a rollback must know what it had.
+            self._also = tuple(name for name in found if name not in self._interfaces)
             running, seen = self._running()
             if running.gap is not None and running.gap.kind is GapKind.ABSENT:
                 return Observation(running, seen_at=at)
@@ -183,11 +185,13 @@ class _PerInterface:
     def _running(self) -> tuple[Reading, dict[str, str]]:
         seen: dict[str, str] = {}
         gap: Gap | None = None
-        for part in ("all", "default", *self._interfaces):
+        for part in ("all", "default", *self._interfaces, *self._also):
             value = self._snapshot.ask(KernelFile(f"/proc/sys/{self._path(part)}"))
             if not isinstance(value, Unread):
                 seen[part] = " ".join(value.split())
-            elif value.reason is not Reason.MISSING or part in {"all", "default"}:
+            elif part not in self._also and (
+                value.reason is not Reason.MISSING or part in {"all", "default"}
+            ):
                 # An interface may go away between two reads: then it no longer counts.
                 gap = gap or value.gap(f"/proc/sys/{self._path(part)}")
         forwards = {part: self._forwards(part) for part in seen}

@@ -96,6 +96,11 @@ class Vm(Machine):
         if self.process is None or self.process.poll() is not None:
             raise MachineDownError(f"{self.name} does not run:\n{self.log()}")
 
+    def _demand_hope(self) -> None:
+        lost = [word for word in HOPELESS if word in self.log()]
+        if lost:
+            raise MachineDownError(f"{self.name}: {lost[0]}:\n{self.log()}")
+
     def log(self) -> str:
         """What qemu and the serial line said last."""
         tails = []
@@ -137,9 +142,7 @@ class Vm(Machine):
 
         def answers() -> bool:
             self._demand_power()
-            lost = [word for word in HOPELESS if word in self.log()]
-            if lost:
-                raise MachineDownError(f"{self.name}: {lost[0]}:\n{self.log()}")
+            self._demand_hope()
             try:
                 return finish(self.outside(["true"]), stdin=b"", seconds=15, check=False).returncode == 0
             except subprocess.TimeoutExpired:
@@ -164,12 +167,15 @@ class Vm(Machine):
         begin = time.monotonic()
         self.login(["systemctl", "reboot"], seconds=30)
         self.forget_connection()
-        wait_for(
-            f"{self.name}: a new boot",
-            BOOT_SECONDS,
-            lambda: (now := self.boot_id()) != "" and now != before,
-            every=0.5,
-        )
+
+        def booted() -> bool:
+            self._demand_hope()
+            return (now := self.boot_id()) != "" and now != before
+
+        try:
+            wait_for(f"{self.name}: a new boot", BOOT_SECONDS, booted, every=0.5)
+        except OverdueError as error:
+            raise OverdueError(f"{error}; its console says\n{self.log()}") from error
         self.wait_up()
         self.boots[-1] = time.monotonic() - begin
 
