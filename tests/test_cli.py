@@ -261,7 +261,7 @@ def test_completion_names_every_command(capsys: pytest.CaptureFixture[str], shel
 def test_bash_completion_completes(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     _code, out, _err = run(capsys, "completion", "bash")
     (tmp_path / "complete").write_text(out)
-    ask = f'. {tmp_path}/complete; COMP_WORDS=(hardentui plan ""); COMP_CWORD=2; _hardentui; echo "${{COMPREPLY[@]}}"'
+    ask = '. ./complete; COMP_WORDS=(hardentui plan ""); COMP_CWORD=2; _hardentui; echo "${COMPREPLY[@]}"'
     done = subprocess.run(["bash", "-c", ask], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert {"new", "show", "check", "diff", "refresh"} <= set(done.stdout.split())
 

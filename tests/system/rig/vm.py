@@ -140,11 +140,16 @@ class Vm(Machine):
     def wait_up(self, seconds: float = BOOT_SECONDS) -> None:
         begin = time.monotonic()
 
+        patience = iter(
+            (4, 6, 8, 10, 12)
+        )  # a connection that the guest never saw hangs: give it up soon, at first
+
         def answers() -> bool:
             self._demand_power()
             self._demand_hope()
             try:
-                return finish(self.outside(["true"]), stdin=b"", seconds=15, check=False).returncode == 0
+                asked = finish(self.outside(["true"]), stdin=b"", seconds=next(patience, 15), check=False)
+                return asked.returncode == 0
             except subprocess.TimeoutExpired:
                 return False
 
