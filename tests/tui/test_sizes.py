@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from hardentui.i18n import _
 from hardentui.tui import keys
 from hardentui.tui.keys import KEYS, Place
 from hardentui.tui.screens.overview import OverviewScreen
@@ -32,7 +33,7 @@ async def test_no_key_is_cut_at_80_columns(tmp_path: Path, place: Place, languag
         bar.show_keys(keys.bar(place))
         shown = bar.shown.plain
         assert len(shown) <= bar.content_region.width
-        assert all(key.shown in shown for key in keys.bar(place))
+        assert all(_(key.shown) in shown for key in keys.bar(place))
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 36), (60, 20)])
