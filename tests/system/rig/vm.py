@@ -149,9 +149,9 @@ class Vm(Machine):
             self._demand_hope()
             try:
                 asked = finish(self.outside(["true"]), stdin=b"", seconds=next(patience, 15), check=False)
-                return asked.returncode == 0
             except subprocess.TimeoutExpired:
                 return False
+            return asked.returncode == 0
 
         wait_for(f"{self.name}: sshd", seconds, answers, every=0.5)
         state = self.run(["systemctl", "is-system-running", "--wait"], seconds=seconds).stdout.strip()
