@@ -122,7 +122,7 @@ def explain(
     for hazard in finding.hazards if finding else ():
         yield from _labelled(_("Hazard"), hazard.text, width)
     for erratum in entry.errata:
-        text = _("the source says: {says} Right is: {right} Because: {why}").format(
+        text = _("The source says: {says}\nRight is: {right}\nBecause: {why}").format(
             says=erratum.says, right=erratum.right, why=erratum.why
         )
         yield from _labelled(_("Erratum {id}").format(id=erratum.id), text, width)
@@ -200,12 +200,12 @@ def _short(decision: Decision | None) -> str:
 
 
 def _labelled(label: str, text: str, width: int) -> Iterator[str]:
-    first = f"{label:10} "
+    first = f"{label:11} "
     for paragraph in text.splitlines() or [""]:
         yield from textwrap.wrap(
-            visible(paragraph), max(40, width), initial_indent=first, subsequent_indent=" " * 11
+            visible(paragraph), max(40, width), initial_indent=first, subsequent_indent=" " * 12
         ) or [first.rstrip()]
-        first = " " * 11
+        first = " " * 12
 
 
 def _wrapped(text: str, width: int, indent: str) -> Iterator[str]:

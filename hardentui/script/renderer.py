@@ -84,6 +84,7 @@ _RISK = Text("risk", "risque")
 _ERRATUM = Text("erratum", "erratum")
 _SAYS = Text("the source says", "la source dit")
 _RIGHT = Text("right is", "il faut lire")
+_BECAUSE = Text("because", "parce que")
 _RUNNING = Text("now {running}, after a boot {boot}", "maintenant {running}, après un démarrage {boot}")
 _SEE = Text("steps: {steps}", "étapes : {steps}")
 _NO_CHANGE = Text("no change", "aucun changement")
@@ -264,9 +265,9 @@ class _Body:
         if risk := _one_line(entry.risk):
             lines += _labelled(_RISK, risk)
         for erratum in entry.errata:
-            says, right, why = map(_one_line, (erratum.says, erratum.right, erratum.why))
-            told = f"{_ERRATUM} {erratum.id}: {_SAYS} {says}; {_RIGHT} {right}: {why}"
-            lines += comment(told, indent="  ", hanging="    ")
+            lines += comment(f"{_ERRATUM} {erratum.id}", indent="  ", hanging="    ")
+            for label, text in ((_SAYS, erratum.says), (_RIGHT, erratum.right), (_BECAUSE, erratum.why)):
+                lines += comment(f"{label}: {_one_line(text)}", indent="    ", hanging="      ")
         return lines
 
     def _set_aside(self, decision: Decision) -> list[str]:
