@@ -63,11 +63,11 @@ def compile_plan(plan: Plan, checklists: Checklists) -> ChangeSet:
 
 def change_of(entry: Recommendation, decision: Decision) -> tuple[Operation, ...] | Refusal:
     """The operations of one decision, or why there are none."""
-    target = decision.target or entry.target
-    if not target:
+    if not entry.target:
         if entry.procedure is None:
             return Refusal(_("nothing can be set here"))
         return (ByHand(owners=(entry.id,), subject=entry.subject, instructions=entry.procedure),)
+    target = decision.target or entry.target
     if target != entry.target and entry.accept is not None and not entry.accept.accepts(target):
         return Refusal(
             _("the target {target} would not pass: {expected}").format(

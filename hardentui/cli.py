@@ -426,11 +426,12 @@ def plan_new(options: argparse.Namespace) -> int:
         if session.checklists.get(id_) is None:
             raise CommandError(_("no recommendation has the id {id}{hint}").format(id=id_, hint=""))
     results = {Result.FAIL, Result.INFORMATIONAL} if "all" in groups else {Result.FAIL}
-    for found in _selected(options, session):
+    # What is not optional comes first: of alternatives, that one is taken.
+    for found in sorted(_selected(options, session), key=lambda found: found.recommendation.optional):
         entry = found.recommendation
         named = entry.id in wanted
         gap = entry.accept is not None and found.result in results
-        if not named and not (groups and gap and entry.target):
+        if not named and not (groups and gap and entry.target and not session.rival(entry)):
             continue
         refusal = session.refusal(found)
         if not refusal:

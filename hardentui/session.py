@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime
 from hardentui import i18n
 from hardentui.assess import assess
 from hardentui.changeset import change_of, compile_plan
+from hardentui.i18n import _
 from hardentui.model import (
     Action,
     Checklists,
@@ -118,12 +119,23 @@ class Session:
         refusing = next((hazard.text for hazard in finding.hazards if hazard.refuses), "")
         if refusing:
             return refusing
+        rival = self.rival(finding.recommendation)
+        if rival:
+            return _("{other} is applied already, and the two are alternatives").format(other=rival)
         change = change_of(finding.recommendation, self.decision(finding, Action.APPLY, target=target))
         return change.reason if isinstance(change, Refusal) else ""
 
-    def by_hand(self, entry: Recommendation) -> bool:
-        """Whether only a person can bring this about."""
-        return not entry.target
+    def rival(self, entry: Recommendation) -> str:
+        """The id of an applied alternative to this recommendation; "" when there is none."""
+        group, _colon, branch = entry.alternatives.partition(":")
+        for decision in self.plan.decisions if group else ():
+            other = self.checklists.get(decision.id)
+            if other is None or decision.action is not Action.APPLY:
+                continue
+            other_group, _colon, other_branch = other.alternatives.partition(":")
+            if other_group == group and other_branch != branch:
+                return other.id
+        return ""
 
     def compiled(self) -> ChangeSet:
         """The change set of all apply decisions.

@@ -119,6 +119,10 @@ MESSAGES: Final = {
         "Refus : la veille qui annulerait ne tourne pas.",
     ),
     "undoing": Text("Taking back what was made.", "Annulation de ce qui a été fait."),
+    "undone-but": Text(
+        "All that can be undone now is as it was before; what needs a reboot is named above.",
+        "Ce qui peut être défait est comme avant ; ce qui attend un redémarrage est nommé plus haut.",
+    ),
     "undone-all": Text("All is as it was before.", "Tout est comme avant."),
     "undone-partly": Text(
         "NOT all is as it was before, see above; then: sudo bash %s rollback",

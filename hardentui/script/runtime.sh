@@ -1000,6 +1000,17 @@ end_undo() { # STEP
     fi
 }
 
+say_undone() { # all is as before, but for what no rollback can reach before a reboot
+    local step
+    for ((step = 1; step <= STEPS; step++)); do
+        [[ ${STEP_STATE[step]-} == irreversible ]] || continue
+        say undone-but
+        return 0
+    done
+    say undone-all
+    return 0
+}
+
 undo_status() { # the exit status that says how undoing ended
     ((FAILURES == 0)) || exit "$FAILED"
     ((CONFLICTS == 0)) || exit "$DRIFTED"
@@ -1331,7 +1342,7 @@ finish() { # at the end of apply, whatever ended it
     [[ $RUN_STATE == applying ]] || outcome=$REFUSED
     trap - EXIT
     say undoing >&2
-    if undo_run; then say undone-all >&2; else say undone-partly "$RUN/script.sh" >&2; fi
+    if undo_run; then say_undone >&2; else say undone-partly "$RUN/script.sh" >&2; fi
     exit "$outcome"
 }
 
@@ -1372,7 +1383,7 @@ rollback() {
         [[ $RUN_STATE != none && $RUN_STATE != rolled-back ]] || refuse not-applied "$RUN_STATE"
         refuse not-newest "${RUNS[0]##*/}" "${RUNS[0]}/script.sh"
     fi
-    if undo_run; then say undone-all; else say undone-partly "$RUN/script.sh" >&2; fi
+    if undo_run; then say_undone; else say undone-partly "$RUN/script.sh" >&2; fi
     undo_status
 }
 

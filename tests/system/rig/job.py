@@ -9,12 +9,8 @@ from rig.machine import Machine
 from rig.product import ANSWERS, Findings, Product
 from rig.state import HISTORY, difference, state
 
-# What a rollback may leave to the next boot: keys that nobody lowers again, a /tmp in use that is to go,
-# a /boot that is to be mounted.
-UNTIL_REBOOT = (
-    *("sysctl kernel/", "sysctl vm/", "sysctl fs/"),
-    *("mount /tmp:", "mount point /tmp:", "mount /boot:", "mount point /boot:"),
-)
+# What a rollback may leave to the next boot: a /tmp in use that is to go.
+UNTIL_REBOOT = ("mount /tmp:", "mount point /tmp:")
 
 # Recommendation -> the other one that makes it moot: a /boot that is not mounted has no mode.
 MOOT = {"mount.boot.no-access-after-boot": "mount.boot.noauto"}

@@ -14,7 +14,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +96,12 @@ class Vm(Machine):
         if self.process is None or self.process.poll() is not None:
             raise MachineDownError(f"{self.name} does not run:\n{self.log()}")
 
+    def _wait_for(self, what: str, seconds: float, condition: Callable[[], bool]) -> None:
+        try:
+            wait_for(f"{self.name}: {what}", seconds, condition, every=0.5)
+        except OverdueError as error:
+            raise OverdueError(f"{error}; its console says\n{self.log()}") from error
+
     def _demand_hope(self) -> None:
         lost = [word for word in HOPELESS if word in self.log()]
         if lost:
@@ -153,7 +159,7 @@ class Vm(Machine):
                 return False
             return asked.returncode == 0
 
-        wait_for(f"{self.name}: sshd", seconds, answers, every=0.5)
+        self._wait_for("sshd", seconds, answers)
         state = self.run(["systemctl", "is-system-running", "--wait"], seconds=seconds).stdout.strip()
         assert state in {"running", "degraded"}, f"{self.name} came up as {state!r}:\n{self.log()}"
         self.boots.append(time.monotonic() - begin)
@@ -177,15 +183,12 @@ class Vm(Machine):
             self._demand_hope()
             return (now := self.boot_id()) != "" and now != before
 
-        try:
-            wait_for(f"{self.name}: a new boot", BOOT_SECONDS, booted, every=0.5)
-        except OverdueError as error:
-            raise OverdueError(f"{error}; its console says\n{self.log()}") from error
+        self._wait_for("a new boot", BOOT_SECONDS, booted)
         self.wait_up()
         self.boots[-1] = time.monotonic() - begin
 
     def boot(self) -> None:
-        """Switch on and wait; a boot that comes to no end is tried once more, nothing else ever is."""
+        """Switch a fresh machine on; a boot that comes to no end is tried once more, nothing else ever is."""
         self.start()
         try:
             self.wait_up()
