@@ -12,6 +12,7 @@ from hardentui.changeset import ConflictError, compile_plan
 from hardentui.comparison import Comparison, Operator
 from hardentui.model import Action
 from hardentui.operations import (
+    ByHand,
     EnableUnit,
     Lines,
     Phase,
@@ -252,10 +253,7 @@ def test_steps_stand_in_the_order_of_their_phases_and_one_way_last() -> None:
     operations = decided(session, everything).compiled().operations
     phases = [Phase.ONE_WAY if op.one_way else op.phase for op in operations]
     assert phases == sorted(phases)
-    assert {op.target for op in operations if op.one_way} >= {
-        "kernel/modules_disabled",
-        "kernel/unprivileged_bpf_disabled",
-    }
+    assert {op.target for op in operations if op.one_way} == {"kernel/unprivileged_bpf_disabled"}
     values = [op.key for op in operations if isinstance(op, SetSysctl) and not op.one_way]
     assert values[0] == "net/ipv4/ip_forward"
     percent, rate = (
@@ -298,3 +296,10 @@ def test_two_decisions_that_want_different_values_of_one_line_are_a_conflict() -
         compile_plan(plan, checklists)
     assert entry.id in str(refused.value)
     assert "site.kptr" in str(refused.value)
+
+
+def test_a_target_in_a_plan_does_not_make_a_script_of_what_is_done_by_hand() -> None:
+    session = begun("server", tuple(sorted(FIRST.items())))
+    finding = session.finding("sysctl.v2.modules-disabled")
+    decision = session.decision(finding, Action.APPLY, target="1")
+    assert [type(op) for op in session.decided(decision).compiled().operations] == [ByHand]
