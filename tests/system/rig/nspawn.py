@@ -35,7 +35,6 @@ ADMIN_ADDRESS = "10.77.0.1"
 
 # Mounts whose options can really be changed, through the container's own fstab.
 FSTAB = """\
-tmpfs /boot          tmpfs defaults,size=4m,mode=0755  0 0
 tmpfs /home          tmpfs defaults,size=16m,mode=0755 0 0
 tmpfs /opt           tmpfs defaults,size=16m,mode=0755 0 0
 tmpfs /srv           tmpfs defaults,size=16m,mode=0755 0 0
