@@ -548,6 +548,8 @@ def script(options: argparse.Namespace) -> int:
     from hardentui.script import render  # noqa: PLC0415 - as in _host
 
     plan = _read_plan(options.plan).plan
+    if options.output is not None and options.output.resolve() == options.plan.resolve():
+        raise CommandError(_("{path} is the plan itself; name another file").format(path=options.output))
     checklists = _checklists(options)
     if plan.checklists != checklists.digest:
         raise CommandError(
@@ -557,7 +559,7 @@ def script(options: argparse.Namespace) -> int:
         )
     change_set = compile_plan(plan, checklists)
     for id_, reason in change_set.refused.items():
-        print(_("hardentui: {id} is left out: {reason}").format(id=id_, reason=reason), file=sys.stderr)
+        _complain(_("{id} is left out: {reason}").format(id=id_, reason=reason))
     text = render(change_set, plan, checklists)
     if options.output is None:
         sys.stdout.write(text)

@@ -325,6 +325,8 @@ def write(path: Path, text: str, mode: int = 0o600) -> None:
         PlanError: it cannot be written; what stood there still stands.
     """
     path = path.resolve()
+    if path.exists() and not path.is_file():
+        raise PlanError(f"{path}: not a regular file; nothing was written")
     temporary = ""
     try:
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)

@@ -124,6 +124,8 @@ def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
         found = re.search(r"\(at line (\d+), column (\d+)\)", message)
         line = found[1] if found else str(text.count("\n") + 1)
         raise MistakesError([f"{path}:{line}: not TOML: {message}"]) from error
+    except (ValueError, RecursionError) as error:
+        raise MistakesError([f"{path}: not TOML that can be read: {type(error).__name__}"]) from error
 
 
 class Table:

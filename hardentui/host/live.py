@@ -135,7 +135,8 @@ class LiveHost:
         if not below:
             return ()
         argv = ("find", *below, "-xdev", *_RULES[question.rule], "-print0")
-        output = _run(argv, SEARCH_SECONDS, accept=(0, 1))
+        # find ends with 1 where a folder could not be read: then its list is not the whole.
+        output = _run(argv, SEARCH_SECONDS)
         if isinstance(output, Unread):
             return output
         return tuple(path for path in output.split("\0") if path)[:SEARCH_LIMIT]

@@ -93,6 +93,8 @@ class RecordedHost:
             raise RecordingError(f"{path}: not JSON: {error}") from error
         if not isinstance(document, dict) or document.get("hardentui-recording") != FORMAT:
             raise RecordingError(f"{path}: not a hardentui recording of format {FORMAT}")
+        if document.get("host") == "image":
+            self.name = "image"  # judged as what it was: a system that did not run
         self._answers: dict[Question[Any], tuple[Any, float]] = {}
         try:
             for entry in document["answers"]:

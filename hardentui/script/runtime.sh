@@ -229,11 +229,12 @@ journal() { # STEP STATE; STEP is a number, or "run"
     line="$((SEQ + 1)) $boot $up $1 $2"
     digest "$line" || return 1
     line+=" $REPLY"
+    # A signal may come at any point here: until all is known, the next call takes this line for torn.
+    TORN=1
     if ! printf '%s\n' "$line" 2>/dev/null >>"$RUN/journal" || ! flush "$RUN/journal" "$RUN"; then
-        TORN=1
         return 1
     fi
-    SEQ=$((SEQ + 1)) JOURNAL_SIZE=$((JOURNAL_SIZE + ${#line} + 1))
+    SEQ=$((SEQ + 1)) JOURNAL_SIZE=$((JOURNAL_SIZE + ${#line} + 1)) TORN=0
     remember "$1" "$2" "$boot" "$up"
 }
 
@@ -469,7 +470,7 @@ file_make() { # STEP
 }
 
 file_restore() { # STEP
-    local step=$1 record
+    local step=$1 record sum
     numbered "$step"
     record=$REPLY
     trusted_path "${TARGET[step]}" 0 || return 1
@@ -478,7 +479,11 @@ file_restore() { # STEP
         return 0
     fi
     temporary "$step"
-    cp -a -- "$record" "$REPLY" 2>/dev/null && put_in_place "$step" "$REPLY"
+    cp -a -- "$record" "$REPLY" 2>/dev/null || return 1
+    # A saved original that is not what was saved must never replace what stands there.
+    sum=$(sha256sum 2>/dev/null <"$REPLY") || return 1
+    [[ $BEFORE == "file ${sum%% *} "* ]] || return 1
+    put_in_place "$step" "$REPLY"
 }
 
 # ---- Modes and owners -------------------------------------------------------------------------------

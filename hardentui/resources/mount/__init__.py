@@ -192,7 +192,13 @@ def _facts(
         return facts
     if isinstance(now, Mount):
         facts["mounted"] = ",".join(now.words)
-        facts["flags"] = now.options
+        mounts = snapshot.ask(Mounts())
+        others = (
+            [m for m in mounts if m.path != now.path and m.device == now.device]
+            if isinstance(mounts, tuple)
+            else []
+        )
+        facts["shared"] = now.root != "/" or bool(others)
     if isinstance(then, boot.BootMount):
         facts["unit"] = then.unit
         facts["boot"] = ",".join(then.options)
@@ -286,9 +292,32 @@ class _Options:
                     "dpkg keeps its maintainer scripts on {path}: with noexec no package installs any more"
                 ).format(path=self._entry.subject)
             )
+        foreign = self._foreign()
+        if foreign:
+            return Refusal(
+                _("the facts of this decision speak of something else: {what}").format(what=foreign)
+            )
+        if self._facts.get("shared") is True and {"ro", "rw"} & set(self._words):
+            return Refusal(
+                _("{path} shares its file system: ro would reach the other mounts too").format(
+                    path=self._entry.subject
+                )
+            )
         if "boot" not in self._facts:
             return Refusal(_("nothing mounts {path} at boot").format(path=self._entry.subject))
         return (*self._at_boot(), *self._hidepid(), *self._now())
+
+    def _foreign(self) -> str:
+        """What in the facts is not about this mount point; a plan can be edited by hand. "" for nothing."""
+        line, dropin = text_fact(self._facts, "fstab"), text_fact(self._facts, "dropin")
+        if line and [entry.path for entry in boot.parse_fstab(line)] != [self._entry.subject]:
+            return line
+        own = f"/etc/systemd/system/{boot.unit_name(self._entry.subject)}.d/{_DROPIN}"
+        if dropin and dropin != own:
+            return dropin
+        if text_fact(self._facts, "group") not in {"", "proc", "adm"}:
+            return text_fact(self._facts, "group")
+        return next((str(u) for u in list_fact(self._facts, "readers") if u not in _READERS), "")
 
     def _lacking(self, name: str) -> list[str]:
         have = text_fact(self._facts, name).split(",")
@@ -309,7 +338,9 @@ class _Options:
                 *after,
             ]
         if self._entry.subject == "/proc":
-            added = f"proc /proc proc {','.join(['defaults', *lacking])} 0 0"
+            # systemd-remount-fs takes the flags from this line alone, so those of systemd stand in it.
+            kept = [word for word in text_fact(self._facts, "raw").split(",") if word]
+            added = f"proc /proc proc {','.join(['defaults', *kept, *lacking])} 0 0"
             return [
                 ReplaceLine(owners=owners, can_lock_out=True, path=boot.FSTAB, before="", after=added),
                 *after,

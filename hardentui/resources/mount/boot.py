@@ -141,7 +141,12 @@ def holder(mounts: Iterable[Mount], path: str) -> Mount | None:
 
 def container(snapshot: Snapshot) -> Gap | None:
     """A container manager mounts what it likes before the boot that we can predict."""
-    for path in ("/run/systemd/container", "/run/host/container-manager", "/run/.containerenv"):
+    for path in (
+        "/run/systemd/container",
+        "/run/host/container-manager",
+        "/run/.containerenv",
+        "/.dockerenv",
+    ):
         if not isinstance(snapshot.ask(Stat(path)), Unread):
             return Gap(GapKind.UNMODELLED, path)
     return None
@@ -178,7 +183,7 @@ def _built_in(path: str, entry: FstabEntry | None, name: str) -> BootMount | Non
             provenance=(place,),
         )
     # systemd-remount-fs applies the options of such a line to what is already there.
-    words = normalise(f"{base},{entry.options}")
+    words = normalise(entry.options)
     place = Provenance(FSTAB, Role.WINS, entry.line, entry.text)
     return BootMount(
         entry.fstype,

@@ -21,6 +21,7 @@ DROPIN = "99-zz-hardentui.conf"
 OURS = "hardentui.conf"
 _KEY = re.compile(r"[a-z][a-z0-9_]*(?:\.(?:[A-Za-z0-9_-]+|\*))+")
 _SAFE_INTERFACE = re.compile(r"[A-Za-z0-9_.@:+-]{1,15}")
+_OWN_FILE = re.compile(r"/etc/sysctl\.d/[A-Za-z0-9_.@+-]*hardentui\.conf")
 _HEADER = (
     "# Written by hardentui. The plan of this host says who decided each line and why;",
     "# the rollback of its script restores what was here before.",
@@ -317,6 +318,9 @@ def _winning_name(later: Sequence[str]) -> str:
 
 def change_keys(entry: Recommendation, facts: Mapping[str, Fact], target: str) -> Change:
     """The drop-in that wins, the edits of /etc/sysctl.conf where none can, and the values now."""
+    foreign = _foreign(entry, facts)
+    if foreign:
+        return Refusal(_("the facts of this decision speak of something else: {what}").format(what=foreign))
     values = {path: str(value) for path, value in table_fact(facts, "values").items()}
     seen = [str(value) for value in list_fact(facts, "seen")]
     kept = [
@@ -387,6 +391,26 @@ def change_keys(entry: Recommendation, facts: Mapping[str, Fact], target: str) -
         for key, value in table_fact(facts, "resets").items()
     ]
     return tuple(operations)
+
+
+def _foreign(entry: Recommendation, facts: Mapping[str, Fact]) -> str:
+    """What in the facts is not about the entry's subject: a plan can be edited by hand. "" for nothing."""
+    own = boot.normalize(entry.subject)
+    names = {own, boot.ALIASES.get(own, own)}
+    folder, star, name = own.partition("/*/")
+    pattern = re.compile(f"{re.escape(folder)}/[^/]+/{re.escape(name)}")
+    edits = [text_fact(edit, "key") for edit in list_fact(facts, "edits") if isinstance(edit, Mapping)]
+    keys = [*table_fact(facts, "values"), *map(str, list_fact(facts, "contested")), *edits]
+    for key in keys:
+        if key not in names and not (star and pattern.fullmatch(key)):
+            return key
+    for key in table_fact(facts, "resets"):
+        if own != "net/ipv4/ip_forward" or key != "net/ipv4/conf/all/accept_redirects":
+            return key
+    glob, dropin = text_fact(facts, "glob"), text_fact(facts, "dropin")
+    if glob != (own if star else "") and (glob or star):
+        return glob or own
+    return "" if not dropin or _OWN_FILE.fullmatch(dropin) else dropin
 
 
 def _edits(

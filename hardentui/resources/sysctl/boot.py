@@ -181,6 +181,8 @@ def read_files(snapshot: Snapshot) -> Files:
                 names[entry.name] = parse(path, text)
                 # systemd ends a line here, procps does not: what each makes of it is not followed.
                 gap = gap or (Gap(GapKind.UNMODELLED, path) if _LONE_RETURN.search(text) else None)
+    if snapshot.ask(Link("/etc/systemd/system/systemd-sysctl.service")) == "/dev/null":
+        gap = gap or Gap(GapKind.UNMODELLED, "systemd-sysctl.service -> /dev/null")
     conf = snapshot.ask(File(CONF))
     if isinstance(conf, Unread):
         gap = gap or (None if conf.reason is Reason.MISSING else conf.gap(CONF))
