@@ -80,7 +80,10 @@ def tree(root: str) -> dict[str, str]:
     for folder, folders, files in os.walk(root):
         paths += [Path(folder, name) for name in (*folders, *files)]
     for path in paths:
-        status = path.lstat()
+        try:
+            status = path.lstat()
+        except FileNotFoundError:
+            continue  # a guard at work takes its own files away between the listing and this look
         line = f"{stat.filemode(status.st_mode)} {status.st_uid}:{status.st_gid}"
         if stat.S_ISLNK(status.st_mode):
             line += f" -> {path.readlink()}"
