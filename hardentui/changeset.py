@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TypeVar, cast
@@ -80,17 +81,19 @@ def change_of(entry: Recommendation, decision: Decision) -> tuple[Operation, ...
         return Refusal(_("this change cannot be written safely: {error}").format(error=error))
 
 
+def are_alternatives(one: Recommendation, other: Recommendation) -> bool:
+    """Whether at most one of the two may be applied: same group, another branch ("GROUP:BRANCH")."""
+    group, _colon, branch = one.alternatives.partition(":")
+    other_group, _colon, other_branch = other.alternatives.partition(":")
+    return bool(group) and group == other_group and branch != other_branch
+
+
 def _check_alternatives(entries: Iterable[Recommendation]) -> None:
-    branches: dict[str, tuple[str, str]] = {}
-    for entry in entries:
-        group, _colon, branch = entry.alternatives.partition(":")
-        if not group:
-            continue
-        known = branches.setdefault(group, (branch, entry.id))
-        if known[0] != branch:
+    for first, second in itertools.combinations(entries, 2):
+        if are_alternatives(first, second):
             raise ConflictError(
                 _("{first} and {second} are alternatives: apply one of them").format(
-                    first=known[1], second=entry.id
+                    first=first.id, second=second.id
                 )
             )
 

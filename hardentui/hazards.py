@@ -47,7 +47,7 @@ _MANAGED = re.compile(
 
 
 def find(snapshot: Snapshot, entry: Recommendation) -> tuple[Hazard, ...]:
-    """The hazards of a recommendation that this host really shows. None on an image: it does not run."""
+    """The hazards of a recommendation that this host really shows."""
     found = []
     for id_ in entry.hazards:
         text = PROBES[id_](snapshot, entry)

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 
 from hardentui import i18n
 from hardentui.assess import assess
-from hardentui.changeset import change_of, compile_plan
+from hardentui.changeset import are_alternatives, change_of, compile_plan
 from hardentui.i18n import _
 from hardentui.model import (
     Action,
@@ -127,13 +127,9 @@ class Session:
 
     def rival(self, entry: Recommendation) -> str:
         """The id of an applied alternative to this recommendation; "" when there is none."""
-        group, _colon, branch = entry.alternatives.partition(":")
-        for decision in self.plan.decisions if group else ():
+        for decision in self.plan.decisions if entry.alternatives else ():
             other = self.checklists.get(decision.id)
-            if other is None or decision.action is not Action.APPLY:
-                continue
-            other_group, _colon, other_branch = other.alternatives.partition(":")
-            if other_group == group and other_branch != branch:
+            if other is not None and decision.action is Action.APPLY and are_alternatives(entry, other):
                 return other.id
         return ""
 

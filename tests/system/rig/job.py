@@ -12,9 +12,6 @@ from rig.state import HISTORY, difference, state
 # What a rollback may leave to the next boot: a /tmp in use that is to go.
 UNTIL_REBOOT = ("mount /tmp:", "mount point /tmp:")
 
-# Recommendation -> the other one that makes it moot: a /boot that is not mounted has no mode.
-MOOT = {"mount.boot.no-access-after-boot": "mount.boot.noauto"}
-
 
 def main_job(machine: Machine, note: Callable[[str], None], answers: Mapping[str, str] = ANSWERS) -> None:
     """Everything that issue and README promise, in the order in which an administrator does it."""
@@ -49,9 +46,7 @@ def main_job(machine: Machine, note: Callable[[str], None], answers: Mapping[str
 
     machine.reboot()
     rebooted = product.scan()
-    told.none(
-        "do not pass after the reboot", (line for line in rebooted.not_passing(ids) if not moot(line, ids))
-    )
+    told.none("do not pass after the reboot", rebooted.not_passing(ids))
     told.none(
         "drift after the reboot", (line for line in rebooted.drifting() if line.partition(":")[0] in ids)
     )
@@ -84,12 +79,6 @@ def main_job(machine: Machine, note: Callable[[str], None], answers: Mapping[str
     note(f"  failing before, with no change to apply: {', '.join(by_hand) or 'none'}")
     note(f"  seconds: {laps}")
     assert not told.heard, "\n".join(told.heard)
-
-
-def moot(line: str, ids: Sequence[str]) -> bool:
-    """One change can take away what another is about: then there is nothing left to judge."""
-    id_, _, rest = line.partition(":")
-    return id_ in MOOT and MOOT[id_] in ids and rest.startswith(" result='notapplicable'")
 
 
 class Complaints:
