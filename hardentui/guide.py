@@ -1,4 +1,4 @@
-"""A guide's own list of recommendations (ANSSI's R1 to R80), and how the chapters account for each of them."""
+"""A guide's own list of recommendations (ANSSI's R1 to R80), and what the chapters say of each."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def table(accounts: Iterable[Account], width: int) -> Iterator[str]:
 
 
 def details(found: Account) -> Iterator[str]:
-    """What stands behind an account: findings that do not pass, the chapter to come, or why nothing is looked at."""
+    """What stands behind an account: findings that do not pass, or where it is treated, or why it is not."""
     for finding in found.findings:
         if finding.result not in {Result.PASS, Result.NOTAPPLICABLE}:
             yield visible(f"{MARKS[finding.result]} {finding.recommendation.id}: {finding.message}")
