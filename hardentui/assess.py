@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from hardentui import hazards
+from hardentui.comparison import Operator
 from hardentui.i18n import _
 from hardentui.model import (
     Drift,
@@ -141,6 +142,8 @@ def _is_short_of(entry: Recommendation, seen: Observation) -> bool:
         values = [int(value) for value in seen.running.values.values()] if seen.running else []
     except ValueError:
         return False
+    if entry.accept is not None and entry.accept.operator is Operator.AT_MOST:
+        return any(value > target for value in values)
     return any(value != target and (value < target) == (target > 0) for value in values)
 
 
@@ -179,6 +182,8 @@ def explain(gap: Gap) -> str:
         GapKind.UNSUPPORTED: _("cannot be asked here: {detail}"),
         GapKind.NOT_RECORDED: _("not in this recording: {detail}"),
         GapKind.ON_DEMAND: _("a search, made on demand: {detail}"),
+        GapKind.INCOMPLETE: _("not searched to the end: {detail}"),
+        GapKind.STALE: _("what runs is older than its files: {detail}"),
         GapKind.UNMODELLED: _("may be written by what we do not model: {detail}"),
     }
     return sentences[gap.kind].format(detail=gap.detail).rstrip(" :")

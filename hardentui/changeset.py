@@ -14,11 +14,14 @@ from hardentui.operations import (
     ByHand,
     ChangeSet,
     CheckMounts,
+    CheckSyntax,
+    DisableUnit,
     EnableUnit,
     Operation,
     Phase,
     Refusal,
     ReloadManager,
+    ReloadUnit,
     Remount,
     ReplaceLine,
     SetMode,
@@ -205,8 +208,11 @@ def _same(first: O, second: O) -> O:
 _JOINS: Mapping[type[Operation], object] = {
     ByHand: _same,
     CheckMounts: _same,
+    CheckSyntax: _same,
+    DisableUnit: _same,
     EnableUnit: _same,
     ReloadManager: _same,
+    ReloadUnit: _same,
     Remount: _join_remounts,
     ReplaceLine: _join_lines,
     SetMode: _same,
@@ -214,7 +220,20 @@ _JOINS: Mapping[type[Operation], object] = {
     WriteFile: _join_files,
 }
 _KINDS = list[type[Operation]](
-    (WriteFile, ReplaceLine, CheckMounts, ReloadManager, EnableUnit, SetSysctl, Remount, SetMode, ByHand)
+    (
+        WriteFile,
+        ReplaceLine,
+        CheckMounts,
+        CheckSyntax,
+        ReloadManager,
+        EnableUnit,
+        ReloadUnit,
+        DisableUnit,
+        SetSysctl,
+        Remount,
+        SetMode,
+        ByHand,
+    )
 )
 
 

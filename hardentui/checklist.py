@@ -52,7 +52,7 @@ def load(folders: Iterable[Path], check: Check, hazards: Iterable[str]) -> Check
     """
     paths = []
     for folder in folders:
-        found = sorted(folder.glob("*.toml"))
+        found = sorted(folder.glob("*.toml"), key=lambda path: path.stem)  # "x" before "x-more"
         if not found:
             raise MistakesError([f"{folder}: no checklist (*.toml) in this folder"])
         paths += found

@@ -19,6 +19,7 @@ from hardentui.errors import InputError
 from hardentui.i18n import _
 
 if TYPE_CHECKING:
+    from hardentui.host.search import Progress
     from hardentui.model import Checklists, Finding, Plan
     from hardentui.plan import PlanFile
     from hardentui.session import Session
@@ -97,6 +98,11 @@ def build_parser() -> argparse.ArgumentParser:
     scan_parser.add_argument(
         "--plan", type=Path, metavar="FILE", help=_("take answers and waivers from this plan")
     )
+
+    ports_parser = _command(
+        commands, common, "ports", ports, _("print what listens, and from where it can be reached")
+    )
+    ports_parser.add_argument("--json", action="store_true", help=_("print JSON for other programs"))
 
     explain_parser = _command(commands, common, "explain", explain, _("print all about one recommendation"))
     explain_parser.add_argument("id", metavar="ID")
@@ -251,7 +257,44 @@ def _checklists(options: argparse.Namespace) -> Checklists:
 def _snapshot(options: argparse.Namespace) -> Snapshot:
     from hardentui.snapshot import Snapshot  # noqa: PLC0415 - as in _host
 
-    return Snapshot(_host(options), deep=getattr(options, "deep", False))
+    host = _host(options)
+    snapshot = Snapshot(host, deep=getattr(options, "deep", False))
+    return _searched(snapshot, host) if snapshot.deep else snapshot
+
+
+def _searched(snapshot: Snapshot, host: Host) -> Snapshot:
+    """The snapshot with a search of the files, shown on a terminal while it runs; Ctrl-C ends it early."""
+    from hardentui.host.search import Walkable  # noqa: PLC0415 - as in _host
+    from hardentui.snapshot import Clock, FileSurvey  # noqa: PLC0415 - as in _host
+
+    if not isinstance(host, Walkable):
+        return snapshot
+    walk = host.walk()
+    try:
+        walk.start()
+        while (found := walk.result(0.2)) is None:
+            _show_progress(walk.progress())
+    except KeyboardInterrupt:
+        walk.stop()
+        found = walk.result()
+    finally:
+        walk.stop()  # also when something else ends us: no search stays behind
+        _show_progress(None)
+    return snapshot.with_answers({FileSurvey(): found}, host.answer(Clock())[1])
+
+
+def _show_progress(progress: Progress | None) -> None:
+    if not sys.stderr.isatty():
+        return
+    line = ""
+    if progress is not None:
+        from hardentui.visible import visible  # noqa: PLC0415 - see the module
+
+        share = "" if progress.share is None else f" ({progress.share} %)"
+        line = _("searching files: {files}{share}, {seconds} s; Ctrl-C ends it early  {place}").format(
+            files=progress.files, share=share, seconds=int(progress.seconds), place=visible(progress.place)
+        )
+    print(f"\r\033[K{line[: _width() - 1]}", end="", file=sys.stderr, flush=True)
 
 
 def _session(options: argparse.Namespace, plan: Plan | None = None) -> Session:
@@ -393,6 +436,22 @@ def _exit_code(found: Sequence[Finding], session: Session) -> int:
     open_ = {Result.UNKNOWN, Result.ERROR, Result.NOTCHECKED}
     unread = any(f.result in open_ and not settled(f, Action.ATTEST) for f in found)
     return NOT_EVALUATED if unread or not any(f.result.evaluated for f in found) else 0
+
+
+def ports(options: argparse.Namespace) -> int:
+    """Every listening socket: its process, its scope, and what the loaded firewall lets through to it."""
+    from hardentui.assess import explain as reason  # noqa: PLC0415 - as in _host
+    from hardentui.export import ports as export  # noqa: PLC0415 - as in _host
+    from hardentui.model import Gap  # noqa: PLC0415 - as in _host
+
+    snapshot = _snapshot(options)
+    shown = export.document(snapshot) if options.json else export.table(snapshot)
+    if isinstance(shown, Gap):
+        print(f"hardentui: {reason(shown)}", file=sys.stderr)
+        return NOT_EVALUATED
+    for line in (shown,) if isinstance(shown, str) else shown:
+        print(line)
+    return 0
 
 
 def explain(options: argparse.Namespace) -> int:

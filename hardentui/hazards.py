@@ -7,10 +7,13 @@ from collections.abc import Callable, Mapping
 
 from hardentui.i18n import _
 from hardentui.model import Hazard, Recommendation
-from hardentui.resources import sysctl
+from hardentui.resources import sudoers, sysctl
 from hardentui.resources.mount import boot as mount_boot
+from hardentui.resources.sshd import access as ssh_access
+from hardentui.resources.sudoers import policy as sudoers_policy
 from hardentui.resources.sysctl import boot as sysctl_boot
 from hardentui.resources.system import ipv6_state
+from hardentui.resources.units import needed_by
 from hardentui.snapshot import (
     File,
     Folder,
@@ -38,6 +41,8 @@ _PROFILERS = frozenset({"perf", "bpftrace", "py-spy", "netdata", "stap", "parca-
 _PROFILER_FILES = ("/usr/bin/perf", "/usr/bin/bpftrace", "/usr/bin/stap", "/usr/sbin/netdata")
 _COLLECTORS = ("/usr/lib/systemd/systemd-coredump", "/usr/share/apport/apport", "/usr/sbin/abrtd")
 _OLD_PROGRAMS = ("/usr/bin/wine", "/usr/bin/dosemu", "/usr/bin/dosbox-x")
+_WEB_SERVERS = frozenset({"nginx", "apache2", "httpd", "lighttpd", "caddy"})
+_BUILDERS = ("/usr/bin/dpkg-buildpackage", "/usr/bin/rpmbuild", "/usr/bin/debuild")
 _TUNNELS = re.compile(r"(wg|tun|tap|cali|cilium|vxlan|gre|ipsec)[0-9a-z_-]*")
 _MANAGED = re.compile(
     r"managed by (?:puppet|ansible|chef|salt|cfengine|terraform)|ansible managed|cloud-init|puppet"
@@ -324,6 +329,50 @@ def _ssh_session_ipv6(snapshot: Snapshot, entry: Recommendation) -> str | None: 
     return _("this very session comes over IPv6, from {address}").format(address=who.session)
 
 
+def _sudo_rules(snapshot: Snapshot, *subjects: str) -> str:
+    """Who has rules of sudo of these kinds, and where they stand; "" for nobody."""
+    policy = snapshot.derive(sudoers_policy.read_policy)
+    if isinstance(policy, Unread):
+        return ""
+    found = [(place, text) for subject in subjects for place, text in sudoers.LISTS[subject](policy)]
+    return ", ".join(dict.fromkeys(f"{place.file}:{place.line} ({text})" for place, text in found[:3]))
+
+
+def _sudo_shells(snapshot: Snapshot, entry: Recommendation) -> str | None:  # noqa: ARG001 - a probe
+    found = _sudo_rules(snapshot, "all-commands", "shells", "editors")
+    if not found:
+        return None
+    return _("under noexec these can start no other program (sudo bash, vi, systemctl edit): {rules}").format(
+        rules=found
+    )
+
+
+def _sudo_automation(snapshot: Snapshot, entry: Recommendation) -> str | None:  # noqa: ARG001 - a probe
+    found = _sudo_rules(snapshot, "no-password")
+    if not found:
+        return None
+    return _("rules without a password are often used by machines, which have no terminal: {rules}").format(
+        rules=found
+    )
+
+
+def _umask_builders(snapshot: Snapshot, entry: Recommendation) -> str | None:  # noqa: ARG001 - a probe
+    names = _named(snapshot, _WEB_SERVERS.__contains__) or _exists(snapshot, *_BUILDERS)
+    if not names:
+        return None
+    return _("what is put by hand into the site, or built into a package, stays unreadable: {names}").format(
+        names=names
+    )
+
+
+def _needed_by_units(snapshot: Snapshot, entry: Recommendation) -> str | None:
+    names = needed_by(snapshot, entry.subject)
+    mounts = snapshot.ask(Mounts())
+    if entry.subject == "rpcbind" and not isinstance(mounts, Unread):
+        names += tuple(mount.path for mount in mounts if mount.fstype == "nfs")
+    return _("needed by: {names}").format(names=", ".join(names[:5])) if names else None
+
+
 def _old_kernel(snapshot: Snapshot, entry: Recommendation) -> str | None:  # noqa: ARG001 - a probe
     kernel = snapshot.ask(KernelIs())
     release = "" if isinstance(kernel, Unread) else kernel.release
@@ -331,6 +380,11 @@ def _old_kernel(snapshot: Snapshot, entry: Recommendation) -> str | None:  # noq
     if found and (int(found[1]), int(found[2])) < (5, 8):
         return _("kernel {release} knows hidepid by number only").format(release=release)
     return None
+
+
+def _of_ssh(probe: Callable[[Snapshot], str | None]) -> Probe:
+    """A probe that asks the same of the host for every recommendation."""
+    return lambda snapshot, _entry: probe(snapshot)
 
 
 PROBES: Mapping[str, Probe] = {
@@ -348,6 +402,7 @@ PROBES: Mapping[str, Probe] = {
     "managed-elsewhere": _managed_elsewhere,
     "many-threads": _many_threads,
     "memory-for-tmpfs": _memory_for_tmpfs,
+    "needed-by-units": _needed_by_units,
     "network-manager": _network_manager,
     "old-kernel": _old_kernel,
     "old-programs": _old_programs,
@@ -356,7 +411,17 @@ PROBES: Mapping[str, Probe] = {
     "running-from-mount": _running_from_mount,
     "serial-console": _serial_console,
     "sockets-on-mount": _sockets_on_mount,
+    "ssh-lockout": _of_ssh(ssh_access.lockout),
+    "ssh-lockout-unread": _of_ssh(ssh_access.lockout_unread),
+    "ssh-no-key": _of_ssh(ssh_access.keyless),
+    "ssh-not-listed": _of_ssh(ssh_access.not_listed),
+    "ssh-password-only": _of_ssh(ssh_access.password_only),
+    "ssh-root-keys": _of_ssh(ssh_access.root_keys),
+    "ssh-root-session": _of_ssh(ssh_access.root_session),
     "ssh-session-ipv6": _ssh_session_ipv6,
+    "sudo-automation": _sudo_automation,
+    "sudo-shells": _sudo_shells,
+    "umask-builders": _umask_builders,
     "writers-on-mount": _writers_on_mount,
 }
-REFUSING = frozenset({"dpkg-on-mount"})
+REFUSING = frozenset({"dpkg-on-mount", "ssh-lockout", "ssh-no-key"})

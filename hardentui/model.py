@@ -221,6 +221,8 @@ class GapKind(StrEnum):
     UNSUPPORTED = "unsupported"  # this host or this view of it cannot answer
     NOT_RECORDED = "not recorded"
     ON_DEMAND = "on demand"  # a search of file systems that nobody asked for yet
+    INCOMPLETE = "incomplete"  # a search that did not come to its end
+    STALE = "stale"  # a program runs with what its files held before they were changed
     UNMODELLED = "unmodelled"  # something that we do not model may write it
 
 

@@ -17,7 +17,15 @@ from hardentui.comparison import Comparison
 from hardentui.model import Text
 
 _PATH = re.compile(r"/[A-Za-z0-9._@:+=,/\-]{0,1023}")
-_UNIT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9:_.@\\-]{0,254}\.(?:service|socket|mount|timer|target)")
+_UNIT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9:_.@\\-]{0,254}\.(?:service|socket|mount|timer|target|path)")
+# Without these nobody reaches the host any more, or nothing runs on it: never switched off by us.
+_LIFELINES = re.compile(
+    r"(?:sshd?(?:@.*)?|sshd-keygen.*|dropbear|systemd-.*|NetworkManager.*|networking|network|wicked.*|connman|netplan.*"
+    r"|dbus.*|getty@.*|serial-getty@.*|display-manager|user@.*|nftables|firewalld|ufw|iptables|ip6tables"
+    r"|netfilter-persistent|cloud-init.*|sssd|nslcd|polkit|wpa_supplicant.*|wg-quick@.*|openvpn.*|strongswan.*|auditd"
+    r"|rsyslog|cron|crond|apparmor|tailscaled|qemu-guest-agent|amazon-ssm-agent|waagent|walinuxagent)\.[a-z]+"
+)
+_ENABLEMENTS = frozenset({"enabled", "disabled", "static", "indirect"})
 _KEY = re.compile(r"[a-z][a-z0-9_]*(?:/[A-Za-z0-9_.@:+\-]{1,64}){1,8}")
 _MODE = re.compile(r"0[0-7]{3,4}")
 _OWNER = re.compile(r"[a-z_][a-z0-9_-]{0,31}:[a-z_][a-z0-9_-]{0,31}")
@@ -244,6 +252,29 @@ class EnableUnit(Operation):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DisableUnit(Operation):
+    """Stop a unit, and have no boot start it again: the links that enable it are taken away, and kept.
+
+    ``enablement`` is the word of systemctl is-enabled that was seen, ``active`` whether it ran.
+    """
+
+    unit: str
+    enablement: str
+    active: bool
+    phase: ClassVar[Phase] = Phase.VALUES
+
+    def __post_init__(self) -> None:
+        _demand(_UNIT.fullmatch(self.unit) is not None, "a systemd unit", self.unit)
+        _demand(_LIFELINES.fullmatch(self.unit) is None, "a unit that can be spared", self.unit)
+        _demand(self.enablement in _ENABLEMENTS, "a state that can be taken back", self.enablement)
+
+    @property
+    def target(self) -> str:
+        """The unit."""
+        return self.unit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReloadManager(Operation):
     """Have systemd read its files again (daemon-reload). Any number merge into one."""
 
@@ -265,6 +296,41 @@ class CheckMounts(Operation):
     def target(self) -> str:
         """The file that is checked."""
         return "/etc/fstab"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckSyntax(Operation):
+    """Let a program judge its own files before anything relies on them: "sshd" or "visudo"."""
+
+    checker: str
+    phase: ClassVar[Phase] = Phase.CHECKS
+
+    def __post_init__(self) -> None:
+        _demand(self.checker in {"sshd", "visudo"}, "a checker that we know", self.checker)
+
+    @property
+    def target(self) -> str:
+        """The program that judges."""
+        return self.checker
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReloadUnit(Operation):
+    """Have a running service read its files again. One that does not run is left alone.
+
+    Any number for one unit merge into one; a rollback reloads once more, when the files are back.
+    """
+
+    unit: str
+    phase: ClassVar[Phase] = Phase.RELOADS
+
+    def __post_init__(self) -> None:
+        _demand(_UNIT.fullmatch(self.unit) is not None, "a systemd unit", self.unit)
+
+    @property
+    def target(self) -> str:
+        """The unit."""
+        return self.unit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,14 +9,18 @@ from typing import Any
 from hardentui.errors import InputError
 from hardentui.operations import (
     ChangeSet,
+    DisableUnit,
     EnableUnit,
     Operation,
+    ReloadUnit,
     Remount,
     ReplaceLine,
     SetMode,
     SetSysctl,
     WriteFile,
 )
+from hardentui.resources.sshd import rehearsed as sshd
+from hardentui.resources.sshd.state import UNITS as SSHD_UNITS
 from hardentui.resources.sysctl import kernel
 from hardentui.snapshot import (
     Entry,
@@ -31,6 +35,9 @@ from hardentui.snapshot import (
     Reason,
     Snapshot,
     Stat,
+    Status,
+    UnitFiles,
+    Units,
     Unread,
 )
 
@@ -54,9 +61,16 @@ def rehearse(snapshot: Snapshot, change_set: ChangeSet) -> Snapshot:
     Raises:
         RehearsalError: a line to be replaced is not there, or there twice.
     """
+    before = snapshot
     for operation in change_set.operations:
         snapshot = _do(snapshot, operation)
+    if _reloads_sshd(change_set):
+        snapshot = _answer(snapshot, sshd.after_reload(before, snapshot))
     return snapshot
+
+
+def _reloads_sshd(change_set: ChangeSet) -> bool:
+    return any(isinstance(step, ReloadUnit) and step.unit in SSHD_UNITS for step in change_set.operations)
 
 
 def undo(snapshot: Snapshot, change_set: ChangeSet, before: Snapshot) -> Snapshot:
@@ -77,10 +91,15 @@ def undo(snapshot: Snapshot, change_set: ChangeSet, before: Snapshot) -> Snapsho
                 snapshot = _remount(snapshot, operation.path, operation.unset)
             case WriteFile():
                 snapshot = _restore(snapshot, operation.path, before)
+            case DisableUnit():
+                questions: tuple[Question[Any], ...] = (Units(), UnitFiles())
+                snapshot = _answer(snapshot, {question: before.ask(question) for question in questions})
             case EnableUnit():
                 snapshot = _answer(snapshot, {Folder(_WANTS): before.ask(Folder(_WANTS))})
             case _:
                 pass
+    if _reloads_sshd(change_set):
+        snapshot = _answer(snapshot, {question: before.ask(question) for question in sshd.moved(before)})
     return snapshot
 
 
@@ -95,7 +114,7 @@ def _answer(snapshot: Snapshot, answers: dict[Question[Any], Any]) -> Snapshot:
 def _do(snapshot: Snapshot, operation: Operation) -> Snapshot:
     match operation:
         case WriteFile():
-            return _write(snapshot, operation.path, operation.content)
+            return _write(_made(snapshot, operation), operation.path, operation.content)
         case ReplaceLine():
             return _replace(snapshot, operation)
         case SetSysctl():
@@ -104,6 +123,8 @@ def _do(snapshot: Snapshot, operation: Operation) -> Snapshot:
             return _set_mode(snapshot, operation.path, operation.mode, operation.owner)
         case Remount():
             return _remount(snapshot, operation.path, operation.set)
+        case DisableUnit():
+            return _disable(snapshot, operation.unit)
         case EnableUnit():
             return _add_entry(snapshot, f"{_WANTS}/{operation.unit}", Kind.LINK)
         case _:
@@ -112,6 +133,13 @@ def _do(snapshot: Snapshot, operation: Operation) -> Snapshot:
 
 def _write(snapshot: Snapshot, path: str, content: str) -> Snapshot:
     return _add_entry(_answer(snapshot, {File(path): content}), path, Kind.FILE)
+
+
+def _made(snapshot: Snapshot, operation: WriteFile) -> Snapshot:
+    """A file that we write belongs to root and has the mode that we give it."""
+    mode, size = int(operation.mode, 8), len(operation.content)
+    status = Status(Kind.FILE, mode, 0, 0, "root", "root", size, "")
+    return _answer(snapshot, {Stat(operation.path): status})
 
 
 def _add_entry(snapshot: Snapshot, path: str, kind: Kind) -> Snapshot:
@@ -123,9 +151,26 @@ def _add_entry(snapshot: Snapshot, path: str, kind: Kind) -> Snapshot:
     return _answer(snapshot, {Folder(folder): named, Link(path): Unread(Reason.FAILED)})
 
 
+def _disable(snapshot: Snapshot, name: str) -> Snapshot:
+    """A unit that is stopped, and no longer enabled."""
+    answers: dict[Question[Any], Any] = {}
+    running, files = snapshot.ask(Units()), snapshot.ask(UnitFiles())
+    if not isinstance(running, Unread):
+        answers[Units()] = tuple(
+            dataclasses.replace(one, active="inactive", sub="dead", pid=0) if one.name == name else one
+            for one in running
+        )
+    if not isinstance(files, Unread):
+        answers[UnitFiles()] = tuple(
+            dataclasses.replace(one, state="disabled") if one.name == name and one.state == "enabled" else one
+            for one in files
+        )
+    return _answer(snapshot, answers)
+
+
 def _restore(snapshot: Snapshot, path: str, before: Snapshot) -> Snapshot:
     folder = path.rpartition("/")[0]
-    questions: tuple[Question[Any], ...] = (File(path), Folder(folder), Link(path))
+    questions: tuple[Question[Any], ...] = (File(path), Folder(folder), Link(path), Stat(path))
     return _answer(snapshot, {question: before.ask(question) for question in questions})
 
 

@@ -90,7 +90,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """lstat of a path: mode bits (without the type), owner and group ids and names, size in bytes."""
+    """lstat of a path: mode bits (without the type), owner and group ids and names, size in bytes.
+
+    ``modified`` is when its content last changed, ``changed`` when anything of it did, its name too
+    (epoch seconds; 0 in a recording of before it was asked).
+    """
 
     kind: Kind
     mode: int
@@ -100,6 +104,8 @@ class Status:
     group: str
     size: int
     device: str  # "major:minor" of the file system
+    modified: float = 0.0
+    changed: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +150,27 @@ class Mount:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A running program; fields that could not be read are "" (another user's, without root)."""
+    """A running program; fields that could not be read are "" or -1 (another user's, without root).
+
+    ``uid`` and ``effective_uid`` are the real and the effective user; ``started`` is in epoch seconds;
+    the capability sets are bit masks as in /proc/PID/status; ``no_new_privileges`` is 0 or 1;
+    ``seccomp`` is 0 (none), 1 (strict) or 2 (filter). A recording of before they were asked has none.
+    """
 
     pid: int
     name: str
     user: str
     executable: str
     unit: str
+    ppid: int = -1
+    uid: int = -1
+    effective_uid: int = -1
+    started: float = 0.0
+    capabilities: int = -1  # effective
+    permitted: int = -1
+    bounding: int = -1
+    no_new_privileges: int = -1
+    seccomp: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +181,107 @@ class Socket:
     address: str
     port: int
     process: str
+    pid: int = 0
+    user: str = ""
+    unit: str = ""
+
+
+class End(StrEnum):
+    """How a walk over the files ended."""
+
+    COMPLETE = "complete"
+    STOPPED = "stopped"  # by a person
+    TIMED_OUT = "timed out"
+    BROKEN = "broken"  # it ended before its time, of itself
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file that a rule of the walk picked (see ``FileSurvey``), its status, and what belongs to the rule.
+
+    ``detail`` is an extended attribute in hex (rules "capability", "acl" and "default-acl"), else "".
+    ``package`` owns the file ("" for none), and ``recorded`` is the octal mode that the packages'
+    records give it ("" for none); both are looked up for "setuid" and "capability" only.
+    """
+
+    rule: str
+    path: str
+    mode: int
+    uid: int
+    gid: int
+    user: str
+    group: str
+    detail: str = ""
+    package: str = ""
+    recorded: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A folder that the walk did not enter on purpose; ``why`` is one word of hardentui.host.search."""
+
+    path: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What one walk over the local file systems found, and how complete it is.
+
+    ``counts`` says for each rule how many files it picked; ``found`` holds the first thousand of each.
+    ``unread`` holds the first thousand folders (and key files) that could not be read, of
+    ``unread_count``. ``manager`` is "dpkg", "rpm", or "" where the packages' files are not known.
+    """
+
+    end: End
+    found: tuple[Found, ...]
+    counts: tuple[tuple[str, int], ...]
+    unread: tuple[str, ...]
+    unread_count: int
+    walked: tuple[str, ...]
+    left_out: tuple[LeftOut, ...]
+    folders: int
+    files: int
+    seconds: float
+    manager: str
+
+    def of(self, rule: str) -> tuple[Found, ...]:
+        """What a rule picked, by path."""
+        return tuple(sorted((one for one in self.found if one.rule == rule), key=lambda one: one.path))
+
+    def count(self, rule: str) -> int:
+        """How many files a rule picked, those beyond the first thousand too."""
+        return dict(self.counts).get(rule, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A unit that systemd has loaded, in the words of systemctl show; ``service`` is its Type=.
+
+    ``listens`` are the addresses of a socket unit ("[::]:22 (Stream)"), ``needed_by`` the units that
+    fail or stop with it, ``wanted_by`` those that start it. ``stale``: its file changed since it was read.
+    """
+
+    name: str
+    load: str
+    active: str
+    sub: str = ""
+    path: str = ""
+    pid: int = 0
+    user: str = ""
+    service: str = ""
+    listens: tuple[str, ...] = ()
+    needed_by: tuple[str, ...] = ()
+    wanted_by: tuple[str, ...] = ()
+    stale: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UnitFile:
+    """A unit that has a file, and its state: "enabled", "disabled", "static", "masked", "alias" ..."""
+
+    name: str
+    state: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +304,48 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class Password:
+    """How an account may be entered, without the hash or its salt, which are never kept.
+
+    ``scheme`` is "empty" (no password is asked), "disabled" (no password fits: ``*``, ``!*``),
+    "locked" (only a lock, no hash behind it), the name of a hash scheme, or "unknown". ``locked`` says
+    that a hash is put out of use by a ``!``. ``shadowed`` is False where the field stands in
+    /etc/passwd, for everyone to read. The others are those of shadow(5), in days, -1 where not set;
+    ``changed`` and ``expires`` count from 1970-01-01.
+    """
+
+    account: str
+    scheme: str
+    locked: bool
+    shadowed: bool
+    changed: int
+    minimum: int
+    maximum: int
+    warn: int
+    inactive: int
+    expires: int
+
+
+@dataclass(frozen=True, slots=True)
+class LastLogin:
+    """When an account last logged in (epoch seconds, 0 for never), and which record says so."""
+
+    account: str
+    at: int
+    record: str
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """One login of the records: account, terminal, remote host ("" for none), epoch seconds."""
+
+    account: str
+    line: str
+    host: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
     """A group and its members by name."""
 
@@ -197,6 +360,16 @@ class Package:
 
     name: str
     version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """A package that the package manager would bring to ``candidate``; ``installed`` is "" for a new one."""
+
+    name: str
+    installed: str
+    candidate: str
+    security: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,7 +469,7 @@ class Command(Question[Output]):
 
 @dataclass(frozen=True, slots=True)
 class Search(Question[tuple[str, ...]]):
-    """Paths below folders of one file system each, found by a named rule. Slow: on demand only.
+    """Paths below folders of one file system each, found by a named rule; older recordings hold it.
 
     ``rule`` is "executable" (regular files with an execute bit) or "device" (block and character
     devices).
@@ -304,6 +477,20 @@ class Search(Question[tuple[str, ...]]):
 
     rule: str
     below: tuple[str, ...]
+    cost: ClassVar[Cost] = Cost.DEMAND
+
+
+@dataclass(frozen=True, slots=True)
+class FileSurvey(Question[Survey]):
+    """One walk over all local file systems, for all rules at once. Slow: on demand only.
+
+    The rules: "setuid" (set-user-ID and set-group-ID files), "capability", "acl", "default-acl",
+    "open-file" (written by everyone), "open-folder" (the same, without the sticky bit), "shared-folder"
+    (with it, not root's), "ownerless" (owner or group without a name), "device" (outside /dev),
+    "temporary" (executables in /tmp and /var/tmp), "key" (private keys that others than the owner may
+    open; only their first line is looked at, and not kept) and "pipe" (named pipes open to everyone).
+    """
+
     cost: ClassVar[Cost] = Cost.DEMAND
 
 
@@ -317,6 +504,16 @@ class Mounts(Question[tuple[Mount, ...]]):
 @dataclass(frozen=True, slots=True)
 class Sockets(Question[tuple[Socket, ...]]):
     """What listens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Units(Question[tuple[Unit, ...]]):
+    """The units that the running systemd has loaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnitFiles(Question[tuple[UnitFile, ...]]):
+    """The units that have files, and which of them start at boot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,8 +537,35 @@ class Groups(Question[tuple[Group, ...]]):
 
 
 @dataclass(frozen=True, slots=True)
+class Passwords(Question[tuple[Password, ...]]):
+    """How each account of /etc/passwd may be entered: classes of hashes, never a hash."""
+
+
+@dataclass(frozen=True, slots=True)
+class NisEntries(Question[tuple[str, ...]]):
+    """Entries of passwd, group and shadow that begin with + or -: "passwd: +@team", no other field."""
+
+
+@dataclass(frozen=True, slots=True)
+class LastLogins(Question[tuple[LastLogin, ...]]):
+    """When each account of /etc/passwd last logged in (lastlog2, else lastlog)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Logins(Question[tuple[Login, ...]]):
+    """The newest logins of the records (wtmpdb, else wtmp), oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
 class Packages(Question[tuple[Package, ...]]):
-    """The installed packages, by name; dpkg's so far."""
+    """The installed packages, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Updates(Question[tuple[Update, ...]]):
+    """What the package manager would update, from the lists that it has. A second or more: on demand."""
+
+    cost: ClassVar[Cost] = Cost.DEMAND
 
 
 @dataclass(frozen=True, slots=True)
@@ -389,13 +613,21 @@ QUESTIONS: Mapping[str, type[Question[Any]]] = {
         SpaceUsed,
         Command,
         Search,
+        FileSurvey,
         Mounts,
         Sockets,
+        Units,
+        UnitFiles,
         Processes,
         Interfaces,
         Accounts,
         Groups,
+        Passwords,
+        NisEntries,
+        LastLogins,
+        Logins,
         Packages,
+        Updates,
         DistributionIs,
         PrivilegesAre,
         KernelIs,
@@ -444,7 +676,8 @@ class Snapshot:
         """The answer, and when it was read (epoch seconds)."""
         known = self._answers.get(question)
         if known is None:
-            if question.cost is Cost.DEMAND and not self.deep and self.host.name != "recording":
+            replayed = getattr(self.host, "replays", self.host.name == "recording")
+            if question.cost is Cost.DEMAND and not self.deep and not replayed:
                 return Unread(Reason.ON_DEMAND), 0.0
             if self._frozen:
                 return Unread(Reason.NOT_RECORDED), 0.0

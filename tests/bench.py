@@ -122,6 +122,11 @@ def main() -> None:
             bare(question, host)
         return time.perf_counter() - start
 
+    def walk() -> float:
+        start = time.perf_counter()
+        LiveHost().walk().result()
+        return time.perf_counter() - start
+
     def show(name: str, target: str, figures: tuple[float, float, float]) -> None:
         ours, floor, ratio = figures
         print(
@@ -130,6 +135,8 @@ def main() -> None:
 
     print(f"{'':58} {'ours':>11}  {'floor':>11}   medians of {RUNS}")
     show("scan of both chapters : a bare loop that reads the same", "2.0", in_turns(scan, loop))
+    one_rule = process("find", "/", "-xdev", "-perm", "/6000", "-type", "f")
+    show("search of the files, all rules : find / -xdev, one rule", "4", in_turns(walk, one_rule))
     version = in_turns(process(HARDENTUI, "--version"), process(sys.executable, "-c", "pass"))
     show("hardentui --version : bare Python", "4", version)
     plan = str(Path(tempfile.mkdtemp()) / "plan.toml")

@@ -120,6 +120,8 @@ def read_status(path: str, *, names: bool = True) -> Status | Unread:
         group=group_name(seen.st_gid) if names else str(seen.st_gid),
         size=seen.st_size,
         device=f"{os.major(seen.st_dev)}:{os.minor(seen.st_dev)}",
+        modified=seen.st_mtime,
+        changed=seen.st_ctime,
     )
 
 

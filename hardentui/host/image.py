@@ -6,25 +6,31 @@ import os
 import time
 from typing import Any, TypeVar, cast
 
-from hardentui.host import files
+from hardentui.host import files, logins, packages, passwords, search, units
 from hardentui.host.distribution import read_distribution
-from hardentui.host.live import DPKG, accounts, groups, packages
+from hardentui.host.live import DPKG_FOLDER, accounts, briefly, groups, read_mounts
 from hardentui.snapshot import (
     Accounts,
     Clock,
     DistributionIs,
     File,
+    FileSurvey,
     Folder,
     Groups,
     Kernel,
     KernelIs,
+    LastLogins,
     Link,
+    Logins,
+    NisEntries,
     Packages,
+    Passwords,
     Privileges,
     PrivilegesAre,
     Question,
     Reason,
     Stat,
+    UnitFiles,
     Unread,
 )
 
@@ -46,7 +52,7 @@ class ImageHost:
         """See snapshot.Host."""
         return cast("T | Unread", self._answer(question)), time.time()
 
-    def _answer(self, question: Question[Any]) -> Any:  # noqa: C901 - one case for each question
+    def _answer(self, question: Question[Any]) -> Any:  # noqa: C901, PLR0912 - one case for each question
         match question:
             case File(path):
                 return self._inside(path, files.read_text)
@@ -60,10 +66,23 @@ class ImageHost:
                 return accounts(self._inside("/etc/passwd", files.read_text))
             case Groups():
                 return groups(self._inside("/etc/group", files.read_text))
+            case Passwords():
+                return passwords.read(lambda path: self._inside(path, files.read_text))
+            case NisEntries():
+                return passwords.nis_entries(lambda path: self._inside(path, files.read_text))
+            case LastLogins():
+                known = accounts(self._inside("/etc/passwd", files.read_text))
+                return logins.last_logins(lambda path: self._resolve(path, follow=True), known)
+            case Logins():
+                return logins.logins(lambda path: self._resolve(path, follow=True))
+            case FileSurvey():
+                return self.walk().result()
             case Packages():
-                return packages(self._inside(DPKG, files.read_text))
+                return packages.installed(lambda path: self._inside(path, files.read_text), None)
             case DistributionIs():
                 return read_distribution(self.root)
+            case UnitFiles():
+                return units.files(briefly, self.root)
             case PrivilegesAre():
                 return Privileges(
                     os.geteuid(), os.environ.get("SUDO_USER") or files.user_name(os.geteuid()), ""
@@ -75,6 +94,18 @@ class ImageHost:
                 return time.time()
             case _:
                 return Unread(Reason.UNSUPPORTED, "an image does not run")
+
+    def walk(self) -> search.Walk:
+        """A walk over the files of the image, with its own names of users and groups."""
+        users = accounts(self._inside("/etc/passwd", files.read_text))
+        groups_ = groups(self._inside("/etc/group", files.read_text))
+        names = (
+            {user.uid: user.name for user in users} if not isinstance(users, Unread) else {},
+            {group.gid: group.name for group in groups_} if not isinstance(groups_, Unread) else {},
+        )
+        dpkg = self._resolve(DPKG_FOLDER, follow=True)
+        here = "" if isinstance(dpkg, Unread) else dpkg
+        return search.Walk(read_mounts(), root=self.root, names=names, dpkg=here)
 
     def _inside(self, path: str, read: Any, *, follow: bool = True) -> Any:
         real = self._resolve(path, follow=follow)

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from hardentui.host import files
+from hardentui.host import files, logins, packages, passwords, processes, search, units
 from hardentui.host.distribution import read_distribution
 from hardentui.snapshot import (
     Account,
@@ -24,6 +24,7 @@ from hardentui.snapshot import (
     Command,
     DistributionIs,
     File,
+    FileSurvey,
     Folder,
     Group,
     Groups,
@@ -33,45 +34,45 @@ from hardentui.snapshot import (
     KernelFile,
     KernelIs,
     KernelOption,
+    LastLogins,
     Link,
+    Logins,
     Mount,
     Mounts,
+    NisEntries,
     Output,
-    Package,
     Packages,
+    Passwords,
     Privileges,
     PrivilegesAre,
     Process,
     Processes,
     Question,
     Reason,
-    Search,
     Socket,
     Sockets,
     SpaceUsed,
     Stat,
+    UnitFiles,
+    Units,
     Unread,
+    Updates,
 )
 
 T = TypeVar("T")
 
 COMMAND_SECONDS = 10.0
-SEARCH_SECONDS = 60.0
-SEARCH_LIMIT = 1000  # paths kept; more are counted as too many to review on a screen
+PACKAGES_SECONDS = 60.0
 OUTPUT_LIMIT = 8 * 1024 * 1024  # bytes
 
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "LANG": "C.UTF-8"}
 _NETWORK_TYPES = re.compile(
     r"nfs4?|cifs|smb3?|smbfs|9p|ceph|afs|ncpfs|gfs2?|glusterfs|fuse\.(?!fuseblk).*|davfs|autofs"
 )
-DPKG = "/var/lib/dpkg/status"
-_FIELD = re.compile(r"^(Package|Status|Version): (.+)$", re.MULTILINE)
+DPKG_FOLDER = "/var/lib/dpkg"
+DPKG = f"{DPKG_FOLDER}/status"
 _OPTION = re.compile(r"^(CONFIG_\w+)=(.*)$", re.MULTILINE)
 _UNIT = re.compile(r"/([^/]+\.(?:service|scope|socket|mount))(?:/|$)")
-_RULES: Mapping[str, tuple[str, ...]] = {
-    "executable": ("-type", "f", "-perm", "/111"),
-    "device": ("(", "-type", "b", "-o", "-type", "c", ")"),
-}
 
 
 class LiveHost:
@@ -93,14 +94,21 @@ class LiveHost:
             Stat: lambda q: self._at(q.path, files.read_status),
             SpaceUsed: lambda q: self._at(q.path, files.read_usage),
             Command: _command,
-            Search: self._search,
+            FileSurvey: lambda _: self.walk().result(),
             Mounts: lambda _: read_mounts(),
             Sockets: lambda _: _sockets(),
+            Units: lambda _: units.loaded(briefly, booted=Path("/run/systemd/system").is_dir()),
+            UnitFiles: lambda _: units.files(briefly, "/"),
             Processes: lambda _: _processes(),
             Interfaces: lambda _: _interfaces(),
             Accounts: lambda _: accounts(files.read_text("/etc/passwd")),
             Groups: lambda _: groups(files.read_text("/etc/group")),
-            Packages: lambda _: packages(files.read_text(DPKG)),
+            Passwords: lambda _: passwords.read(files.read_text),
+            NisEntries: lambda _: passwords.nis_entries(files.read_text),
+            LastLogins: lambda _: logins.last_logins(str, accounts(files.read_text("/etc/passwd"))),
+            Logins: lambda _: logins.logins(str),
+            Packages: lambda _: packages.installed(files.read_text, _listed),
+            Updates: lambda _: packages.updates(_listed),
             DistributionIs: lambda _: read_distribution(None),
             PrivilegesAre: lambda _: _privileges(),
             KernelIs: lambda _: Kernel(os.uname().nodename, os.uname().release, os.uname().machine),
@@ -130,16 +138,9 @@ class LiveHost:
             path = os.path.normpath(os.path.join(os.path.dirname(path), target))  # noqa: PTH118, PTH120 - no look-up
         return True
 
-    def _search(self, question: Search) -> tuple[str, ...] | Unread:
-        below = [path for path in question.below if not self._is_on_network(path) and Path(path).is_dir()]
-        if not below:
-            return ()
-        argv = ("find", *below, "-xdev", *_RULES[question.rule], "-print0")
-        # find ends with 1 where a folder could not be read: then its list is not the whole.
-        output = _run(argv, SEARCH_SECONDS)
-        if isinstance(output, Unread):
-            return output
-        return tuple(path for path in output.split("\0") if path)[:SEARCH_LIMIT]
+    def walk(self) -> search.Walk:
+        """A walk over the files of this host, to be started apart (see hardentui.host.search)."""
+        return search.Walk(read_mounts(), dpkg=DPKG_FOLDER if Path(DPKG).is_file() else "")
 
 
 def _without_newline(text: str | Unread) -> str | Unread:
@@ -234,16 +235,35 @@ def _sockets() -> tuple[Socket, ...] | Unread:
             ):
                 continue
             protocol = ("tcp" if is_tcp else "udp") + ("6" if seen.family == 10 else "")  # noqa: PLR2004 - AF_INET6
-            listening.append(Socket(protocol, seen.laddr.ip, seen.laddr.port, _process_name(seen.pid)))
+            # psutil names one of the processes that share a socket: the last, a worker.
+            pid = processes.first_holder(seen.pid, seen.fd) if seen.pid else None
+            listening.append(_socket(protocol, seen.laddr.ip, seen.laddr.port, pid))
         for seen in psutil.net_connections(kind="unix"):
             path = str(seen.laddr)
             if path.startswith("/"):
-                listening.append(Socket("unix", path, 0, _process_name(seen.pid)))
+                listening.append(_socket("unix", path, 0, seen.pid))
     except psutil.AccessDenied as error:
         return Unread(Reason.DENIED, str(error))
     except (psutil.Error, OSError) as error:
         return Unread(Reason.FAILED, str(error))
-    return tuple(dict.fromkeys(listening))
+    # Of processes of one name that share a socket, the first speaks for all.
+    first: dict[tuple[str, str, int, str], Socket] = {}
+    for one in sorted(listening, key=lambda one: one.pid):
+        first.setdefault((one.protocol, one.address, one.port, one.process), one)
+    return tuple(first.values())
+
+
+def _socket(protocol: str, address: str, port: int, pid: int | None) -> Socket:
+    uid = processes.standing(pid)["effective_uid"] if pid else -1
+    user = files.user_name(uid) if uid >= 0 else ""
+    return Socket(protocol, address, port, _process_name(pid), pid or 0, user, _unit(pid))
+
+
+def _unit(pid: int | None) -> str:
+    """The systemd unit of a process; "" where none is seen."""
+    group = files.read_text(f"/proc/{pid}/cgroup") if pid else ""
+    unit = _UNIT.search(group) if isinstance(group, str) else None
+    return unit[1] if unit else ""
 
 
 def _process_name(pid: int | None) -> str:
@@ -257,17 +277,17 @@ def _processes() -> tuple[Process, ...] | Unread:
     import psutil  # noqa: PLC0415 - see _sockets
 
     running = []
-    for seen in psutil.process_iter(["pid", "name", "username", "exe"], ad_value=""):
+    for seen in psutil.process_iter(["pid", "name", "username", "exe", "create_time"], ad_value=""):
         info = seen.info
-        group = files.read_text(f"/proc/{info['pid']}/cgroup")
-        unit = _UNIT.search(group) if isinstance(group, str) else None
         running.append(
             Process(
                 pid=info["pid"],
                 name=info["name"] or "",
                 user=info["username"] or "",
                 executable=info["exe"] or "",
-                unit=unit[1] if unit else "",
+                unit=_unit(info["pid"]),
+                started=info["create_time"] or 0.0,
+                **processes.standing(info["pid"]),
             )
         )
     return tuple(running)
@@ -308,16 +328,13 @@ def groups(text: str | Unread) -> tuple[Group, ...] | Unread:
     )
 
 
-def packages(text: str | Unread) -> tuple[Package, ...] | Unread:
-    """The installed packages of a dpkg status file."""
-    if isinstance(text, Unread):
-        return Unread(Reason.UNSUPPORTED, DPKG) if text.reason is Reason.MISSING else text
-    found = []
-    for paragraph in text.split("\n\n"):
-        fields = dict(_FIELD.findall(paragraph))
-        if fields.get("Status", "").endswith(" installed"):
-            found.append(Package(fields.get("Package", ""), fields.get("Version", "")))
-    return tuple(found)
+def briefly(argv: tuple[str, ...]) -> str | Unread:
+    """The output of a command that answers at once."""
+    return _run(argv, COMMAND_SECONDS)
+
+
+def _listed(argv: tuple[str, ...]) -> str | Unread:
+    return _run(argv, PACKAGES_SECONDS)
 
 
 @cache

@@ -12,14 +12,20 @@ from hardentui.snapshot import (
     QUESTIONS,
     Account,
     Distribution,
+    End,
     Entry,
+    Found,
     Group,
     Interface,
     Kernel,
     Kind,
+    LastLogin,
+    LeftOut,
+    Login,
     Mount,
     Output,
     Package,
+    Password,
     Privileges,
     Process,
     Question,
@@ -27,7 +33,11 @@ from hardentui.snapshot import (
     Snapshot,
     Socket,
     Status,
+    Survey,
+    Unit,
+    UnitFile,
     Unread,
+    Update,
     Usage,
     fields,
 )
@@ -41,21 +51,30 @@ _ANSWERS = {
         Account,
         Distribution,
         Entry,
+        Found,
         Group,
         Interface,
         Kernel,
+        LastLogin,
+        LeftOut,
+        Login,
         Mount,
         Output,
         Package,
+        Password,
         Privileges,
         Process,
         Socket,
         Status,
+        Survey,
+        Unit,
+        UnitFile,
         Unread,
+        Update,
         Usage,
     )
 }
-_ENUMS = {"kind": Kind, "reason": Reason}
+_ENUMS = {"end": End, "kind": Kind, "reason": Reason}
 
 
 class RecordingError(InputError):
@@ -82,6 +101,7 @@ class RecordedHost:
     """A recorded host. What was not asked then is NOT_RECORDED now."""
 
     name = "recording"
+    replays = True  # what costs a search is there already, or is not
 
     def __init__(self, path: str | Path, label: str = "") -> None:
         self.label = label or str(path)

@@ -4,29 +4,62 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from hardentui.resources.accounts import AccountsOf
 from hardentui.resources.attestation import Attestation
 from hardentui.resources.base import Resource
 from hardentui.resources.crypt import Crypt
+from hardentui.resources.endpoints import Endpoints
+from hardentui.resources.firewall import Firewall
 from hardentui.resources.hardware import Hardware
+from hardentui.resources.kernel import BootLoader, CommandLine, KernelBuild, KernelIntegrity
+from hardentui.resources.listeners import Listeners
+from hardentui.resources.login import Login
+from hardentui.resources.mail import Mail
 from hardentui.resources.mount import MountPoint
+from hardentui.resources.packages import PackageManager
+from hardentui.resources.pam import Pam
 from hardentui.resources.path import Path
 from hardentui.resources.ports import Ports
+from hardentui.resources.private_tmp import PrivateTmp
+from hardentui.resources.processes import ProcessViews
+from hardentui.resources.rights import Rights
 from hardentui.resources.search import Searches
+from hardentui.resources.sshd import Sshd
+from hardentui.resources.sudoers import Sudoers
 from hardentui.resources.sysctl import Sysctl
 from hardentui.resources.system import System
 from hardentui.resources.tmpfiles import Tmpfiles
+from hardentui.resources.units import UnitResource
 
 _KINDS: tuple[Resource, ...] = (
+    AccountsOf(),
     Attestation(),
+    BootLoader(),
+    CommandLine(),
     Crypt(),
+    Endpoints(),
+    Firewall(),
     Hardware(),
+    KernelBuild(),
+    KernelIntegrity(),
+    Listeners(),
+    Login(),
+    Mail(),
     MountPoint(),
+    PackageManager(),
+    Pam(),
     Path(),
     Ports(),
+    PrivateTmp(),
+    ProcessViews(),
+    Rights(),
     Searches(),
+    Sshd(),
+    Sudoers(),
     Sysctl(),
     System(),
     Tmpfiles(),
+    UnitResource(),
 )
 RESOURCES: Mapping[str, Resource] = {resource.name: resource for resource in _KINDS}
 

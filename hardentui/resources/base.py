@@ -44,6 +44,13 @@ def missing(gap: Gap) -> Observation:
     return Observation(Reading(gap=gap))
 
 
+def of_files(snapshot: Snapshot, seen: Reading, facts: Mapping[str, Fact] | None = None) -> Observation:
+    """An observation of what files say that count now and after a boot alike; an image has no now."""
+    if not snapshot.live:
+        return Observation(None, (seen,), facts or {}, snapshot.taken_at)
+    return Observation(seen, (Reading(seen.values, seen.gap),), facts or {}, snapshot.taken_at)
+
+
 def digest(snapshot: Snapshot, path: str) -> str:
     """The sha256 of a file as it stands, "absent" where there is none, "" where it cannot be read."""
     text = snapshot.ask(File(path))

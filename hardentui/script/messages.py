@@ -46,6 +46,8 @@ MESSAGES: Final = {
     "review-value": Text("    %s -> %s", "    %s -> %s"),
     "review-reload": Text("    systemd reads its files again", "    systemd relit ses fichiers"),
     "review-check": Text("    findmnt --verify judges the file", "    findmnt --verify juge le fichier"),
+    "review-syntax": Text("    %s judges its own files", "    %s juge ses propres fichiers"),
+    "review-service": Text("    %s reads its files again", "    %s relit ses fichiers"),
     "review-one-way": Text(
         "    made at confirm only: nothing takes it back before a reboot",
         "    fait seulement à confirm : rien ne l'annule avant un redémarrage",
@@ -79,6 +81,7 @@ MESSAGES: Final = {
     "step-done": Text("step %s: %s: done", "étape %s : %s : faite"),
     "step-failed": Text("step %s: %s: FAILED", "étape %s : %s : ÉCHEC"),
     "fstab-errors": Text("findmnt --verify finds errors:", "findmnt --verify trouve des erreurs :"),
+    "syntax-errors": Text("%s finds errors:", "%s trouve des erreurs :"),
     "one-way-done": Text(
         "step %s: %s: done, until the next reboot at least",
         "étape %s : %s : faite, au moins jusqu'au prochain redémarrage",

@@ -17,9 +17,12 @@ from hardentui.operations import (
     ByHand,
     ChangeSet,
     CheckMounts,
+    CheckSyntax,
+    DisableUnit,
     EnableUnit,
     Operation,
     ReloadManager,
+    ReloadUnit,
     Remount,
     ReplaceLine,
     SetMode,
@@ -316,7 +319,7 @@ def _call(start: str, more: Sequence[str]) -> list[str]:
     return [f"{line} \\" for line in lines[:-1]] + lines[-1:]
 
 
-def _primitive(operation: Operation) -> tuple[str, list[str], Sequence[str]]:
+def _primitive(operation: Operation) -> tuple[str, list[str], Sequence[str]]:  # noqa: C901 - one case for each kind
     """The function of the runtime for an operation, its arguments, and those that get lines of their own."""
     match operation:
         case WriteFile():
@@ -335,10 +338,17 @@ def _primitive(operation: Operation) -> tuple[str, list[str], Sequence[str]]:
             return "remount", [operation.path, *words], []
         case EnableUnit():
             return "enable_unit", [operation.unit], []
+        case DisableUnit():
+            activity = "active" if operation.active else "inactive"
+            return "disable_unit", [operation.unit, operation.enablement, activity], []
         case ReloadManager():
             return "reload_manager", [], []
+        case ReloadUnit():
+            return "reload_unit", [operation.unit], []
         case CheckMounts():
             return "check_mounts", [], []
+        case CheckSyntax():
+            return "check_syntax", [operation.checker], []
         case _:
             raise TypeError(f"no primitive for {type(operation).__name__}")
 

@@ -29,7 +29,7 @@ STEPS=0
 RUN='' RUN_STATE=none SEQ=0 JOURNAL_SIZE=0 TORN=0 APPLIED_BOOT='' APPLIED_UP=''
 declare -a RUNS=() STEP_STATE=() VERDICTS=()
 declare -A FORCED=()
-SELF='' UNATTENDED=0 CUT=0 CONFLICTS=0 FAILURES=0 APPLYING=0 DEADLINE=0 PEER=''
+SELF='' UNATTENDED=0 AT_BOOT=0 CUT=0 CONFLICTS=0 FAILURES=0 APPLYING=0 DEADLINE=0 PEER=''
 REPLY='' NOW='' VERDICT='' POSITION='' BEFORE='' AFTER=''
 declare -a LINES=() FOLDERS=()
 
@@ -91,6 +91,14 @@ enable_unit() { # STEP DECISIONS FLAGS UNIT
 }
 
 # shellcheck disable=SC2329 # not every plan has one
+disable_unit() { # STEP DECISIONS FLAGS UNIT ENABLEMENT ACTIVITY
+    local enablement=$5
+    [[ $5 != enabled ]] || enablement=disabled
+    register "$1" off "$2" "$3" "$4"
+    WAS[$1]="$5 $6" WANTED[$1]="$enablement inactive"
+}
+
+# shellcheck disable=SC2329 # not every plan has one
 reload_manager() { # STEP DECISIONS FLAGS
     register "$1" reload "$2" "$3" systemd
 }
@@ -98,6 +106,16 @@ reload_manager() { # STEP DECISIONS FLAGS
 # shellcheck disable=SC2329 # not every plan has one
 check_mounts() { # STEP DECISIONS FLAGS
     register "$1" check "$2" "$3" /etc/fstab
+}
+
+# shellcheck disable=SC2329 # not every plan has one
+check_syntax() { # STEP DECISIONS FLAGS PROGRAM
+    register "$1" syntax "$2" "$3" "$4"
+}
+
+# shellcheck disable=SC2329 # not every plan has one
+reload_unit() { # STEP DECISIONS FLAGS UNIT
+    register "$1" service "$2" "$3" "$4"
 }
 
 # shellcheck disable=SC2329 # not every plan has one
@@ -596,6 +614,66 @@ unit_expect() { # STEP
     return 0
 }
 
+off_now() { # STEP; NOW is "absent", or the words of is-enabled and is-active
+    local enablement activity=inactive
+    enablement=$(systemctl --root=/ is-enabled -- "${TARGET[$1]}" 2>/dev/null)
+    NOW=absent
+    [[ -n $enablement && $enablement != not-found ]] || return 0
+    if [[ $AT_BOOT == 1 ]]; then
+        # Services start after us: whether this one runs is not known yet, only whether it will.
+        [[ $enablement != "${BEFORE%% *}" ]] || activity=${BEFORE#* }
+    elif booted_systemd; then
+        case $(systemctl is-active -- "${TARGET[$1]}" 2>/dev/null) in
+            active | activating | reloading | deactivating) activity=active ;;
+        esac
+    fi
+    NOW="$enablement $activity"
+}
+
+off_passes() { # STEP
+    [[ $NOW =~ ^(disabled|static|indirect|masked)\ inactive$ ]]
+}
+
+off_save() { # STEP; with the links that enable the unit, for what enables it again need not make the same ones
+    local record
+    numbered "$1"
+    record=$REPLY
+    find /etc/systemd/system -type l ! -path "/etc/systemd/system/${TARGET[$1]}" \
+        \( -name "${TARGET[$1]}" -o -lname "*/${TARGET[$1]}" -o -lname "${TARGET[$1]}" \) \
+        -printf '%p\t%l\n' 2>/dev/null >"$record.links" && flush "$record.links" || return 1
+    value_save "$1" "${WANTED[$1]}"
+}
+
+off_make() { # STEP
+    local record path target
+    numbered "$1"
+    record=$REPLY
+    while IFS=$'\t' read -r path target; do
+        trusted_path "$path" 0 && rm -f -- "$path" && flush "${path%/*}/" || return 1
+    done <"$record.links"
+    booted_systemd || return 0
+    reload_now && systemctl stop -- "${TARGET[$1]}" >/dev/null 2>&1
+}
+
+off_restore() { # STEP
+    local record path target
+    numbered "$1"
+    record=$REPLY
+    while IFS=$'\t' read -r path target; do
+        [[ ! -L $path ]] || continue
+        trusted_path "$path" 0 && ln -sT -- "$target" "$path" && flush "${path%/*}/" || return 1
+    done <"$record.links"
+    booted_systemd || return 0
+    reload_now || return 1
+    [[ ${BEFORE#* } == active ]] || return 0
+    if [[ $AT_BOOT == 1 ]]; then
+        # To wait here for what starts after us would hold the boot up.
+        systemctl start --no-block -- "${TARGET[$1]}" >/dev/null 2>&1
+    else
+        systemctl start -- "${TARGET[$1]}" >/dev/null 2>&1
+    fi
+}
+
 reload_now() {
     booted_systemd || return 0
     systemctl daemon-reload >/dev/null 2>&1
@@ -616,6 +694,33 @@ check_now() { # STEP; our fstab may not be worse than the one that stood there
     ((errors > 0 && errors <= known))
 }
 
+service_now() { # STEP; a service that does not run reads its files when it starts
+    booted_systemd && systemctl is-active --quiet -- "${TARGET[$1]}" || return 0
+    systemctl reload -- "${TARGET[$1]}" >/dev/null 2>&1
+}
+
+syntax_now() { # STEP; the program itself judges what it will read
+    local output outcome=0
+    case ${TARGET[$1]} in
+        sshd) output=$(sshd_check 2>&1) || outcome=1 ;;
+        # With the file named, visudo judges what sudo would: a mode of 0644 is not for it to refuse.
+        visudo) output=$(visudo -c -f /etc/sudoers 2>&1) || outcome=1 ;;
+        *) return 1 ;;
+    esac
+    [[ $outcome == 0 ]] && return 0
+    say syntax-errors "${TARGET[$1]}"
+    printf '%s\n' "$output" | show_lines
+    return 1
+}
+
+sshd_check() { # sshd looks for its empty folder, which its unit makes only while it runs
+    local made=no outcome=0
+    [[ -d /run/sshd ]] || ! mkdir -m 0755 -- /run/sshd 2>/dev/null || made=yes
+    sshd -t || outcome=1
+    [[ $made == no ]] || rmdir -- /run/sshd 2>/dev/null || :
+    return "$outcome"
+}
+
 # ---- Each kind of step, verb by verb ------------------------------------------------------------------------
 
 call() { # VERB STEP; the one place where a kind is chosen
@@ -625,11 +730,16 @@ call() { # VERB STEP; the one place where a kind is chosen
         now:sysctl) sysctl_now "$2" ;;
         now:mount) mount_now "$2" ;;
         now:unit) unit_now "$2" ;;
+        now:off) off_now "$2" ;;
         expect:write) write_expect "$2" ;;
         expect:edit) edit_expect "$2" ;;
         expect:mount) mount_expect "$2" ;;
         expect:unit) unit_expect "$2" ;;
-        expect:mode | expect:sysctl) value_expect "$2" ;;
+        expect:mode | expect:sysctl | expect:off) value_expect "$2" ;;
+        passes:off) off_passes "$2" ;;
+        save:off) off_save "$2" ;;
+        make:off) off_make "$2" ;;
+        restore:off) off_restore "$2" ;;
         passes:sysctl) sysctl_passes "$2" ;;
         passes:mount) mount_passes "$2" ;;
         save:write | save:edit) file_save "$2" ;;
@@ -643,6 +753,8 @@ call() { # VERB STEP; the one place where a kind is chosen
         make:unit) systemctl --root=/ enable -- "${TARGET[$2]}" >/dev/null 2>&1 && flush /etc/systemd/system ;;
         make:reload) reload_now ;;
         make:check) check_now "$2" ;;
+        make:syntax) syntax_now "$2" ;;
+        make:service) service_now "$2" ;;
         restore:write | restore:edit) file_restore "$2" ;;
         restore:mode) trusted_path "${TARGET[$2]}" 0 && change_mode "${TARGET[$2]}" "$BEFORE" ;;
         restore:sysctl) sysctl_write "${TARGET[$2]}" "$BEFORE" ;;
@@ -655,7 +767,7 @@ call() { # VERB STEP; the one place where a kind is chosen
 value_expect() { # STEP
     case $NOW in
         "${WANTED[$1]}") VERDICT=made ;;
-        absent) [[ ${KIND[$1]} != sysctl ]] || VERDICT=gone ;;
+        absent) [[ ${KIND[$1]} != sysctl && ${KIND[$1]} != off ]] || VERDICT=gone ;;
         unreadable) ;;
         "${WAS[$1]}") VERDICT=todo ;;
         *)
@@ -676,9 +788,9 @@ value_save() { # STEP AFTER
 
 is_file() { [[ ${KIND[$1]} == write || ${KIND[$1]} == edit ]]; } # STEP
 
-is_value() { [[ ${KIND[$1]} == mode || ${KIND[$1]} == sysctl || ${KIND[$1]} == mount ]]; } # STEP
+is_value() { [[ ${KIND[$1]} =~ ^(mode|sysctl|mount|off)$ ]]; } # STEP
 
-is_action() { [[ ${KIND[$1]} == reload || ${KIND[$1]} == check ]]; } # STEP
+is_action() { [[ ${KIND[$1]} =~ ^(reload|check|syntax|service)$ ]]; } # STEP
 
 # ---- Looking: what each step would find -----------------------------------------------------------------------
 
@@ -890,6 +1002,10 @@ undo_reload() { # the manager reads again what it read after apply, once
             reload_now || undo_failed "$step" || continue
             reloaded=yes
         fi
+        # At boot the services start after us, and read the files that we restored: none is touched.
+        if [[ ${KIND[step]} == service && $AT_BOOT == 0 ]]; then
+            service_now "$step" || undo_failed "$step" || continue
+        fi
         journal "$step" undone || :
     done
 }
@@ -909,7 +1025,8 @@ undo_values() { # all are judged before the first is written, for one of them ma
     for step in "${begun[@]}"; do
         load_record "$step"
         call now "$step"
-        [[ $NOW == "$BEFORE" ]] || call restore "$step" </dev/null || :
+        # A unit of which some links are gone may still be enabled by others.
+        [[ $NOW == "$BEFORE" && ${KIND[step]} != off ]] || call restore "$step" </dev/null || :
     done
     for step in "${begun[@]}"; do end_undo "$step"; done
 }
@@ -1255,10 +1372,12 @@ review_step() { # STEP
             fi
             ;;
         mount) say review-value "${NOW% *}" "+${SETS[step]}" ;;
-        mode | sysctl) say review-value "$NOW" "${WANTED[step]}" ;;
+        mode | sysctl | off) say review-value "$NOW" "${WANTED[step]}" ;;
         unit) say review-value "$NOW" enabled ;;
         reload) say review-reload ;;
         check) say review-check ;;
+        syntax) say review-syntax "${TARGET[step]}" ;;
+        service) say review-service "${TARGET[step]}" ;;
     esac
     ! has_flag "$step" one-way || say review-one-way
 }
@@ -1407,6 +1526,7 @@ boot() { # at boot, before the network: what nobody confirmed is taken back
     armed || exit 0
     read -r _ armed_boot _ <"$RUN/armed" || :
     [[ $boot != "$armed_boot" ]] || exit 0
+    AT_BOOT=1
     lock wait
     take_back 9<&-
 }

@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from hardentui.resources.families import SERVICES
+from hardentui.resources.sshd import config, questions
 from hardentui.snapshot import (
     Account,
     Accounts,
@@ -16,6 +18,7 @@ from hardentui.snapshot import (
     DistributionIs,
     Entry,
     File,
+    FileSurvey,
     Folder,
     Group,
     Groups,
@@ -26,11 +29,15 @@ from hardentui.snapshot import (
     KernelIs,
     KernelOption,
     Kind,
+    LastLogins,
     Link,
+    Logins,
     Mount,
     Mounts,
+    NisEntries,
     Package,
     Packages,
+    Passwords,
     Privileges,
     PrivilegesAre,
     Process,
@@ -44,9 +51,16 @@ from hardentui.snapshot import (
     SpaceUsed,
     Stat,
     Status,
+    Unit,
+    UnitFile,
+    UnitFiles,
+    Units,
     Unread,
+    Updates,
     Usage,
 )
+
+from . import ssh, users
 
 NOW = 1_795_245_751.0  # 2026-11-21T07:22:31Z
 
@@ -73,16 +87,25 @@ class DictHost:
         self.folders: set[str] = set(others.pop("folders", ()))
         self.asked: list[Question[Any]] = []
         self.stats: dict[str, Status] = others.pop("stats", {})
+        self.packages = others.pop("packages", (Package("base-files", "12.4"), Package("bash", "5.2")))
         self.answers: dict[type[Question[Any]], Any] = {
             Mounts: mounts,
             Sockets: others.pop("sockets", ()),
             Processes: others.pop("processes", ()),
             Interfaces: others.pop("interfaces", ()),
-            Accounts: (Account("root", 0, 0, "/root", "/bin/bash"),),
+            Accounts: others.pop("accounts", (Account("root", 0, 0, "/root", "/bin/bash"),)),
+            Passwords: others.pop("passwords", ()),
+            NisEntries: others.pop("nis_entries", ()),
+            LastLogins: others.pop("last_logins", ()),
+            Logins: others.pop("logins", ()),
             Groups: others.pop("groups", (Group("root", 0, ()), Group("adm", 4, ()))),
             DistributionIs: others.pop("distribution", DEBIAN),
             PrivilegesAre: Privileges(0, "root", ""),
             KernelIs: Kernel("web01", others.pop("release", "6.1.0-28-amd64"), "x86_64"),
+            Updates: others.pop("updates", ()),
+            Units: others.pop("units", ()),
+            UnitFiles: others.pop("unit_files", ()),
+            FileSurvey: others.pop("survey", Unread(Reason.ON_DEMAND)),
             Clock: NOW,
             BootId: "b0071d",
         }
@@ -118,7 +141,7 @@ class DictHost:
                 options = dict(line.split("=", 1) for line in lines)
                 return options.get(name, "n") if options else Unread(Reason.MISSING)
             case Packages():
-                return (Package("base-files", "12.4"), Package("bash", "5.2"))
+                return self.packages
             case _:
                 return self.answers[type(question)]
 
@@ -163,7 +186,8 @@ class DictHost:
         kind = self._kind(path)
         if kind is None:
             return Unread(Reason.MISSING)
-        return Status(kind, 0o755 if kind is Kind.FOLDER else 0o644, 0, 0, "root", "root", 4096, "8:1")
+        mode, day = 0o755 if kind is Kind.FOLDER else 0o644, NOW - 86400
+        return Status(kind, mode, 0, 0, "root", "root", 4096, "8:1", day, day)
 
 
 def _joined(link: str, target: str) -> str:
@@ -178,6 +202,10 @@ def _joined(link: str, target: str) -> str:
 
 def snapshot(host: DictHost) -> Snapshot:
     return Snapshot(host)
+
+
+def status(mode: int, user: str = "root", group: str = "root", kind: Kind = Kind.FILE) -> Status:
+    return Status(kind, mode, 0 if user == "root" else 1000, 0, user, group, 4096, "8:1")
 
 
 # --- synthetic hosts ------------------------------------------------------------------------------
@@ -239,6 +267,24 @@ IPV6 = {
     "max_addresses": "16",
     "router_solicitations": "-1",
 }
+# sshd read its files an hour ago, a day after the last change; one key is open to a group.
+SSH_STATS = {
+    "/run/sshd.pid": Status(Kind.FILE, 0o644, 0, 0, "root", "root", 4, "8:1", NOW - 3600, NOW - 3600),
+    "/etc/ssh/ssh_host_rsa_key": Status(Kind.FILE, 0o640, 0, 0, "root", "adm", 2590, "8:1"),
+    "/etc/ssh/ssh_host_ed25519_key": Status(Kind.FILE, 0o600, 0, 0, "root", "root", 399, "8:1"),
+}
+# Sensitive files, each more open than it should be.
+LOOSE = {
+    "/etc/shadow": status(0o644, group="shadow"),
+    "/etc/passwd": status(0o666),
+    "/etc/sudoers": status(0o644),  # with another owner sudo would not read it
+    "/etc/crontab": status(0o644, "alice"),
+    "/root": status(0o755, kind=Kind.FOLDER),
+    "/etc/crypttab": status(0o644),
+    "/etc/pam.d": status(0o777, kind=Kind.FOLDER),
+}
+# Everything that a server seldom needs is on; a few of them under the names of Debian.
+SERVICE_UNITS = tuple(name for names in SERVICES.values() for name in names)
 FSTAB = """\
 # /etc/fstab: static file system information.
 UUID=0a1b /               ext4  errors=remount-ro  0 1
@@ -312,6 +358,8 @@ def server(interfaces: Iterable[str] = ("lo", "eth0"), **changes: Any) -> DictHo
         "/var/lib/dpkg/status": "Package: base\nStatus: install ok installed\n",
         "/var/lib/dpkg/info/base.list": "/\n",
         "/var/cache/debconf/config.dat": "",
+        **users.DEBIAN,
+        **ssh.DEBIAN,
         **changes.pop("files", {}),
     }
     links = {
@@ -323,10 +371,18 @@ def server(interfaces: Iterable[str] = ("lo", "eth0"), **changes: Any) -> DictHo
         "kernel": kernel(interfaces),
         "mounts": mounts(),
         "interfaces": tuple(Interface(name, ()) for name in interfaces),
+        "stats": {**LOOSE, **SSH_STATS},
         "sockets": (Socket("tcp", "0.0.0.0", 40000, "thing"), Socket("tcp", "0.0.0.0", 22, "sshd")),
-        "processes": (Process(1, "systemd", "root", "/usr/lib/systemd/systemd", "init.scope"),),
+        "units": tuple(Unit(name, "loaded", "active") for name in SERVICE_UNITS),
+        "unit_files": tuple(UnitFile(name, "enabled") for name in SERVICE_UNITS),
+        "processes": (Process(1, "systemd", "root", "/usr/lib/systemd/systemd", "init.scope"), ssh.DAEMON),
+        "accounts": users.PEOPLE,
+        "groups": users.GROUPS,
+        "passwords": users.PASSWORDS,
+        "last_logins": users.last_logins(NOW),
+        "logins": users.logins(NOW),
     }
-    return DictHost(files, links, **{**facts, **changes})
+    return with_sshd(DictHost(files, links, **{**facts, **changes}))
 
 
 def two_interfaces() -> DictHost:
@@ -350,6 +406,8 @@ def rivals() -> DictHost:
             "/etc/sysctl.d/99-zzz-tuning.conf": weak + faces,
             "/usr/lib/sysctl.d/zz-vendor.conf": weak + faces,
             "/etc/sysctl.conf": conf,
+            **users.RIVALS,
+            **ssh.OLD,
         }
     )
 
@@ -364,6 +422,11 @@ def rhel() -> DictHost:
     )
     for path in ("/var/lib/dpkg/status", "/var/lib/dpkg/info/base.list", "/var/cache/debconf/config.dat"):
         del host.files[path]
+    for path in users.DEBIAN:
+        del host.files[path]
+    host.files |= {**users.RHEL, **ssh.RHEL}
+    del host.files[f"{ssh.FOLDER}/50-cloud-init.conf"]
+    host.commands = {}
     del host.files["/etc/sysctl.conf"], host.files["/etc/systemd/system/tmp.mount"]
     host.links = {"/etc/sysctl.d/99-sysctl.conf": "../sysctl.conf"}
     host.files["/usr/lib/systemd/system/tmp.mount"] = TMP_UNIT
@@ -374,6 +437,15 @@ def rhel() -> DictHost:
         "-net.ipv4.conf.all.rp_filter\nnet.ipv4.conf.*.accept_source_route = 0\n"
         "-net.ipv4.conf.all.accept_source_route\nfs.protected_hardlinks = 1\n"
     )
+    return host
+
+
+def with_sshd(host: DictHost) -> DictHost:
+    """The host with what its sshd says of its files."""
+    read = config.read(Snapshot(host))
+    for question, connection in questions.asked(Snapshot(host), read):
+        host.commands[question.argv] = ssh.said(read, connection)
+    host.asked.clear()  # that was us, not what is tested
     return host
 
 

@@ -81,6 +81,11 @@ REFUSALS = (
     "already mounts /tmp",
     "no service listens",
     "is not",
+    "it is off already",
+    "no account but root",
+    "authorized key",
+    "update-crypto-policies",
+    "would still win",
 )
 
 

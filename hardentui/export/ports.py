@@ -1,0 +1,102 @@
+"""The listening sockets of a host as a table, or as JSON: who listens, for whom, reached from where."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+
+from hardentui import __version__
+from hardentui.assess import explain
+from hardentui.i18n import _
+from hardentui.model import Gap
+from hardentui.resources.firewall import loaded
+from hardentui.resources.firewall.reach import Reach
+from hardentui.resources.listeners import Listener, listeners, scope_word
+from hardentui.snapshot import PrivilegesAre, Snapshot, Unread
+from hardentui.visible import visible
+
+
+def table(snapshot: Snapshot) -> Iterator[str] | Gap:
+    """The lines of the table, and after them what could not be seen; or why there is none."""
+    found = listeners(snapshot)
+    return found if isinstance(found, Gap) else _lines(snapshot, found)
+
+
+def document(snapshot: Snapshot) -> str | Gap:
+    """The same as JSON; keys are stable, and values in words that no language changes."""
+    found = listeners(snapshot)
+    if isinstance(found, Gap):
+        return found
+    gap = snapshot.derive(loaded.read).gap
+    content = {
+        "hardentui": __version__,
+        "taken-at": snapshot.taken_at,
+        "firewall-unread": f"{gap.kind.value}: {gap.detail}" if gap else None,
+        "processes-hidden": not _is_root(snapshot) and any(not one.socket.process for one in found),
+        "listeners": [_object(one) for one in found],
+    }
+    # ASCII: bytes of the host that are not UTF-8 survive as lone surrogates.
+    return json.dumps(content, indent=2, ensure_ascii=True)
+
+
+def _object(one: Listener) -> dict[str, object]:
+    seen = one.socket
+    return {
+        "protocol": one.protocol,
+        "address": seen.address,
+        "port": seen.port,
+        "scope": one.scope,
+        "dual-stack": one.dual,
+        "interfaces": list(one.interfaces),
+        "process": seen.process or None,
+        "pid": seen.pid or None,
+        "user": seen.user or None,
+        "unit": one.unit or None,
+        "reachable": [
+            {
+                "at": place or None,
+                "from": reach.kind.value,
+                "networks": list(reach.networks),
+                "without": list(reach.without),
+                "why": reach.why or None,
+            }
+            for place, reach in one.reach.items()
+        ],
+    }
+
+
+def _lines(snapshot: Snapshot, found: Sequence[Listener]) -> Iterator[str]:
+    heads = (
+        *(_("proto"), _("address"), _("port"), _("scope"), _("process"), _("user"), _("unit")),
+        _("reachable from"),
+    )
+    rows = [heads, *(_row(one) for one in found)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(heads) - 1)]
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        yield "  ".join([*cells, row[-1]]).rstrip()
+    gap = snapshot.derive(loaded.read).gap
+    if gap is not None:
+        yield ""
+        yield visible(
+            _("The firewall's rules could not be read, so nobody knows here who is let in: {why}").format(
+                why=explain(gap)
+            )
+        )
+    if not _is_root(snapshot) and any(not one.socket.process for one in found):
+        yield ""
+        yield _("Processes of other users are hidden: run it with sudo to see them.")
+
+
+def _row(one: Listener) -> tuple[str, ...]:
+    seen = one.socket
+    cells = (
+        *(one.protocol, seen.address, str(seen.port), scope_word(one), one.process or "-", seen.user or "-"),
+        *(one.unit or "-", one.reachable(Reach.show)),
+    )
+    return tuple(visible(cell) for cell in cells)
+
+
+def _is_root(snapshot: Snapshot) -> bool:
+    who = snapshot.ask(PrivilegesAre())
+    return not isinstance(who, Unread) and who.uid == 0

@@ -1,0 +1,206 @@
+"""Which files make up the policy of sudo, in which order, and what they say together."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from hardentui.i18n import _
+from hardentui.model import Gap
+from hardentui.resources.sudoers.grammar import (
+    Alias,
+    Include,
+    Member,
+    MemberKind,
+    Mistake,
+    Place,
+    Rule,
+    Setting,
+    parse,
+)
+from hardentui.snapshot import File, Folder, KernelIs, Kind, Link, Reason, Snapshot, Stat, Status, Unread
+
+SUDOERS = "/etc/sudoers"
+FOLDER = "/etc/sudoers.d"
+_DEPTH = 128  # of includes, as in sudo
+_FILES = 1000  # that we read at the most: includes may go round in circles that branch
+_HOPS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """All that sudo reads, in its order.
+
+    ``ignored`` are files and folders that sudo leaves out, and why. ``gaps`` are those that we could
+    not read. ``folder_line`` is the line of /etc/sudoers that includes /etc/sudoers.d, 0 for none.
+    """
+
+    settings: tuple[Setting, ...]
+    aliases: tuple[Alias, ...]
+    rules: tuple[Rule, ...]
+    mistakes: tuple[Mistake, ...]
+    ignored: tuple[Mistake, ...]
+    gaps: tuple[Gap, ...]
+    folder_line: int
+
+    def commands(self, rule: Rule) -> Iterator[Member]:
+        """The commands of a rule, the names of lists replaced by what stands in them."""
+        return self._expanded(rule.command, "Cmnd", frozenset())
+
+    def targets(self, members: Iterable[Member]) -> Iterator[Member]:
+        """Target users, the names of lists replaced by what stands in them."""
+        for member in members:
+            yield from self._expanded(member, "Runas", frozenset())
+
+    def _expanded(self, member: Member, kind: str, seen: frozenset[str]) -> Iterator[Member]:
+        if member.kind is not MemberKind.ALIAS or member.text in seen:
+            yield member
+            return
+        found = next((a for a in self.aliases if (a.kind, a.name) == (kind, member.text)), None)
+        for inner in found.members if found else ():
+            turned = replace(inner, negated=inner.negated != member.negated)
+            yield from self._expanded(turned, kind, seen | {member.text})
+        if found is None:
+            yield member
+
+
+def read_policy(snapshot: Snapshot) -> Policy | Unread:
+    """The policy; Unread when /etc/sudoers itself cannot be read (MISSING: there is no sudo)."""
+    main = snapshot.ask(File(SUDOERS))
+    if isinstance(main, Unread):
+        return main
+    return _Reader(snapshot).policy()
+
+
+class _Reader:
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self._settings: list[Setting] = []
+        self._aliases: dict[tuple[str, str], Alias] = {}
+        self._rules: list[Rule] = []
+        self._mistakes: list[Mistake] = []
+        self._ignored: list[Mistake] = []
+        self._gaps: list[Gap] = []
+        self._files = 0
+        self._folder_line = 0
+
+    def policy(self) -> Policy:
+        self._file(SUDOERS, Place(SUDOERS, 0), 0)
+        return Policy(
+            settings=tuple(self._settings),
+            aliases=tuple(self._aliases.values()),
+            rules=tuple(self._rules),
+            mistakes=tuple(self._mistakes),
+            ignored=tuple(self._ignored),
+            gaps=tuple(self._gaps),
+            folder_line=self._folder_line,
+        )
+
+    def _file(self, path: str, place: Place, depth: int) -> None:
+        if depth > _DEPTH or self._files >= _FILES:
+            self._mistakes.append(Mistake(_("too many levels of includes"), place))
+            return
+        refused = self._insecure(path, Kind.FILE)
+        text = self._snapshot.ask(File(path))
+        if refused:
+            # Without its main file, and without one that is included by name, sudo has no policy.
+            by_name = place.file != posixpath.dirname(path)
+            (self._mistakes if by_name else self._ignored).append(Mistake(refused, Place(path, 0)))
+        elif not isinstance(text, Unread):
+            self._files += 1
+            self._items(text, path, depth)
+        elif text.reason is Reason.MISSING:
+            self._mistakes.append(Mistake(_("{path} is not there").format(path=path), place))
+        else:
+            self._gaps.append(text.gap(path))
+
+    def _items(self, text: str, path: str, depth: int) -> None:
+        for item in parse(text, path):
+            match item:
+                case Setting():
+                    self._settings.append(item)
+                case Alias():
+                    self._define(item)
+                case Rule():
+                    self._rules.append(item)
+                case Mistake():
+                    self._mistakes.append(item)
+                case Include(folder=True):
+                    self._folder(self._absolute(item, path), item.place, depth)
+                case Include():
+                    self._file(self._absolute(item, path), item.place, depth + 1)
+
+    def _define(self, alias: Alias) -> None:
+        key = (alias.kind, alias.name)
+        if key in self._aliases:
+            what = _("{name} is defined already").format(name=alias.name)
+            self._mistakes.append(Mistake(what, alias.place))
+        else:
+            self._aliases[key] = alias
+
+    def _absolute(self, include: Include, path: str) -> str:
+        kernel = self._snapshot.ask(KernelIs())
+        host = "" if isinstance(kernel, Unread) else kernel.hostname.partition(".")[0]
+        return posixpath.join(posixpath.dirname(path), include.path.replace("%h", host))
+
+    def _folder(self, path: str, place: Place, depth: int) -> None:
+        path = path.rstrip("/") or "/"
+        entries = self._snapshot.ask(Folder(path))
+        if isinstance(entries, Unread) and entries.reason is not Reason.MISSING:
+            self._gaps.append(entries.gap(path))
+            return
+        if refused := self._insecure(path, Kind.FOLDER):
+            self._ignored.append(Mistake(refused, Place(path, 0)))
+            return
+        if (path, place.file) == (FOLDER, SUDOERS):
+            self._folder_line = self._folder_line or place.line
+        # By the bytes of the name; a name with a dot or with a ~ at its end is left out.
+        names = [] if isinstance(entries, Unread) else [entry.name for entry in entries]
+        for name in sorted(names, key=os.fsencode):
+            if "." not in name and not name.endswith("~") and self._is_file(f"{path}/{name}"):
+                self._file(f"{path}/{name}", Place(path, 0), depth + 1)
+
+    def _is_file(self, path: str) -> bool:
+        status = _status(self._snapshot, path)
+        return isinstance(status, Unread) or status.kind is Kind.FILE
+
+    def _insecure(self, path: str, kind: Kind) -> str:
+        """Why sudo does not trust a file or folder; "" when it does, or when nobody can say."""
+        status = _status(self._snapshot, path)
+        if isinstance(status, Unread):
+            if status.reason is not Reason.MISSING:
+                self._gaps.append(status.gap(path))
+            return ""
+        if status.kind is not kind:
+            return _("{path} is not what sudo expects there").format(path=path)
+        if status.uid != 0:
+            return _("{path} belongs to {user}, not to root: sudo ignores it").format(
+                path=path, user=status.user
+            )
+        if status.mode & 0o002 or (status.mode & 0o020 and status.gid != 0):
+            return _("{path} may be written by others than root: sudo ignores it").format(path=path)
+        return ""
+
+
+def _status(snapshot: Snapshot, path: str) -> Status | Unread:
+    """The status of what a path leads to: sudo follows links."""
+    for _hop in range(_HOPS):
+        status = snapshot.ask(Stat(path))
+        if isinstance(status, Unread) or status.kind is not Kind.LINK:
+            return status
+        target = snapshot.ask(Link(path))
+        if isinstance(target, Unread):
+            return target
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
+    return Unread(Reason.FAILED, "too many levels of symbolic links")
+
+
+def is_sudo_rs(snapshot: Snapshot) -> bool:
+    """Whether sudo is the one written in Rust (Ubuntu since 25.10), which knows few settings."""
+    return any(
+        isinstance(link := snapshot.ask(Link(path)), str) and re.search(r"/cargo/|sudo-rs", link) is not None
+        for path in ("/etc/alternatives/sudo", "/usr/bin/sudo")
+    )

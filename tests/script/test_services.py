@@ -1,0 +1,171 @@
+"""Steps about services: a program judges its files first, and the service reads them once, both ways."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+
+import pytest
+from plans import replace, script, write
+
+from hardentui.operations import CheckSyntax, ReloadUnit
+
+OWNER = ("sysctl.martians",)
+DROPIN = "/etc/ssh/sshd_config.d/00-hardentui.conf"
+LOG = "/var/lib/calls"
+# Stands where systemctl does: notes each call, and which files it would make the service read.
+SYSTEMCTL = f"""#!/bin/bash
+[[ $1 == is-active ]] && {{ [[ ! -e /var/lib/stopped ]]; exit; }}
+printf '%s with %s\\n' "$*" "$(cat {DROPIN} 2>/dev/null)" >>{LOG}
+[[ ! -e /var/lib/broken ]]
+"""
+
+
+@pytest.fixture
+def served(box):
+    """A host with sshd's files and keys, and a systemctl that writes down what it is asked."""
+    if shutil.which("sshd") is None:
+        pytest.skip("needs sshd")
+    ssh = box.etc / "ssh"
+    (ssh / "sshd_config.d").mkdir(parents=True)
+    (ssh / "sshd_config").write_text("Include /etc/ssh/sshd_config.d/*.conf\nX11Forwarding yes\n")
+    key = ("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(ssh / "ssh_host_ed25519_key"))
+    subprocess.run(key, check=True)
+    with (box.etc / "passwd").open("a") as passwd:
+        passwd.write("sshd:x:101:65534::/run/sshd:/usr/sbin/nologin\n")
+    tool = box.scratch / "lib/systemctl"
+    tool.write_text(SYSTEMCTL)
+    tool.chmod(0o755)
+    box.sh("mkdir -p /run/systemd/system; mount --bind /var/lib/systemctl $(realpath /usr/bin/systemctl)")
+    return box
+
+
+def calls(box) -> list[str]:
+    path = box.scratch / "lib/calls"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def steps(line: str, unit: str = "ssh.service") -> str:
+    return script(
+        write(DROPIN, line), CheckSyntax(owners=OWNER, checker="sshd"), ReloadUnit(owners=OWNER, unit=unit)
+    )
+
+
+def test_the_service_reads_the_new_file_once_and_the_old_state_once(served):
+    served.install(steps("X11Forwarding no"))
+    before = served.tree()
+    said = served.run("review")
+    assert "sshd judges its own files" in said
+    assert "ssh.service reads its files again" in said
+    assert calls(served) == []
+    served.run("apply")
+    assert calls(served) == ["reload -- ssh.service with X11Forwarding no"]
+    served.run("apply")
+    assert len(calls(served)) == 1
+    served.run("rollback")
+    assert calls(served)[1:] == ["reload -- ssh.service with "]
+    assert served.tree() == before
+
+
+def test_what_sshd_refuses_is_taken_back_and_no_service_reads_it(served):
+    served.install(steps("X11Forwarding perhaps"))
+    before = served.tree()
+    said = served.run("apply", expected=1)
+    assert "unsupported option" in said
+    assert "sshd: FAILED" in said
+    assert calls(served) == []
+    assert served.tree() == before
+    assert served.journal[-1] == "run rolled-back"
+
+
+def test_a_service_that_does_not_run_is_left_alone(served):
+    (served.scratch / "lib/stopped").touch()
+    served.install(steps("X11Forwarding no"))
+    served.run("apply")
+    assert calls(served) == []
+    assert served.journal[-1] == "run kept"
+
+
+def test_a_reload_that_fails_takes_the_file_back(served):
+    served.install(steps("X11Forwarding no"))
+    before = served.tree()
+    (served.scratch / "lib/broken").touch()
+    served.run("apply", expected=1)
+    assert served.tree() == before
+
+
+def test_a_reload_that_fails_on_the_way_back_is_said_and_tried_again(served):
+    served.install(steps("X11Forwarding no"))
+    before = served.tree()
+    served.run("apply")
+    (served.scratch / "lib/broken").touch()
+    assert "ssh.service could NOT be restored" in served.run("rollback", expected=1)
+    assert served.journal[-1] == "run partial"
+    (served.scratch / "lib/broken").unlink()
+    served.run("rollback")
+    assert calls(served)[-1] == "reload -- ssh.service with "
+    assert served.tree() == before
+
+
+def test_the_folder_that_sshd_looks_for_is_made_for_the_check_only(served):
+    served.install(steps("X11Forwarding no"))
+    before = served.sh("ls /run")
+    served.run("apply")
+    assert served.sh("ls /run") == before
+
+
+def wait_for_confirm(served) -> str:
+    """Applied, and armed as apply does where systemd runs; the path of root's copy of the script."""
+    lockable = {"can_lock_out": True}
+    served.install(
+        script(
+            write(DROPIN, "X11Forwarding no", **lockable),
+            CheckSyntax(owners=OWNER, checker="sshd", **lockable),
+            ReloadUnit(owners=OWNER, unit="ssh.service", **lockable),
+        )
+    )
+    served.run("apply", "--without-guard")
+    assert served.journal[-1] == "run applied"
+    boot_id = served.sh("cat /proc/sys/kernel/random/boot_id")
+    for run in (served.state / "runs").iterdir():
+        (run / "armed").write_text(f"99999 {boot_id} made\n")
+    return served.sh("echo /var/lib/hardentui/runs/*/script.sh")
+
+
+def test_the_guard_reloads_with_the_files_of_before(served):
+    before = served.tree()
+    copy = wait_for_confirm(served)
+    served.run("guard", "1", served.sh("cat /proc/sys/kernel/random/boot_id"), script=copy)
+    assert calls(served) == ["reload -- ssh.service with X11Forwarding no", "reload -- ssh.service with "]
+    assert served.tree() == before
+
+
+def test_a_boot_restores_the_files_and_touches_no_service(served):
+    """sshd starts after it, and reads them; to wait for a service there would hold up the boot."""
+    before = served.tree()
+    copy = wait_for_confirm(served)
+    for armed in (served.state / "runs").glob("*/armed"):
+        armed.write_text("99999 00000000-0000-0000-0000-000000000000 made\n")
+    served.run("boot", script=copy)
+    assert [call for call in calls(served) if call.startswith("reload -- ")] == [
+        "reload -- ssh.service with X11Forwarding no"
+    ]
+    assert served.tree() == before
+    assert served.journal[-1] == "run rolled-back"
+
+
+def test_visudo_judges_the_rules_of_sudo(box):
+    if shutil.which("visudo") is None:
+        pytest.skip("needs visudo")
+    sudoers = box.etc / "sudoers"
+    sudoers.write_text("root ALL=(ALL) ALL\n")
+    sudoers.chmod(0o440)
+    check = CheckSyntax(owners=OWNER, checker="visudo")
+    rule = "root ALL=(ALL) ALL"
+    before = box.tree()
+    box.install(script(replace(rule, "root ALL=(ALL", path="/etc/sudoers"), check))
+    assert "visudo finds errors" in box.run("apply", expected=1)
+    assert box.tree() == before
+    box.install(script(replace(rule, "root ALL=(ALL:ALL) ALL", path="/etc/sudoers"), check))
+    box.run("apply")
+    assert "ALL:ALL" in sudoers.read_text()
