@@ -12,6 +12,7 @@ from hardentui.host.live import DPKG, accounts, groups, packages
 from hardentui.snapshot import (
     Accounts,
     Clock,
+    Distribution,
     DistributionIs,
     File,
     Folder,
@@ -63,7 +64,7 @@ class ImageHost:
             case Packages():
                 return packages(self._inside(DPKG, files.read_text))
             case DistributionIs():
-                return read_distribution(self.root)
+                return self._distribution()
             case PrivilegesAre():
                 return Privileges(
                     os.geteuid(), os.environ.get("SUDO_USER") or files.user_name(os.geteuid()), ""
@@ -75,6 +76,18 @@ class ImageHost:
                 return time.time()
             case _:
                 return Unread(Reason.UNSUPPORTED, "an image does not run")
+
+    def _distribution(self) -> Distribution | Unread:
+        """What os-release says, wherever its links lead inside the image."""
+        for path in ("/etc/os-release", "/usr/lib/os-release"):
+            text = self._inside(path, files.read_text)
+            if isinstance(text, Unread):
+                if text.reason is Reason.MISSING:
+                    continue
+                return text
+            real = self._resolve(path, follow=True)
+            return real if isinstance(real, Unread) else read_distribution(real)
+        return Unread(Reason.MISSING, "os-release")
 
     def _inside(self, path: str, read: Any, *, follow: bool = True) -> Any:
         real = self._resolve(path, follow=follow)

@@ -81,6 +81,7 @@ class LiveHost:
     label = "this host"
 
     def __init__(self) -> None:
+        self._searches: set[subprocess.Popen[bytes]] = set()
         self._mounts = read_mounts()
         network = self._mounts if not isinstance(self._mounts, Unread) else ()
         # A dead server holds whoever touches its mount; such trees are never entered.
@@ -101,7 +102,7 @@ class LiveHost:
             Accounts: lambda _: accounts(files.read_text("/etc/passwd")),
             Groups: lambda _: groups(files.read_text("/etc/group")),
             Packages: lambda _: packages(files.read_text(DPKG)),
-            DistributionIs: lambda _: read_distribution(None),
+            DistributionIs: lambda _: read_distribution(),
             PrivilegesAre: lambda _: _privileges(),
             KernelIs: lambda _: Kernel(os.uname().nodename, os.uname().release, os.uname().machine),
             KernelOption: lambda q: _kernel_option(q.name),
@@ -113,6 +114,11 @@ class LiveHost:
         """See snapshot.Host."""
         at = time.time()
         return cast("T | Unread", self._doors[type(question)](question)), at
+
+    def stop_search(self) -> None:
+        """End the search that is being made, from another thread; its answer is FAILED then."""
+        for child in tuple(self._searches):
+            child.kill()
 
     def _at(self, path: str, read: Callable[[str], Any]) -> Any:
         if self._network and self._is_on_network(path):
@@ -131,12 +137,15 @@ class LiveHost:
         return True
 
     def _search(self, question: Search) -> tuple[str, ...] | Unread:
-        below = [path for path in question.below if not self._is_on_network(path) and Path(path).is_dir()]
+        network = next((path for path in question.below if self._is_on_network(path)), "")
+        if network:
+            return Unread(Reason.UNSUPPORTED, f"{network} is on a network file system, which is not entered")
+        below = [path for path in question.below if Path(path).is_dir()]
         if not below:
             return ()
         argv = ("find", *below, "-xdev", *_RULES[question.rule], "-print0")
         # find ends with 1 where a folder could not be read: then its list is not the whole.
-        output = _run(argv, SEARCH_SECONDS)
+        output = _run(argv, SEARCH_SECONDS, children=self._searches)
         if isinstance(output, Unread):
             return output
         return tuple(path for path in output.split("\0") if path)[:SEARCH_LIMIT]
@@ -153,7 +162,14 @@ def _command(question: Command) -> Output | Unread:
     return output if isinstance(output, Unread) else Output(output)
 
 
-def _run(argv: tuple[str, ...], seconds: float, accept: tuple[int, ...] = (0,)) -> str | Unread:
+def _run(
+    argv: tuple[str, ...],
+    seconds: float,
+    accept: tuple[int, ...] = (0,),
+    children: set[subprocess.Popen[bytes]] | None = None,
+) -> str | Unread:
+    """What a program prints; while it runs it stands among ``children``."""
+    children = set() if children is None else children
     try:
         child = subprocess.Popen(
             argv,
@@ -168,6 +184,7 @@ def _run(argv: tuple[str, ...], seconds: float, accept: tuple[int, ...] = (0,)) 
         return Unread(Reason.UNSUPPORTED, f"{argv[0]} is not installed")
     except OSError as error:
         return files.unread(error)
+    children.add(child)
     with child:
         try:
             out, err = child.communicate(timeout=seconds)
@@ -175,6 +192,8 @@ def _run(argv: tuple[str, ...], seconds: float, accept: tuple[int, ...] = (0,)) 
             os.killpg(child.pid, signal.SIGKILL)
             child.communicate()
             return Unread(Reason.TIMED_OUT, f"{argv[0]}, after {seconds:.0f} s")
+        finally:
+            children.discard(child)
     if child.returncode not in accept:
         lines = err.decode("utf-8", "replace").strip().splitlines()
         return Unread(Reason.FAILED, f"{argv[0]} ended with {child.returncode}: {lines[-1] if lines else ''}")

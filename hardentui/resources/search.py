@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from hardentui.i18n import _
 from hardentui.model import Fact, Observation, Provenance, Reading, Recommendation
 from hardentui.operations import Change, Refusal
-from hardentui.resources.base import nothing
+from hardentui.resources.base import missing, nothing
 from hardentui.snapshot import Mounts, Search, Snapshot, Unread
 
 _DISKS = frozenset(
@@ -33,7 +33,9 @@ class Searches:
             question = Search("executable", ("/tmp", "/var/tmp"))  # noqa: S108 - what is searched
         else:
             mounts = snapshot.ask(Mounts())
-            below = () if isinstance(mounts, Unread) else tuple(m.path for m in mounts if m.fstype in _DISKS)
+            if isinstance(mounts, Unread):
+                return missing(mounts.gap("/proc/self/mountinfo"))
+            below = (mount.path for mount in mounts if mount.fstype in _DISKS)
             question = Search("device", tuple(dict.fromkeys(below)))
         found, at = snapshot.ask_timed(question)
         if isinstance(found, Unread):
