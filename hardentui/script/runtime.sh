@@ -208,6 +208,12 @@ trusted_path() { # PATH OWNER...; every folder above it belongs to one of them, 
     done
 }
 
+safe_folders() { # STEP; 0 when only root can change what lies above its target, else REASON says where not
+    trusted_path "${TARGET[$1]}" 0 && return 0
+    REASON=$(say untrusted-folder "$REPLY")
+    return 1
+}
+
 booted_systemd() { [[ -d /run/systemd/system ]]; }
 
 # ---- The journal: what was done, a line for each durable boundary ----------------------------------
@@ -273,7 +279,7 @@ ended() { # RUN; 0 when it was rolled back: its last line says so, and then noth
 }
 
 load_line() { # LINE NUMBER; what it says is known from then on
-    local -r grammar='^(([1-9][0-9]{0,5}) ([0-9a-f-]{36}) ([0-9]{1,12}\.[0-9]{2}) (run|[1-9][0-9]{0,2}) ([a-z-]+)) ([0-9a-f]{64})'$'\n''$'
+    local -r grammar='^(([1-9][0-9]{0,5}) ([0-9a-f-]{36}) ([0-9]{1,12}\.[0-9]{2}) (run|[1-9][0-9]{0,3}) ([a-z-]+)) ([0-9a-f]{64})'$'\n''$'
     [[ $1 =~ $grammar ]] || return 1
     local -a part=("${BASH_REMATCH[@]}")
     [[ ${part[2]} == "$2" ]] || return 1
@@ -474,7 +480,7 @@ remove_folders() { # those that we made, innermost first; with files of others i
 file_make() { # STEP
     local step=$1
     temporary "$step"
-    make_folders && trusted_path "${TARGET[step]}" 0 && try rm -f -- "$TEMPORARY" || return 1
+    make_folders && safe_folders "$step" && try rm -f -- "$TEMPORARY" || return 1
     if [[ $BEFORE != absent ]]; then
         # The copy brings owner, mode, ACL, attributes and label along.
         try cp -a -- "$RECORD" "$TEMPORARY" || return 1
@@ -489,7 +495,7 @@ file_make() { # STEP
 }
 
 file_restore() { # STEP
-    trusted_path "${TARGET[$1]}" 0 || return 1
+    safe_folders "$1" || return 1
     if [[ $BEFORE == absent ]]; then
         try rm -f -- "${TARGET[$1]}" && flush "${TARGET[$1]%/*}/" && remove_folders
     else
@@ -600,7 +606,10 @@ mount_expect() { # STEP
 }
 
 mount_change() { # PATH MOUNT WORDS; fstab is left out of it, so that nothing else changes
-    mount_flags "$2" && try mount --options-mode=ignore -o "remount,$REPLY,$3" -- "$1"
+    local how=remount
+    # Flags of the mount alone: else its ro would reach the other mounts of the same file system.
+    [[ ! ,$3, =~ ^,((no)?(suid|dev|exec),)+$ ]] || how=remount,bind
+    mount_flags "$2" && try mount --options-mode=ignore -o "$how,$REPLY,$3" -- "$1"
 }
 
 # ---- Units -----------------------------------------------------------------------------------------------
@@ -663,14 +672,14 @@ call() { # VERB STEP; the one place where a kind is chosen
         save:unit) value_save "$2" enabled ;;
         save:mode | save:sysctl) value_save "$2" "${WANTED[$2]}" ;;
         make:write | make:edit) file_make "$2" ;;
-        make:mode) trusted_path "${TARGET[$2]}" 0 && change_mode "${TARGET[$2]}" "${WANTED[$2]}" ;;
+        make:mode) safe_folders "$2" && change_mode "${TARGET[$2]}" "${WANTED[$2]}" ;;
         make:sysctl) sysctl_write "${TARGET[$2]}" "${WANTED[$2]}" ;;
         make:mount) mount_change "${TARGET[$2]}" "$BEFORE" "${SETS[$2]}" ;;
         make:unit) try systemctl --root=/ enable -- "${TARGET[$2]}" && flush /etc/systemd/system ;;
         make:reload) reload_now ;;
         make:check) check_now "$2" ;;
         restore:write | restore:edit) file_restore "$2" ;;
-        restore:mode) trusted_path "${TARGET[$2]}" 0 && change_mode "${TARGET[$2]}" "$BEFORE" ;;
+        restore:mode) safe_folders "$2" && change_mode "${TARGET[$2]}" "$BEFORE" ;;
         restore:sysctl) sysctl_write "${TARGET[$2]}" "$BEFORE" ;;
         restore:mount) mount_change "${TARGET[$2]}" "$BEFORE" "${UNSETS[$2]}" ;;
         restore:unit) try systemctl --root=/ disable -- "${TARGET[$2]}" && flush /etc/systemd/system ;;
@@ -790,15 +799,23 @@ position() { # STEP...; those that made something of one target, latest first
 
 left_by() { # STEP; 0 when NOW is as it left the target
     if is_value "$1" && [[ $RECORD_BOOT != "$BOOT" ]]; then
-        # A boot set it anew, from the files, and numbered the devices anew.
+        # A boot set it anew, from the files, and numbered and named the devices anew.
         REACHED=''
-        [[ ${KIND[$1]} != mount || $NOW == absent ]] || BEFORE="${NOW%% *} ${BEFORE#* }"
+        [[ ${KIND[$1]} != mount || $NOW == absent ]] || same_after_boot
     fi
     if [[ -n $REACHED ]]; then
         [[ $NOW == "$REACHED" ]]
     else
         [[ $NOW == "$AFTER" || "${NOW% *} any" == "$AFTER" ]] || call passes "$1"
     fi
+}
+
+same_after_boot() { # BEFORE gets the device of NOW, where the root and the type are the same
+    local -r mount='^([^ ]+) ([^ ]+ [^ ]+) ([^ ]*) ([^ ]+ [^ ]+)$'
+    [[ $BEFORE =~ $mount ]] || return 0
+    local place=${BASH_REMATCH[2]} options=${BASH_REMATCH[4]}
+    [[ $NOW =~ $mount && ${BASH_REMATCH[2]} == "$place" ]] || return 0
+    BEFORE="${BASH_REMATCH[1]} $place ${BASH_REMATCH[3]} $options"
 }
 
 stands() { # STEP; 0 when it was made, and no later step of the run changed the same file again
@@ -961,8 +978,13 @@ undo_run() { # 0 when all is as before; CONFLICTS and FAILURES count what is not
         journal run partial || :
         return 1
     fi
-    journal run rolled-back || return 1
-    disarm
+    if ! disarm; then # to be tried again
+        FAILURES=1
+        say disarm-failed "$RUN/armed" >&2
+        journal run partial || :
+        return 1
+    fi
+    journal run rolled-back
 }
 
 first_of_file() { # STEP
@@ -982,9 +1004,17 @@ mark() { # STATE; in the journal, for each step of GROUP
 undo_reload() { # the manager reads again what it read after apply, once
     local step reloaded=no
     for ((step = 1; step <= STEPS; step++)); do
-        is_action "$step" && [[ -n ${STEP_STATE[step]-} && ${STEP_STATE[step]} != undone ]] || continue
+        is_action "$step" && [[ -n ${STEP_STATE[step]-} && ! ${STEP_STATE[step]} =~ ^(undone|left)$ ]] || continue
         if [[ ${KIND[step]} == reload && $reloaded == no ]]; then
-            reload_now || undo_failed "$step" || continue
+            if ! reload_now; then
+                if [[ ${ASKED[$step]-} == keep ]]; then
+                    say left "$step" "${TARGET[step]}" "$REASON"
+                    journal "$step" left || :
+                else
+                    undo_failed "$step" || :
+                fi
+                continue
+            fi
             reloaded=yes
         fi
         journal "$step" undone || :
@@ -1018,8 +1048,11 @@ begin_undo() { # STEP, the first one of its target; 0 when it is to be restored
         temporary "$member"
         rm -f -- "$TEMPORARY" 2>/dev/null
     done
-    position "${GROUP[@]}" || undo_failed "$step" || return 1
-    if [[ $ASK == keep && ($POSITION =~ ^(other|foreign)$ || $state == undo-failed) ]]; then
+    if ! position "${GROUP[@]}"; then
+        [[ $ASK == keep ]] || undo_failed "$step" || return 1
+        POSITION=unknown
+    fi
+    if [[ $ASK == keep && ($POSITION =~ ^(other|foreign|unknown)$ || $state == undo-failed) ]]; then
         say left "$step" "${TARGET[step]}" "$NOW"
         mark left
         return 1
@@ -1320,7 +1353,6 @@ run_copy() { # VERB ARGUMENT...; goes on in root's own copy, which nobody else c
 }
 
 lock() { # WAIT_OR_NOT; holds descriptor 9. Verbs run with "9<&-", so that nothing they start inherits it
-    local PARENT TERMINAL STARTED
     [[ -d $STATE ]] || mkdir -m 0700 -- "$STATE" 2>/dev/null || refuse no-state "$STATE"
     exec 9<"$STATE" || refuse no-state "$STATE"
     if [[ $1 == wait ]]; then
@@ -1329,25 +1361,33 @@ lock() { # WAIT_OR_NOT; holds descriptor 9. Verbs run with "9<&-", so that nothi
         say locked >&2
         exit "$LOCKED"
     fi
-    process $$ && printf '%s %s\n' $$ "$STARTED" 2>/dev/null >"$STATE/holder"
-    return 0
 }
 
-end_holder() { # the time is over: who still holds the lock, stopped by Ctrl-Z or hanging, is ended
-    local signal pid started
-    local -a children
+end_holder() { # the time is over: what still holds the lock, stopped by Ctrl-Z or hanging, is ended
+    local signal pid i
+    local -a held children
     for signal in TERM KILL; do
-        read -r pid started 2>/dev/null <"$STATE/holder" || :
-        # The number may be another process's by now; when it started tells.
-        if is_number "$pid" && process "$pid" && [[ $STARTED == "$started" ]]; then
+        mapfile -t held < <(holders)
+        for ((i = 0; i < ${#held[@]}; i++)); do
+            pid=${held[i]} children=()
             read -r -a children 2>/dev/null <"/proc/$pid/task/$pid/children" || :
-            kill -s "$signal" -- "$pid" 2>/dev/null
-            [[ $signal == TERM ]] || kill -s KILL -- "${children[@]}" 2>/dev/null
-            kill -s CONT -- "$pid" "${children[@]}" 2>/dev/null
-        fi
+            [[ $signal == TERM ]] || held+=("${children[@]}")
+        done
+        kill -s "$signal" -- "${held[@]}" 2>/dev/null
+        kill -s CONT -- "${held[@]}" 2>/dev/null
         flock -w 5 9 && return 0
     done
     return 1
+}
+
+holders() { # prints the ids of our other scripts that hold the lock: also of a shell whose script was killed
+    local pid
+    exec 9<&-
+    find /proc -maxdepth 3 -path '/proc/[0-9]*/fd/*' -lname "$STATE" -printf '%h\n' 2>/dev/null |
+        while IFS=/ read -r _ _ pid _; do
+            [[ $pid != "$$" && $(tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline") == "/bin/bash -p -- $STATE/runs/"* ]] || continue
+            printf '%s\n' "$pid"
+        done
 }
 
 # ---- Verbs ----------------------------------------------------------------------------------------------------
@@ -1711,7 +1751,7 @@ verb_rollback() { # OPTION...
     local -a words=("$@")
     while (($# > 0)); do
         demand '^--(force|keep)$' "$1"
-        demand '^[1-9][0-9]{0,2}$' "${2-}"
+        demand '^[1-9][0-9]{0,3}$' "${2-}"
         if [[ -n ${ASKED[$2]-} ]] || (($2 > STEPS)); then wrong_usage; fi
         ASKED[$2]=${1#--}
         shift 2

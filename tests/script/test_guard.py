@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from box import FSTAB
-from plans import DROPIN, KEY, fused, replace, script, sysctl, write
+from plans import DROPIN, KEY, fused, remount, replace, script, sysctl, write
 
 MNT = "tmpfs /mnt tmpfs defaults 0 0"
 SAFE_MNT = "tmpfs /mnt tmpfs defaults,nosuid,nodev 0 0"
@@ -131,6 +131,58 @@ def test_an_apply_that_hangs_does_not_keep_the_guard_out(box, act):
     assert apply.wait(timeout=30) != 0
     assert box.everything() == before
     assert box.journal[-1] == "run rolled-back"
+
+
+def hanging(box, command: str, body: str) -> None:
+    """Puts ``body`` in the place of a command, whose own program is then called REAL."""
+    real = f"/root/{command}.real"
+    (box.scratch / "root" / command).write_text(body.replace("REAL", real))
+    box.sh(f"cp /usr/bin/{command} {real}; chmod 755 /root/{command}")
+    box.sh(f"mount --bind /root/{command} /usr/bin/{command}")
+
+
+def hung(box) -> None:
+    assert box.call("timeout", "30", "bash", "-c", "until [[ -e /root/hung ]]; do :; done").returncode == 0
+
+
+def test_a_shell_that_a_killed_apply_left_behind_does_not_keep_the_guard_out(box):
+    box.install(script(write(), replace(MNT, SAFE_MNT, can_lock_out=True)))
+    body = '#!/bin/bash\ngrep -q nosuid /etc/fstab && mkdir /root/hung && exec sleep 300\nexec REAL "$@"\n'
+    hanging(box, "tar", body)
+    before = box.everything()
+    apply = box.start("bash", "/root/harden.sh", "apply", "--without-guard")
+    hung(box)
+    box.sh("kill -KILL $(pgrep -o -f 'script.sh apply')")
+    apply.wait(timeout=30)
+    box.run("guard", "1", box.sysctl("kernel/random/boot_id"), script=box.run_script)
+    assert box.everything() == before
+
+
+def test_what_a_hung_command_started_does_not_go_on_after_the_guard(box):
+    """As mount does for NFS, which has a helper."""
+    box.install(script(replace(MNT, SAFE_MNT, can_lock_out=True), remount()))
+    body = (
+        '#!/bin/bash\n[[ $* == *nosuid* ]] || exec REAL "$@"\n'
+        "bash -c 'echo $$ >/root/helper; mkdir /root/hung; sleep 300; :'\nexit 1\n"
+    )
+    hanging(box, "mount", body)
+    apply = box.start("bash", "/root/harden.sh", "apply", "--without-guard")
+    hung(box)
+    box.run("guard", "1", box.sysctl("kernel/random/boot_id"), script=box.run_script)
+    apply.wait(timeout=30)
+    assert box.call("bash", "-c", "grep -q . /proc/$(< /root/helper)/cmdline").returncode != 0
+
+
+def test_a_guard_that_cannot_be_removed_can_be_removed_later(box, waiting):
+    box.sh(
+        "touch /etc/systemd/system/hardentui-boot.service"
+        " && mount --bind /etc/systemd/system /etc/systemd/system"
+        " && mount -o remount,bind,ro /etc/systemd/system"
+    )
+    assert "guard could not be removed" in box.run("rollback", expected=1)
+    box.sh("umount /etc/systemd/system")
+    box.run("rollback")
+    assert box.everything() == box.before
 
 
 def test_a_link_in_the_place_of_a_file_is_set_aside(box, waiting):

@@ -9,6 +9,7 @@ from box import FSTAB
 from plans import DROPIN, KEY, fused, remount, replace, script, sysctl, write
 
 from hardentui.comparison import Comparison, Operator
+from hardentui.operations import ReloadManager
 
 MNT = "tmpfs /mnt tmpfs defaults 0 0"
 SAFE_MNT = "tmpfs /mnt tmpfs defaults,nosuid,nodev 0 0"
@@ -162,3 +163,51 @@ def test_the_value_of_an_interface_that_went_away_is_no_drift(box):
     assert "as this run left it" in box.run("apply")
     assert "is gone: nothing to restore" in box.run("rollback")
     assert (box.etc / "fstab").read_text() == FSTAB
+
+
+def test_a_step_whose_record_is_damaged_can_be_left(box):
+    box.install(script(write(), sysctl()))
+    box.run("apply")
+    next(box.state.rglob("001.meta")).write_text("garbage\n")
+    box.run("rollback", expected=1)
+    box.run("rollback", "--keep", "1")
+    assert box.journal[-1] == "run rolled-back"
+
+
+def test_a_reload_that_fails_can_be_left(box):
+    box.install(script(write(), ReloadManager(owners=("sysctl.martians",))))
+    box.run("apply")
+    (box.scratch / "root/systemctl").write_text("#!/bin/sh\nexit 1\n")
+    box.sh(
+        "mkdir -p /run/systemd/system && chmod 755 /root/systemctl"
+        " && mount --bind /root/systemctl /usr/bin/systemctl"
+    )
+    box.run("rollback", expected=1)
+    box.run("rollback", "--keep", "2")
+    assert box.journal[-1] == "run rolled-back"
+
+
+def test_a_read_only_mount_of_a_file_system_leaves_its_other_mounts_writable(box):
+    box.sh(
+        "mkdir /run/all && umount /mnt && mount -t tmpfs -o mode=0755 all /run/all && mkdir /run/all/part"
+        " && mount --bind /run/all/part /mnt && mount -o remount,bind,ro /mnt"
+    )
+    box.install(script(remount(before="ro,relatime")))
+    box.run("apply")
+    assert mnt(box) == "ro,nosuid,nodev,relatime"
+    box.sh("touch /run/all/file")
+    box.run("rollback")
+    assert mnt(box) == "ro,relatime"
+    box.sh("touch /run/all/file")
+
+
+def test_after_a_reboot_a_device_may_have_another_name(box):
+    box.install(script(remount()))
+    box.run("apply")
+    box.sh(
+        "umount /mnt && mount -t tmpfs -o size=2M,mode=0755,nosuid,nodev,relatime other /mnt"
+        " && echo 11111111-2222-3333-4444-555555555555 > /root/boot_id"
+        " && mount --bind /root/boot_id /proc/sys/kernel/random/boot_id"
+    )
+    box.run("rollback")
+    assert mnt(box) == "rw,relatime"
