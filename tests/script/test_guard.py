@@ -111,6 +111,16 @@ def test_the_deadline_may_be_moved_on_while_the_guard_waits(box, waiting):
     assert box.journal[-1] == "run applied"
 
 
+def test_an_apply_that_died_is_taken_back_before_its_deadline(box):
+    box.install(fused(script(write(), replace(MNT, SAFE_MNT), sysctl()), "kill -KILL $$"))
+    before = box.everything()
+    (box.scratch / "root/fuse").write_text("30\n")
+    box.run("apply", expected=-signal.SIGKILL)
+    box.run("guard", "999999999", box.sysctl("kernel/random/boot_id"), script=box.run_script)
+    assert box.everything() == before
+    assert box.journal[-1] == "run rolled-back"
+
+
 HANGS = {
     "stopped": "kill -STOP $$",
     "stopped-and-deaf": "{ trap '' TERM; while :; do kill -STOP $$; done; }",
