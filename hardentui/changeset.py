@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -29,7 +30,7 @@ from hardentui.operations import (
     WriteFile,
     with_words,
 )
-from hardentui.resources import RESOURCES
+from hardentui.resources import RESOURCES, collects, kept
 
 O = TypeVar("O", bound=Operation)  # noqa: E741 - the operation's kind
 
@@ -42,7 +43,8 @@ def compile_plan(plan: Plan, checklists: Checklists) -> ChangeSet:
     """The change set of all ``apply`` decisions of a plan.
 
     Raises:
-        ConflictError: two decisions want different things, or are alternatives of each other.
+        ConflictError: two decisions want different things, are alternatives of each other, or would
+            erase what an earlier plan wrote.
     """
     chosen: list[tuple[Recommendation, Decision]] = []
     refused: dict[str, str] = {}
@@ -62,7 +64,8 @@ def compile_plan(plan: Plan, checklists: Checklists) -> ChangeSet:
             refused[decision.id] = change.reason
         else:
             operations += change
-    return ChangeSet(_ordered(_merged(operations)), refused)
+    merged = [_keeping(operation, plan.files) for operation in _merged(operations)]
+    return ChangeSet(_ordered(merged), refused)
 
 
 def change_of(entry: Recommendation, decision: Decision) -> tuple[Operation, ...] | Refusal:
@@ -111,10 +114,37 @@ def _merged(operations: Iterable[Operation]) -> list[Operation]:
     return list(merged.values())
 
 
+def _keeping(operation: Operation, files: Mapping[str, tuple[str, ...]]) -> Operation:
+    """The operation, with the lines of an earlier plan that its file holds and this plan does not set."""
+    if not isinstance(operation, WriteFile) or not collects(operation.path):
+        return operation
+    lines = files.get(operation.path)
+    if lines is None:
+        if operation.before in {"", "absent"}:
+            return operation
+        raise ConflictError(
+            _(
+                "{path} holds lines of an earlier plan, and this one does not know them: "
+                "run `hardentui plan refresh` first"
+            ).format(path=operation.path)
+        )
+    try:
+        parts = (*kept(operation.path, lines, operation.parts), *operation.parts)
+    except ValueError as error:
+        raise ConflictError(
+            _("{path} holds a line that cannot be kept: {error}").format(path=operation.path, error=error)
+        ) from error
+    before = hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+    return replace(operation, parts=parts, before=before)
+
+
 def _key(operation: Operation) -> tuple[object, ...]:
     before = operation.before if isinstance(operation, ReplaceLine) else None
     after = operation.after if isinstance(operation, ReplaceLine) and not operation.before else None
-    return (type(operation), operation.target, before, after)
+    owners = (
+        operation.owners if isinstance(operation, ByHand) else None
+    )  # two procedures for one subject are two
+    return (type(operation), operation.target, before, after, owners)
 
 
 def _join(first: Operation, second: Operation) -> Operation:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from hardentui.comparison import Comparison, Operator
@@ -27,7 +28,9 @@ from hardentui.model import (
 from hardentui.tables import MistakesError, Report, Table, read_toml
 
 FORMAT = 1
-_ID = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+)*")
+ID = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+)*")  # of a recommendation
+ABSENT = (Result.PASS, Result.FAIL, Result.NOTAPPLICABLE)  # what an absent subject may mean
+LEVEL_BY = ("anssi", "hardentui")
 _NOTHING = Text("", "")
 
 # (resource, subject, aspect) -> what is wrong with it, or None; see hardentui.resources.check.
@@ -59,33 +62,68 @@ def load(folders: Iterable[Path], check: Check, hazards: Iterable[str]) -> Check
     return load_files(paths, check, hazards)
 
 
-def load_files(paths: Iterable[Path], check: Check, hazards: Iterable[str]) -> Checklists:
-    """The chapters of these files, as ``load``."""
+def load_files(
+    paths: Iterable[Path], check: Check, hazards: Iterable[str], asked_elsewhere: Iterable[Question] = ()
+) -> Checklists:
+    """The chapters of these files, as ``load``. They may depend on each other's questions, and on others."""
     known_hazards = frozenset(hazards)
     digest = hashlib.sha256()
-    chapters: dict[str, Chapter] = {}
-    mistakes: list[str] = []
-    origins: dict[str, str] = {}
+    mistakes: list[list[str]] = []  # of each file in turn, filled while it is read
+    files: list[_File] = []
+    asked = _Asked(asked_elsewhere)
     for path in paths:
         try:
             text, data = read_toml(path)
-            digest.update(text.encode())
-            report = Report(str(path), text)
-            chapter = _chapter(Table(report, data), check, known_hazards)
-            for entry in chapter.recommendations:
-                if entry.id in origins:
-                    report.add((), f"recommendation {entry.id} stands already in {origins[entry.id]}")
-                origins[entry.id] = str(path)
-            report.close()
         except MistakesError as error:
-            mistakes += error.mistakes
+            mistakes.append(error.mistakes)
             continue
+        digest.update(text.encode())
+        report = Report(str(path), text)
+        mistakes.append(report.mistakes)
+        top = Table(report, data)
+        files.append(_File(report, top, asked.read(top)))
+    chapters: dict[str, Chapter] = {}
+    origins: dict[str, str] = {}
+    for file in files:
+        chapter = _chapter(file, check, known_hazards, asked.questions)
+        for entry in chapter.recommendations:
+            if entry.id in origins:
+                file.report.add((), f"recommendation {entry.id} stands already in {origins[entry.id]}")
+            origins[entry.id] = file.report.file
         known = chapters.get(chapter.id)
         chapters[chapter.id] = _joined(known, chapter) if known else chapter
-    if mistakes:
-        raise MistakesError(mistakes)
+    if any(mistakes):
+        raise MistakesError([mistake for found in mistakes for mistake in found])
     ordered = tuple(sorted(chapters.values(), key=lambda chapter: chapter.number))
     return Checklists(ordered, digest.hexdigest())
+
+
+@dataclass(frozen=True)
+class _File:
+    """A checklist of which the questions are read, and nothing else yet."""
+
+    report: Report
+    top: Table
+    questions: tuple[Question, ...]
+
+
+class _Asked:
+    """The questions of all files, so that one file may depend on what another asks."""
+
+    def __init__(self, elsewhere: Iterable[Question]) -> None:
+        self.questions = {question.id: question for question in elsewhere}
+
+    def read(self, top: Table) -> tuple[Question, ...]:
+        """The questions of one more file."""
+        found = []
+        for table in top.tables("questions"):
+            question = _question(table)
+            known = self.questions.setdefault(question.id, question)
+            if {choice.id for choice in known.choices} != {choice.id for choice in question.choices}:
+                expected = ", ".join(choice.id for choice in known.choices)
+                table.wrong("choices", f"{question.id!r} is asked already, and its answers are {expected}")
+            found.append(question)
+        return tuple(found)
 
 
 def _joined(first: Chapter, more: Chapter) -> Chapter:
@@ -100,14 +138,14 @@ def _joined(first: Chapter, more: Chapter) -> Chapter:
     )
 
 
-def _chapter(top: Table, check: Check, hazards: frozenset[str]) -> Chapter:
+def _chapter(file: _File, check: Check, hazards: frozenset[str], asked: Mapping[str, Question]) -> Chapter:
+    top = file.top
     found = top.get("format", int)
     if found != FORMAT:
         top.wrong("format", f"expected {FORMAT}, found {found}")
     id_ = top.string("chapter")
-    questions = tuple(_question(table) for table in top.tables("questions"))
     documents = tuple(_document(name, table) for name, table in top.named_tables("documents"))
-    reader = _Reader(id_, check, hazards, {q.id: q for q in questions}, {d.id for d in documents})
+    reader = _Reader(id_, check, hazards, asked, {d.id for d in documents})
     sections = tuple(reader.section(table) for table in top.tables("sections"))
     chapter = Chapter(
         id=id_,
@@ -115,7 +153,7 @@ def _chapter(top: Table, check: Check, hazards: frozenset[str]) -> Chapter:
         title=_text(top, "title"),
         version=top.string("version"),
         documents=documents,
-        questions=questions,
+        questions=file.questions,
         sections=sections,
     )
     top.close()
@@ -165,7 +203,7 @@ class _Reader:
         chapter: str,
         check: Check,
         hazards: frozenset[str],
-        questions: dict[str, Question],
+        questions: Mapping[str, Question],
         documents: set[str],
     ) -> None:
         self._chapter = chapter
@@ -191,7 +229,7 @@ class _Reader:
 
     def _recommendation(self, table: Table, section: str) -> Recommendation:
         id_ = table.string("id")
-        if id_ and not _ID.fullmatch(id_):
+        if "id" in table and not ID.fullmatch(id_):
             table.wrong("id", f"expected lower-case words joined by dots and dashes, found {id_!r}")
         if id_ in self._ids:
             table.wrong("id", f"{id_!r} stands twice in this file")
@@ -199,7 +237,7 @@ class _Reader:
         resource = table.string("resource")
         subject = table.string("subject")
         aspect = table.string("aspect", "")
-        if resource and (problem := self._check(resource, subject, aspect)):
+        if "resource" in table and (problem := self._check(resource, subject, aspect)):
             table.wrong("resource", problem)
         entry = Recommendation(
             id=id_,
@@ -236,9 +274,9 @@ class _Reader:
 
     @staticmethod
     def _agree(table: Table, entry: Recommendation) -> None:
-        if entry.absent not in {Result.PASS, Result.FAIL, Result.NOTAPPLICABLE}:
+        if entry.absent not in ABSENT:
             table.wrong("absent", f"expected pass, fail or notapplicable, found {entry.absent}")
-        if entry.level_by not in {"anssi", "hardentui"}:
+        if entry.level_by not in LEVEL_BY:
             table.wrong("level-by", f"expected anssi or hardentui, found {entry.level_by!r}")
         if entry.target and entry.accept is None:
             table.wrong("target", "a target needs an accept that says what passes")
@@ -296,7 +334,7 @@ class _Reader:
             if condition.question and question is None:
                 known = ", ".join(sorted(self._questions)) or "none"
                 table.wrong(
-                    "question", f"unknown question {condition.question!r}; asked in this file: {known}"
+                    "question", f"unknown question {condition.question!r}; asked in these checklists: {known}"
                 )
             elif question is not None:
                 ids = [choice.id for choice in question.choices]

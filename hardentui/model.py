@@ -389,16 +389,27 @@ class HostIdentity:
     distribution: str
     kernel: str
 
+    def fits(self, seen: HostIdentity) -> bool:
+        """Whether a host that shows itself as ``seen`` is this one. Without machine-ids, all must agree."""
+        if self.machine_id or seen.machine_id:
+            return self.machine_id == seen.machine_id
+        return bool(self.hostname) and self == seen
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Decisions and answers for one host."""
+    """Decisions and answers for one host.
+
+    ``files`` holds, by path, the lines of those files of ours that stood there when a decision that
+    writes them was made: what an earlier plan wrote there stays.
+    """
 
     host: HostIdentity
     checklists: str  # the digest of the checklists at the last assessment
     language: str
     answers: Mapping[str, str] = field(default_factory=dict)
     decisions: tuple[Decision, ...] = ()
+    files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def decision(self, id_: str) -> Decision | None:
         """The decision about this recommendation, if one was made."""

@@ -6,10 +6,14 @@ the old one: a kill or a full disk at any moment leaves the last saved plan whol
 
 from __future__ import annotations
 
+import calendar
 import contextlib
 import errno
 import os
+import re
+import stat
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -28,6 +32,8 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 REASON_LENGTH = 10  # characters that a waiver's reason has at least
+WAIVER_MONTHS = 6  # after which a waiver ends, where nobody says otherwise
+_STALE = 3600.0  # seconds after which a save that did not end is over
 
 
 class PlanError(InputError):
@@ -51,6 +57,13 @@ def standing(decision: Decision, finding: Finding | None, today: date) -> Standi
     if finding is not None and (finding.running, finding.boot) != (decision.running, decision.boot):
         return Standing.MOVED
     return Standing.HOLDS
+
+
+def months_after(day: date, months: int) -> date:
+    """The same day some months later, or the last of that month where there is none."""
+    years, month = divmod(day.month - 1 + months, 12)
+    last = calendar.monthrange(day.year + years, month + 1)[1]
+    return date(day.year + years, month + 1, min(day.day, last))
 
 
 # --- reading --------------------------------------------------------------------------------------
@@ -127,7 +140,9 @@ def _plan(top: Table) -> Plan:
         if any(known.id == decision.id for known in decisions):
             table.wrong("id", f"{decision.id!r} is decided twice")
         decisions.append(decision)
-    plan = Plan(identity, top.string("checklists"), language, dict(answers), tuple(decisions))
+    files_table = top.table("files")
+    files = {name: files_table.strings(name) for name in files_table.rest()} if files_table else {}
+    plan = Plan(identity, top.string("checklists"), language, dict(answers), tuple(decisions), files)
     top.close()
     return plan
 
@@ -186,6 +201,8 @@ def render(plan: Plan, text: str = "") -> str:
     document["checklists"] = plan.checklists
     _update(document, "host", _host_table(plan.host))
     _update(document, "answers", dict(plan.answers))
+    if plan.files or "files" in document:
+        _update(document, "files", dict(plan.files))
     _update_decisions(document, plan)
     return tomlkit.dumps(document)
 
@@ -213,7 +230,7 @@ def _host_table(host: HostIdentity) -> dict[str, str]:
     }
 
 
-def _update(document: TOMLDocument, name: str, values: Mapping[str, str]) -> None:
+def _update(document: TOMLDocument, name: str, values: Mapping[str, Fact]) -> None:
     import tomlkit  # noqa: PLC0415 - see render
 
     if name not in document:
@@ -222,8 +239,8 @@ def _update(document: TOMLDocument, name: str, values: Mapping[str, str]) -> Non
     for key in [key for key in table if key not in values]:
         del table[key]
     for key, value in values.items():
-        if key not in table or table[key] != value:
-            table[key] = _storable(value)
+        if key not in table or _plain(table[key]) != _plain(value):
+            table[key] = _toml_fact(_plain(value))
 
 
 def _update_decisions(document: TOMLDocument, plan: Plan) -> None:
@@ -327,9 +344,11 @@ def write(path: Path, text: str, mode: int = 0o600) -> None:
     path = path.resolve()
     if path.exists() and not path.is_file():
         raise PlanError(f"{path}: not a regular file; nothing was written")
+    prefix = f".{path.name}.hardentui-"
+    _clear(path.parent, prefix)
     temporary = ""
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        handle, temporary = tempfile.mkstemp(prefix=prefix, dir=path.parent)
         with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
             file.flush()
@@ -350,10 +369,31 @@ def write(path: Path, text: str, mode: int = 0o600) -> None:
         raise PlanError(f"{path}: {why}; nothing was written") from error
 
 
-def _give_to_user(handle: int) -> None:
+def _clear(folder: Path, prefix: str) -> None:
+    """Remove what saves of this file left that were killed; one that may be going on now is left alone."""
+    ours = re.compile(re.escape(prefix) + r"[a-z0-9_]{8}")
+    with contextlib.suppress(OSError):
+        for left in folder.iterdir():
+            if ours.fullmatch(left.name) is None:
+                continue
+            seen = left.lstat()
+            mine = stat.S_ISREG(seen.st_mode) and seen.st_uid in {os.geteuid(), _user()[0]}
+            if mine and seen.st_mtime < time.time() - _STALE:
+                left.unlink()
+
+
+def _user() -> tuple[int, int]:
+    """The user and group behind sudo, or our own."""
     user, group = os.environ.get("SUDO_UID", ""), os.environ.get("SUDO_GID", "")
     if os.geteuid() == 0 and user.isdigit() and group.isdigit():
-        os.fchown(handle, int(user), int(group))
+        return int(user), int(group)
+    return os.geteuid(), os.getegid()
+
+
+def _give_to_user(handle: int) -> None:
+    user, group = _user()
+    if user != os.geteuid():
+        os.fchown(handle, user, group)
 
 
 __all__ = ["MistakesError", "PlanError", "PlanFile", "Standing", "render", "standing", "write"]

@@ -5,6 +5,7 @@ The screen, the numbered walk and the commands are three faces of this one state
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -18,15 +19,19 @@ from hardentui.model import (
     Checklists,
     Decision,
     Finding,
+    GapKind,
     HostIdentity,
     Plan,
     Recommendation,
     Result,
 )
-from hardentui.operations import ByHand, ChangeSet, Refusal
+from hardentui.operations import ByHand, ChangeSet, Refusal, WriteFile
 from hardentui.plan import Standing, standing
 from hardentui.rehearsal import rehearse
-from hardentui.snapshot import DistributionIs, File, KernelIs, PrivilegesAre, Snapshot, Unread
+from hardentui.resources import collects
+from hardentui.snapshot import DistributionIs, File, KernelIs, PrivilegesAre, Reason, Snapshot, Unread
+
+_MACHINE_ID = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,44 @@ class Session:
         others[decision.id] = decision
         order = {entry.id: place for place, entry in enumerate(self.checklists.recommendations)}
         decisions = sorted(others.values(), key=lambda known: order.get(known.id, len(order)))
-        return replace(self, plan=replace(self.plan, decisions=tuple(decisions)))
+        plan = replace(self.plan, decisions=tuple(decisions), files=self._files(decision))
+        return replace(self, plan=plan)
+
+    def _files(self, decision: Decision) -> Mapping[str, tuple[str, ...]]:
+        """The plan's files, with what stands now in those that this decision adds lines to."""
+        entry = self.checklists.get(decision.id)
+        if entry is None or decision.action is not Action.APPLY:
+            return self.plan.files
+        change = change_of(entry, decision)
+        files = dict(self.plan.files)
+        for step in () if isinstance(change, Refusal) else change:
+            if not isinstance(step, WriteFile) or not collects(step.path):
+                continue
+            text = self.snapshot.ask(File(step.path))
+            if not isinstance(text, Unread):
+                files[step.path] = tuple(text.split("\n"))
+            elif text.reason is Reason.MISSING:
+                files.pop(step.path, None)
+        return files
+
+    def renewed(self) -> tuple[Session, Mapping[str, str]]:
+        """The session with what its ``apply`` decisions saw brought up to what is seen now.
+
+        And, by decision id, why one was not: less can be seen now than when it was made, so what the
+        plan knew of it stays.
+        """
+        session, unseen = self, dict[str, str]()
+        for decision in self.plan.decisions:
+            found = self.finding(decision.id)
+            if decision.action is not Action.APPLY or found is None:
+                continue
+            why = _unseen(found, decision)
+            if why:
+                unseen[decision.id] = why
+                continue
+            seen = self.decision(found, decision.action, target=decision.target, reason=decision.reason)
+            session = session.decided(replace(seen, at=decision.at, by=decision.by))
+        return session, unseen
 
     def undecided(self, id_: str) -> Session:
         """The session without a decision about this recommendation."""
@@ -164,13 +206,42 @@ class Session:
         return {d.id: standing(d, self.finding(d.id), today) for d in self.plan.decisions}
 
 
+# Why a value is not there although it may be: nothing that was known of it is given up for these.
+_SIGHTLESS = {
+    GapKind.DENIED,
+    GapKind.TIMED_OUT,
+    GapKind.TOO_LARGE,
+    GapKind.UNSUPPORTED,
+    GapKind.NOT_RECORDED,
+    GapKind.ON_DEMAND,
+}
+
+
+def _unseen(finding: Finding, decision: Decision) -> str:
+    """Why this finding shows less than the decision about it saw; "" when it does not."""
+    seen = finding.observation
+    if seen is None:
+        return finding.message
+    running = (seen.running,) if seen.running else ()
+    lost = any(
+        known not in {"", now}
+        and (not readings or any(r.gap is not None and r.gap.kind in _SIGHTLESS for r in readings))
+        for known, now, readings in (
+            (decision.running, finding.running, running),
+            (decision.boot, finding.boot, seen.boot),
+        )
+    )
+    return finding.message if lost or (decision.facts and not seen.facts) else ""
+
+
 def identity(snapshot: Snapshot) -> HostIdentity:
     """Which host a snapshot shows."""
     machine = snapshot.ask(File("/etc/machine-id"))
+    known = isinstance(machine, str) and _MACHINE_ID.fullmatch(machine.strip())  # not "uninitialized"
     kernel = snapshot.ask(KernelIs())
     system = snapshot.ask(DistributionIs())
     return HostIdentity(
-        machine_id="" if isinstance(machine, Unread) else machine.strip(),
+        machine_id=known[0] if known else "",
         hostname="" if isinstance(kernel, Unread) else kernel.hostname,
         distribution="" if isinstance(system, Unread) else system.name,
         kernel="" if isinstance(kernel, Unread) else kernel.release,

@@ -7,6 +7,7 @@ that says why not. Nothing here touches the system; a ``Host`` does (see hardent
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum, StrEnum
@@ -45,7 +46,7 @@ _GAPS = {
     Reason.DENIED: GapKind.DENIED,
     Reason.TIMED_OUT: GapKind.TIMED_OUT,
     Reason.TOO_LARGE: GapKind.TOO_LARGE,
-    Reason.VANISHED: GapKind.ABSENT,
+    Reason.VANISHED: GapKind.FAILED,  # it was there, and what it held was not read
     Reason.FAILED: GapKind.FAILED,
     Reason.UNSUPPORTED: GapKind.UNSUPPORTED,
     Reason.NOT_RECORDED: GapKind.NOT_RECORDED,
@@ -681,7 +682,8 @@ class Snapshot:
                 return Unread(Reason.ON_DEMAND), 0.0
             if self._frozen:
                 return Unread(Reason.NOT_RECORDED), 0.0
-            known = self.host.answer(question)
+            answer, at = self.host.answer(question)
+            known = without_secrets(question, answer), at
             self._answers[question] = known
         return cast("tuple[T | Unread, float]", known)
 
@@ -724,6 +726,43 @@ class Snapshot:
         """The host's clock at the pass (epoch seconds); recorded with a recording."""
         now = self.ask(Clock())
         return now if isinstance(now, float) else 0.0
+
+
+# --- secrets --------------------------------------------------------------------------------------
+
+HIDDEN = "<hidden>"  # what stands in an answer for a secret that the host holds there
+_MAY_HOLD_SECRETS = re.compile(r"/etc/fstab|/proc/cmdline|/.*\.mount(?:\.d/.*)?|/.*/mount\.d/.*")
+# KEY=SECRET of mount options and of the kernel's command line (mount.cifs(8), dracut.cmdline(7), iscsi),
+# user=NAME%SECRET, and SCHEME://USER:SECRET@HOST.
+_SECRETS = re.compile(
+    r"""(?P<key>(?<![A-Za-z0-9])(?:[A-Za-z0-9_.-]{0,32}(?:pass(?:word|wd|phrase)?2?|passwd|secret|sshpw)|set_credential"""
+    r"""(?:_binary)?|(?:rd\.)?luks\.key)=)(?:"[^"\n]*"|[^\s,]+)"""
+    r"""|(?P<user>(?<![A-Za-z0-9])user(?:name)?=[^\s,%]*%)[^\s,]+"""
+    r"""|(?P<place>(?:://|iscsi:)[^\s/:@,]*:)[^\s/@,]+(?=@)""",
+    re.IGNORECASE,
+)
+
+
+def without_secrets(question: Question[T], answer: T | Unread) -> T | Unread:
+    """An answer without the passwords that it may hold: so no recording, plan or script can hold them."""
+    if isinstance(answer, str) and isinstance(question, (File, KernelFile)):
+        return cast("T", _hidden(answer)) if _MAY_HOLD_SECRETS.fullmatch(question.path) else answer
+    if isinstance(answer, tuple) and isinstance(question, Mounts):
+        return cast("T", tuple(_without_secrets(mount) for mount in answer))
+    return answer
+
+
+def _without_secrets(mount: Mount) -> Mount:
+    return dataclasses.replace(
+        mount,
+        source=_hidden(mount.source),
+        options=_hidden(mount.options),
+        super_options=_hidden(mount.super_options),
+    )
+
+
+def _hidden(text: str) -> str:
+    return _SECRETS.sub(lambda found: f"{found['key'] or found['user'] or found['place']}{HIDDEN}", text)
 
 
 def fields(question: Question[Any]) -> tuple[Any, ...]:

@@ -179,7 +179,7 @@ class Table:
         try:
             return enum(value)
         except ValueError:
-            if value or default is not None:
+            if isinstance(self._data.get(name), str):  # else it is noted already
                 self.wrong(name, f"expected one of {', '.join(enum)}, found {value!r}")
             return next(iter(enum))
 

@@ -8,11 +8,30 @@ import unicodedata
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
+# Marks drawn over the character before them: languages need up to three, more only cover the neighbours.
+_MARKS = frozenset({"Mn", "Me"})
+_STACK = 3
+
+
 def visible(text: str) -> str:
-    r"""``text`` on one line, every control, format or broken character written as \xNN or \uNNNN."""
+    r"""``text`` on one line, every control, format or broken character written as \xNN or \uNNNN.
+
+    So is a mark that has no character to stand on, or stands on a whole stack of others.
+    """
     if text.isascii() and text.isprintable():
         return text
-    return "".join(_shown(char) if unicodedata.category(char) in _HIDDEN else char for char in text)
+    shown = []
+    room = 0  # marks that may still stand on the last character
+    for char in text:
+        category = unicodedata.category(char)
+        if category in _MARKS and room:
+            room -= 1
+        elif category in _HIDDEN or category in _MARKS:
+            char, room = _shown(char), 0  # noqa: PLW2901 - it takes the place of the character
+        else:
+            room = 0 if char.isspace() else _STACK
+        shown.append(char)
+    return "".join(shown)
 
 
 def _shown(char: str) -> str:

@@ -87,6 +87,30 @@ def first_frame(argv: list[str], mark: bytes, *, cold: bool) -> Callable[[], flo
     return run
 
 
+def step_bytes(argv: list[str], mark: bytes, keys: str) -> int:
+    """Bytes that the last of ``keys`` makes the program write to a pseudo-terminal of 120x36."""
+    environment = os.environ | {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"}
+    child, terminal = pty.fork()
+    if child == 0:
+        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 36, 120, 0, 0))
+        os.execvpe(argv[0], argv, environment)
+
+    def until_quiet(awaited: bytes = b"") -> bytes:
+        seen = b""
+        while select.select([terminal], [], [], 0.5)[0] or awaited not in seen:
+            seen += os.read(terminal, 1 << 16)
+        return seen
+
+    seen = until_quiet(mark)
+    for key in keys:
+        os.write(terminal, key.encode())
+        seen = until_quiet()
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    os.close(terminal)
+    return len(seen)
+
+
 def bare(question: Question[Any], host: LiveHost) -> None:
     """The plainest way to read the same; what psutil and distro answer has no plainer one here."""
     with contextlib.suppress(OSError):
@@ -147,6 +171,11 @@ def main() -> None:
             first_frame(ours, b"sysctl", cold=cold), first_frame(empty, b"READY-MARK", cold=cold)
         )
         show(f"first frame, {'cold' if cold else 'warm'} : an empty Textual app", "1.6", figures)
+    wrote = step_bytes(ours, b"Saved at", "2jjjjj")
+    print(
+        f"{'bytes of a step in a list of 120x36 : its cells':58} {wrote:8d} B   {4320:8d}"
+        f"     ratio {wrote / 4320:5.2f}  (target 1.2)"
+    )
 
 
 if __name__ == "__main__":

@@ -87,7 +87,8 @@ def table(found: Iterable[Finding], plan: Plan, width: int) -> Iterator[str]:
     for finding in found:
         entry = finding.recommendation
         if section != (section := f"{entry.chapter} / {entry.section}"):
-            yield f"\n{section}"
+            yield ""
+            yield visible(section)
         decision = plan.decision(entry.id)
         decided = f"  [{_(ACTIONS[decision.action])}]" if decision else ""
         value = finding.running or finding.boot
@@ -95,42 +96,64 @@ def table(found: Iterable[Finding], plan: Plan, width: int) -> Iterator[str]:
         line = f" {MARKS[finding.result]} {word:14} {entry.id:{name_width}} {value}{decided}"
         yield _cut(visible(line), width)
         if finding.result not in {Result.PASS, Result.NOTAPPLICABLE}:
-            yield from _wrapped(finding.message, width, "     ")
+            yield from wrapped(finding.message, width, "     ")
 
 
 def explain(
     entry: Recommendation, finding: Finding | None, checklists: Checklists, width: int
 ) -> Iterator[str]:
     """All that is known of one recommendation, and of this host under it."""
-    yield f"{entry.id}"
-    yield from _wrapped(str(entry.title), width, "")
+    yield visible(entry.id)
+    yield from wrapped(str(entry.title), width)
     yield ""
-    if finding is not None:
-        yield from _labelled(_("Result"), f"{_(WORDS[finding.result])}: {finding.message}", width)
-        yield from _labelled(_("Running"), finding.running or "-", width)
-        yield from _labelled(_("Boot"), finding.boot or "-", width)
-        for place in finding.provenance:
-            yield from _labelled("", show_place(place), width)
-    if entry.accept is not None:
-        yield from _labelled(_("Expected"), entry.accept.describe(), width)
-    if entry.target:
-        yield from _labelled(_("Target"), entry.target, width)
+    yield from _seen(entry, finding, width)
+    for number, place in enumerate(finding.provenance if finding else ()):
+        yield from _labelled("" if number else _("Read at"), show_place(place), width)
     yield from _labelled(_("Level"), f"{entry.level.value} ({entry.level_by})", width)
     yield from _labelled(_("Severity"), entry.severity.value, width)
-    yield from _labelled(_("Why"), str(entry.why), width)
-    yield from _labelled(_("Risk"), str(entry.risk), width)
-    for hazard in finding.hazards if finding else ():
-        yield from _labelled(_("Hazard"), hazard.text, width)
+    yield from _reasons(entry, finding, width)
     for erratum in entry.errata:
         text = _("The source says: {says}\nRight is: {right}\nBecause: {why}").format(
             says=erratum.says, right=erratum.right, why=erratum.why
         )
         yield from _labelled(_("Erratum {id}").format(id=erratum.id), text, width)
+    yield from _of_a_person(entry, width)
+    yield from _labelled(_("Source"), sources(entry, checklists), width)
+
+
+def brief(finding: Finding, width: int) -> Iterator[str]:
+    """What one must know of a finding to decide about it: the long form is ``explain``."""
+    entry = finding.recommendation
+    yield from wrapped(str(entry.title), width)
+    yield visible(entry.id)
+    yield from _seen(entry, finding, width)
+    yield from _reasons(entry, finding, width)
+    yield from _of_a_person(entry, width)
+
+
+def _seen(entry: Recommendation, finding: Finding | None, width: int) -> Iterator[str]:
+    if finding is not None:
+        yield from _labelled(_("Result"), f"{_(WORDS[finding.result])}: {finding.message}", width)
+        yield from _labelled(_("Running"), finding.running or "-", width)
+        yield from _labelled(_("Boot"), finding.boot or "-", width)
+    if entry.accept is not None:
+        yield from _labelled(_("Expected"), entry.accept.describe(), width)
+    if entry.target:
+        yield from _labelled(_("Target"), entry.target, width)
+
+
+def _reasons(entry: Recommendation, finding: Finding | None, width: int) -> Iterator[str]:
+    yield from _labelled(_("Why"), str(entry.why), width)
+    yield from _labelled(_("Risk"), str(entry.risk), width)
+    for hazard in finding.hazards if finding else ():
+        yield from _labelled(_("Hazard"), hazard.text, width)
+
+
+def _of_a_person(entry: Recommendation, width: int) -> Iterator[str]:
     if entry.attest:
         yield from _labelled(_("Asked"), str(entry.attest), width)
     if entry.procedure:
         yield from _labelled(_("By hand"), str(entry.procedure), width)
-    yield from _labelled(_("Source"), sources(entry, checklists), width)
 
 
 def sources(entry: Recommendation, checklists: Checklists) -> str:
@@ -163,6 +186,7 @@ def plan(plan_: Plan, standings: Mapping[str, Standing], width: int) -> Iterator
 
 
 def _decision(decision: Decision, held: Standing | None, width: int) -> Iterator[str]:
+    """One decision, and what is wrong with it today."""
     line = f"{_(ACTIONS[decision.action])}  {decision.id}"
     if decision.target:
         line += f" → {decision.target}"
@@ -170,13 +194,13 @@ def _decision(decision: Decision, held: Standing | None, width: int) -> Iterator
     seen = _("seen {running}, at boot {boot}; recommended {recommended}").format(
         running=decision.running or "-", boot=decision.boot or "-", recommended=decision.recommended or "-"
     )
-    yield from _wrapped(seen, width, "  ")
+    yield from wrapped(seen, width, "  ")
     if decision.reason:
         until = _(" until {day}").format(day=decision.until) if decision.until else ""
-        yield from _wrapped(decision.reason + until, width, "  ")
+        yield from wrapped(decision.reason + until, width, "  ")
     if held is not None and held is not Standing.HOLDS:
-        yield from _wrapped(f"! {_(STANDINGS[held])}", width, "  ")
-    yield from _wrapped(_("{who}, {when}").format(who=decision.by, when=decision.at.isoformat()), width, "  ")
+        yield from wrapped(f"! {_(STANDINGS[held])}", width, "  ")
+    yield from wrapped(_("{who}, {when}").format(who=decision.by, when=decision.at.isoformat()), width, "  ")
 
 
 def differences(old: Plan, new: Plan) -> Iterator[str]:
@@ -208,7 +232,8 @@ def _labelled(label: str, text: str, width: int) -> Iterator[str]:
         first = " " * 12
 
 
-def _wrapped(text: str, width: int, indent: str) -> Iterator[str]:
+def wrapped(text: str, width: int, indent: str = "") -> Iterator[str]:
+    """A paragraph, broken to at most ``width`` columns."""
     yield from textwrap.wrap(visible(text), max(40, width), initial_indent=indent, subsequent_indent=indent)
 
 

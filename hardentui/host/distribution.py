@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import os
+
 from hardentui.snapshot import Distribution, Reason, Unread
 
 _FAMILIES = ("debian", "rhel", "suse", "arch")
 
 
-def read_distribution(root: str | None) -> Distribution | Unread:
-    """The distribution of the live host (None) or below ``root``; os-release only, no program is run."""
+def read_distribution(os_release: str = "") -> Distribution | Unread:
+    """The distribution that an os-release file names: that of the live host, or the one at this path.
+
+    Nothing else is read: no program is run, and no other file that might lie outside an image.
+    """
     import distro  # noqa: PLC0415 - --version need not import it
 
     try:
         seen = distro.LinuxDistribution(
-            include_lsb=False, include_uname=False, include_oslevel=False, root_dir=root
+            include_lsb=False,
+            include_uname=False,
+            include_oslevel=False,
+            os_release_file=os_release,
+            distro_release_file=os.devnull,
         )
         release = seen.os_release_info()
         if not release:
@@ -24,9 +33,9 @@ def read_distribution(root: str | None) -> Distribution | Unread:
             family = "rhel"
         return Distribution(
             id=seen.id(),
-            name=seen.name(pretty=True),
-            version=seen.version(),
-            codename=seen.codename(),
+            name=release.get("pretty_name", "") or release.get("name", ""),
+            version=release.get("version_id", ""),
+            codename=release.get("codename", ""),
             family=family or seen.id(),
             support_end=release.get("support_end", ""),
         )

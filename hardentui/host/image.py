@@ -12,6 +12,7 @@ from hardentui.host.live import DPKG_FOLDER, accounts, briefly, groups, read_mou
 from hardentui.snapshot import (
     Accounts,
     Clock,
+    Distribution,
     DistributionIs,
     File,
     FileSurvey,
@@ -80,7 +81,7 @@ class ImageHost:
             case Packages():
                 return packages.installed(lambda path: self._inside(path, files.read_text), None)
             case DistributionIs():
-                return read_distribution(self.root)
+                return self._distribution()
             case UnitFiles():
                 return units.files(briefly, self.root)
             case PrivilegesAre():
@@ -106,6 +107,18 @@ class ImageHost:
         dpkg = self._resolve(DPKG_FOLDER, follow=True)
         here = "" if isinstance(dpkg, Unread) else dpkg
         return search.Walk(read_mounts(), root=self.root, names=names, dpkg=here)
+
+    def _distribution(self) -> Distribution | Unread:
+        """What os-release says, wherever its links lead inside the image."""
+        for path in ("/etc/os-release", "/usr/lib/os-release"):
+            text = self._inside(path, files.read_text)
+            if isinstance(text, Unread):
+                if text.reason is Reason.MISSING:
+                    continue
+                return text
+            real = self._resolve(path, follow=True)
+            return real if isinstance(real, Unread) else read_distribution(real)
+        return Unread(Reason.MISSING, "os-release")
 
     def _inside(self, path: str, read: Any, *, follow: bool = True) -> Any:
         real = self._resolve(path, follow=follow)

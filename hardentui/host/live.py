@@ -82,6 +82,7 @@ class LiveHost:
     label = "this host"
 
     def __init__(self) -> None:
+        self._searches: set[subprocess.Popen[bytes]] = set()
         self._mounts = read_mounts()
         network = self._mounts if not isinstance(self._mounts, Unread) else ()
         # A dead server holds whoever touches its mount; such trees are never entered.
@@ -107,9 +108,9 @@ class LiveHost:
             NisEntries: lambda _: passwords.nis_entries(files.read_text),
             LastLogins: lambda _: logins.last_logins(str, accounts(files.read_text("/etc/passwd"))),
             Logins: lambda _: logins.logins(str),
-            Packages: lambda _: packages.installed(files.read_text, _listed),
-            Updates: lambda _: packages.updates(_listed),
-            DistributionIs: lambda _: read_distribution(None),
+            Packages: lambda _: packages.installed(files.read_text, self._listed),
+            Updates: lambda _: packages.updates(self._listed),
+            DistributionIs: lambda _: read_distribution(),
             PrivilegesAre: lambda _: _privileges(),
             KernelIs: lambda _: Kernel(os.uname().nodename, os.uname().release, os.uname().machine),
             KernelOption: lambda q: _kernel_option(q.name),
@@ -121,6 +122,11 @@ class LiveHost:
         """See snapshot.Host."""
         at = time.time()
         return cast("T | Unread", self._doors[type(question)](question)), at
+
+    def stop_search(self) -> None:
+        """End the search that is being made, from another thread; its answer is FAILED then."""
+        for child in tuple(self._searches):
+            child.kill()
 
     def _at(self, path: str, read: Callable[[str], Any]) -> Any:
         if self._network and self._is_on_network(path):
@@ -138,6 +144,9 @@ class LiveHost:
             path = os.path.normpath(os.path.join(os.path.dirname(path), target))  # noqa: PTH118, PTH120 - no look-up
         return True
 
+    def _listed(self, argv: tuple[str, ...]) -> str | Unread:
+        return _run(argv, PACKAGES_SECONDS, children=self._searches)
+
     def walk(self) -> search.Walk:
         """A walk over the files of this host, to be started apart (see hardentui.host.search)."""
         return search.Walk(read_mounts(), dpkg=DPKG_FOLDER if Path(DPKG).is_file() else "")
@@ -154,7 +163,14 @@ def _command(question: Command) -> Output | Unread:
     return output if isinstance(output, Unread) else Output(output)
 
 
-def _run(argv: tuple[str, ...], seconds: float, accept: tuple[int, ...] = (0,)) -> str | Unread:
+def _run(
+    argv: tuple[str, ...],
+    seconds: float,
+    accept: tuple[int, ...] = (0,),
+    children: set[subprocess.Popen[bytes]] | None = None,
+) -> str | Unread:
+    """What a program prints; while it runs it stands among ``children``."""
+    children = set() if children is None else children
     try:
         child = subprocess.Popen(
             argv,
@@ -169,6 +185,7 @@ def _run(argv: tuple[str, ...], seconds: float, accept: tuple[int, ...] = (0,)) 
         return Unread(Reason.UNSUPPORTED, f"{argv[0]} is not installed")
     except OSError as error:
         return files.unread(error)
+    children.add(child)
     with child:
         try:
             out, err = child.communicate(timeout=seconds)
@@ -176,6 +193,8 @@ def _run(argv: tuple[str, ...], seconds: float, accept: tuple[int, ...] = (0,)) 
             os.killpg(child.pid, signal.SIGKILL)
             child.communicate()
             return Unread(Reason.TIMED_OUT, f"{argv[0]}, after {seconds:.0f} s")
+        finally:
+            children.discard(child)
     if child.returncode not in accept:
         lines = err.decode("utf-8", "replace").strip().splitlines()
         return Unread(Reason.FAILED, f"{argv[0]} ended with {child.returncode}: {lines[-1] if lines else ''}")
@@ -331,10 +350,6 @@ def groups(text: str | Unread) -> tuple[Group, ...] | Unread:
 def briefly(argv: tuple[str, ...]) -> str | Unread:
     """The output of a command that answers at once."""
     return _run(argv, COMMAND_SECONDS)
-
-
-def _listed(argv: tuple[str, ...]) -> str | Unread:
-    return _run(argv, PACKAGES_SECONDS)
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from hardentui.errors import InputError
 from hardentui.snapshot import (
@@ -74,6 +74,8 @@ _ANSWERS = {
         Usage,
     )
 }
+_LARGEST = 2**64  # of what a host counts: bytes, blocks, ids
+_LATEST = 253402300800.0  # seconds: the year 10000, which no date can hold
 _ENUMS = {"end": End, "kind": Kind, "reason": Reason}
 
 
@@ -116,13 +118,16 @@ class RecordedHost:
         if document.get("host") == "image":
             self.name = "image"  # judged as what it was: a system that did not run
         self._answers: dict[Question[Any], tuple[Any, float]] = {}
-        try:
-            for entry in document["answers"]:
-                name, *arguments = entry["question"]
-                question = QUESTIONS[name](*(_decode(argument) for argument in arguments))
-                self._answers[question] = (_decode(entry["answer"]), float(entry["at"]))
-        except (KeyError, TypeError, ValueError, RecursionError) as error:
-            raise RecordingError(f"{path}: an entry of this recording is broken: {error!r}") from error
+        entries = document.get("answers")
+        if not isinstance(entries, list):
+            raise RecordingError(f"{path}: answers: expected a list, found {entries!r:.60}")
+        for number, entry in enumerate(entries):
+            try:
+                question, answer, at = _entry(entry)
+            except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+                why = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
+                raise RecordingError(f"{path}: answers[{number}]: {why:.200}") from error
+            self._answers[question] = (answer, at)
 
     def answer(self, question: Question[T]) -> tuple[T | Unread, float]:
         """See snapshot.Host."""
@@ -134,6 +139,48 @@ class RecordedHost:
 def demo_host() -> RecordedHost:
     """The recorded host that ships with the package: made up of a real system, and free of secrets."""
     return RecordedHost(Path(__file__).parent / "demo.json", "demo")
+
+
+def _entry(entry: Any) -> tuple[Question[Any], Any, float]:
+    """A question with its answer and time, each of the type that it must have.
+
+    Raises:
+        ValueError: or any other error that a value of a wrong form provokes.
+    """
+    name, *arguments = entry["question"]
+    cls = QUESTIONS[name]
+    question = cls(*(_decode(argument) for argument in arguments))
+    for field, kind in get_type_hints(cls).items():
+        if field != "cost":
+            _demand(getattr(question, field), kind, f"question {name}, {field}")
+    answer, at = _decode(entry["answer"]), entry["at"]
+    (kind,) = get_args(cls.__orig_bases__[0])  # type: ignore[attr-defined]  # Question[KIND]
+    _demand(answer, Unread if isinstance(answer, Unread) else kind, f"answer to {question!r:.80}")
+    _demand(at, float, "at")
+    return question, answer, float(at)
+
+
+def _demand(value: Any, kind: Any, what: str) -> None:
+    """Refuse a ``value`` that is not of the type ``kind``, as annotations of the snapshot write it.
+
+    Raises:
+        ValueError: it is not, or a number that no host could have answered.
+    """
+    if get_origin(kind) is tuple:
+        inner, _more = get_args(kind)
+        if not isinstance(value, tuple):
+            raise ValueError(f"{what}: expected a list, found {value!r:.60}")
+        for item in value:
+            _demand(item, inner, what)
+        return
+    wanted = (int, float) if kind is float else kind
+    if not isinstance(value, wanted) or (isinstance(value, bool) and kind is not bool):
+        raise ValueError(f"{what}: expected {kind.__name__}, found {value!r:.60}")
+    if isinstance(value, (int, float)) and not abs(value) < (_LATEST if kind is float else _LARGEST):
+        raise ValueError(f"{what}: the number {value!r:.60} is too large")
+    if dataclasses.is_dataclass(kind):
+        for field, inner in get_type_hints(kind).items():
+            _demand(getattr(value, field), inner, f"{what}, {field}")
 
 
 def _encode(value: Any) -> Any:

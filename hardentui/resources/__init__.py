@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
+from hardentui.operations import Lines
 from hardentui.resources.accounts import AccountsOf
 from hardentui.resources.attestation import Attestation
-from hardentui.resources.base import Resource
+from hardentui.resources.base import Collector, Resource
 from hardentui.resources.crypt import Crypt
 from hardentui.resources.endpoints import Endpoints
 from hardentui.resources.firewall import Firewall
@@ -62,6 +63,23 @@ _KINDS: tuple[Resource, ...] = (
     UnitResource(),
 )
 RESOURCES: Mapping[str, Resource] = {resource.name: resource for resource in _KINDS}
+
+
+_COLLECTORS = tuple(kind for kind in _KINDS if isinstance(kind, Collector))
+
+
+def collects(path: str) -> bool:
+    """Whether ``path`` is a file of ours that gathers the lines of many decisions."""
+    return any(kind.collects(path) for kind in _COLLECTORS)
+
+
+def kept(path: str, lines: Sequence[str], parts: Iterable[Lines]) -> tuple[Lines, ...]:
+    """What stays of the ``lines`` of such a file when ``parts`` are written to it.
+
+    Raises:
+        ValueError: a line that stays is none that we could write.
+    """
+    return next((kind.kept(lines, parts) for kind in _COLLECTORS if kind.collects(path)), ())
 
 
 def check(resource: str, subject: str, aspect: str) -> str | None:

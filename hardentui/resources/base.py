@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from typing import Protocol
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
 from hardentui.model import Fact, Gap, Observation, Provenance, Reading, Recommendation
-from hardentui.operations import Change
+from hardentui.operations import Change, Lines
 from hardentui.snapshot import File, Reason, Snapshot, Unread
 
 
@@ -27,6 +28,42 @@ class Resource(Protocol):
     def change(self, entry: Recommendation, facts: Mapping[str, Fact], target: str) -> Change:
         """The operations that bring the subject, seen as ``facts``, to ``target``; or why there are none."""
         ...
+
+
+@runtime_checkable
+class Collector(Protocol):
+    """A kind of setting that gathers the lines of many decisions in one file of ours."""
+
+    def collects(self, path: str) -> bool:
+        """Whether ``path`` is such a file."""
+        ...
+
+    def kept(self, lines: Sequence[str], parts: Iterable[Lines]) -> tuple[Lines, ...]:
+        """What stays of the file's ``lines`` beside new ``parts``, each marked as kept."""
+        ...
+
+
+_OWNER = re.compile(r"# ([a-z0-9.-]+)(?: \(kept from an earlier plan\))?")
+
+
+def kept_lines(lines: Sequence[str], replaced: Callable[[str], bool]) -> Iterator[tuple[str, str]]:
+    """The settings of a file of ours that stay, each with the id of the decision above it ("" for none).
+
+    ``replaced`` says of a setting that a new one takes its place. Comments do not come along: those of
+    ours are written anew, and the rollback restores the others.
+    """
+    owner = ""
+    for line in lines:
+        if line.startswith("#"):
+            named = _OWNER.fullmatch(line)
+            owner = named[1] if named else ""
+        elif line.strip() and not replaced(line):
+            yield owner, line
+
+
+def kept_comment(owner: str) -> str:
+    """The comment above lines that an earlier plan wrote for the decision ``owner``."""
+    return f"# {owner or 'hardentui'} (kept from an earlier plan)"
 
 
 def one(value: str, place: str, text: str = "") -> Reading:

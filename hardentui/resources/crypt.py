@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from hardentui.i18n import _
@@ -18,6 +18,7 @@ ASPECTS = ("encrypted", "luks-version", "keyslots")
 _LSBLK = Command(("lsblk", "--json", "--output", "NAME,KNAME,TYPE,FSTYPE,FSVER,MOUNTPOINTS"))
 _DEVICE = re.compile(r"[a-z][a-z0-9-]{1,30}")
 _SWAP = "[SWAP]"
+_Chain = list[Mapping[str, Any]]
 
 
 class Crypt:
@@ -40,28 +41,28 @@ class Crypt:
             devices = json.loads(listed.stdout)["blockdevices"]
         except (ValueError, KeyError, TypeError):
             return missing(Gap(GapKind.FAILED, _("lsblk printed no list of devices")))
-        chain = _chain(devices, _mount_point(snapshot, entry.subject))
-        if not chain:
+        found = list(_chains(devices, _mount_point(snapshot, entry.subject)))
+        if not found:
             kind = GapKind.ABSENT if entry.subject == "swap" else GapKind.UNSUPPORTED
-            return Observation(
-                Reading(gap=Gap(kind, _("no block device holds {what}").format(what=entry.subject)))
-            )
-        if entry.subject == "swap" and str(chain[-1].get("kname", "")).startswith("zram"):
-            return Observation(Reading(gap=Gap(GapKind.ABSENT, _("swap lies in memory (zram)"))))
-        luks = next((device for device in chain if device.get("fstype") == "crypto_LUKS"), None)
-        text = " > ".join(
-            f"{device.get('name')} ({device.get('fstype') or device.get('type')})" for device in chain
-        )
-        places = (Provenance("lsblk", text=text), *_crypttab(snapshot, chain))
+            return missing(Gap(kind, _("no block device holds {what}").format(what=entry.subject)))
+        chains = [chain for chain in found if not _is_zram(chain)]
+        if not chains:
+            return missing(Gap(GapKind.ABSENT, _("swap lies in memory (zram)")))
+        places = tuple(place for chain in chains for place in _places(snapshot, chain))
+        # Swap may lie on several devices, and a file system too: each must hold.
+        locked = {_named(chain) if len(chains) > 1 else "": _luks(chain) for chain in chains}
         if entry.aspect == "encrypted":
-            return Observation(Reading({"": "yes" if luks else "no"}, provenance=places), seen_at=at)
-        if luks is None:
-            return Observation(
-                Reading(gap=Gap(GapKind.ABSENT, _("no LUKS device below {what}").format(what=entry.subject)))
-            )
+            values = {part: "yes" if luks else "no" for part, luks in locked.items()}
+            return Observation(Reading(values, provenance=places), seen_at=at)
+        luks_only = {part: luks for part, luks in locked.items() if luks is not None}
+        if not luks_only:
+            return missing(Gap(GapKind.ABSENT, _("no LUKS device below {what}").format(what=entry.subject)))
         if entry.aspect == "luks-version":
-            return Observation(Reading({"": str(luks.get("fsver") or "")}, provenance=places), seen_at=at)
-        return _keyslots(snapshot, str(luks.get("kname", "")), places)
+            versions = {part: str(luks.get("fsver") or "") for part, luks in luks_only.items()}
+            return Observation(Reading(versions, provenance=places), seen_at=at)
+        return _keyslots(
+            snapshot, {part: str(luks.get("kname", "")) for part, luks in luks_only.items()}, places
+        )
 
     def change(self, entry: Recommendation, facts: Mapping[str, Fact], target: str) -> Change:  # noqa: ARG002
         """See Resource."""
@@ -76,18 +77,35 @@ def _mount_point(snapshot: Snapshot, subject: str) -> str:
     return held.path if held else subject
 
 
-def _chain(devices: Any, point: str) -> list[Mapping[str, Any]]:
-    """The devices from a disk down to the one mounted at ``point``; empty when there is none."""
+def _chains(devices: Any, point: str) -> Iterator[_Chain]:
+    """The devices from a disk down to each one that is mounted at ``point``, or swapped to."""
     for device in devices if isinstance(devices, list) else []:
         if point in (device.get("mountpoints") or []):
-            return [device]
-        below = _chain(device.get("children"), point)
-        if below:
-            return [device, *below]
-    return []
+            yield [device]
+        for below in _chains(device.get("children"), point):
+            yield [device, *below]
 
 
-def _crypttab(snapshot: Snapshot, chain: list[Mapping[str, Any]]) -> tuple[Provenance, ...]:
+def _named(chain: _Chain) -> str:
+    return ">".join(str(device.get("name")) for device in chain)
+
+
+def _is_zram(chain: _Chain) -> bool:
+    return str(chain[-1].get("kname", "")).startswith("zram")
+
+
+def _luks(chain: _Chain) -> Mapping[str, Any] | None:
+    return next((device for device in chain if device.get("fstype") == "crypto_LUKS"), None)
+
+
+def _places(snapshot: Snapshot, chain: _Chain) -> tuple[Provenance, ...]:
+    text = " > ".join(
+        f"{device.get('name')} ({device.get('fstype') or device.get('type')})" for device in chain
+    )
+    return (Provenance("lsblk", text=text), *_crypttab(snapshot, chain))
+
+
+def _crypttab(snapshot: Snapshot, chain: _Chain) -> tuple[Provenance, ...]:
     text = snapshot.ask(File("/etc/crypttab"))
     if isinstance(text, Unread):
         return ()
@@ -100,13 +118,20 @@ def _crypttab(snapshot: Snapshot, chain: list[Mapping[str, Any]]) -> tuple[Prove
     )
 
 
-def _keyslots(snapshot: Snapshot, device: str, places: tuple[Provenance, ...]) -> Observation:
-    if not _DEVICE.fullmatch(device):
-        return missing(Gap(GapKind.UNSUPPORTED, device))
-    dump, at = snapshot.ask_timed(Command(("cryptsetup", "luksDump", f"/dev/{device}"), needs_root=True))
-    if isinstance(dump, Unread):
-        return Observation(nothing(dump, "cryptsetup luksDump"), seen_at=at)
-    slots = re.findall(r"^\s+\d+: luks2$|^Key Slot \d+: ENABLED$", dump.stdout, re.MULTILINE)
-    tokens = re.findall(r"^\s+\d+: (systemd-\S+|clevis)$", dump.stdout, re.MULTILINE)
-    place = Provenance(f"cryptsetup luksDump /dev/{device}", text=", ".join(tokens))
-    return Observation(Reading({"": str(len(slots))}, provenance=(place, *places)), seen_at=at)
+def _keyslots(snapshot: Snapshot, devices: Mapping[str, str], places: tuple[Provenance, ...]) -> Observation:
+    slots: dict[str, str] = {}
+    headers: list[Provenance] = []
+    seen_at = 0.0
+    for part, device in devices.items():
+        if not _DEVICE.fullmatch(device):
+            return missing(Gap(GapKind.UNSUPPORTED, device))
+        dump, seen_at = snapshot.ask_timed(
+            Command(("cryptsetup", "luksDump", f"/dev/{device}"), needs_root=True)
+        )
+        if isinstance(dump, Unread):
+            return Observation(nothing(dump, "cryptsetup luksDump"), seen_at=seen_at)
+        used = re.findall(r"^\s+\d+: luks2$|^Key Slot \d+: ENABLED$", dump.stdout, re.MULTILINE)
+        tokens = re.findall(r"^\s+\d+: (systemd-\S+|clevis)$", dump.stdout, re.MULTILINE)
+        slots[part] = str(len(used))
+        headers.append(Provenance(f"cryptsetup luksDump /dev/{device}", text=", ".join(tokens)))
+    return Observation(Reading(slots, provenance=(*headers, *places)), seen_at=seen_at)

@@ -8,7 +8,7 @@ from hardentui.i18n import _
 from hardentui.model import Fact, Gap, GapKind, Observation, Reading, Recommendation
 from hardentui.operations import Change, Refusal
 from hardentui.resources.base import nothing, one
-from hardentui.snapshot import File, KernelFile, KernelIs, Snapshot, Stat, Unread
+from hardentui.snapshot import File, KernelFile, KernelIs, Reason, Snapshot, Stat, Unread
 
 _WIDE = frozenset({"x86_64", "aarch64", "ppc64", "ppc64le", "s390x", "riscv64", "loongarch64"})
 _SECURE_BOOT = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
@@ -56,7 +56,10 @@ def _secure_boot(snapshot: Snapshot) -> Reading:
     firmware = snapshot.ask(Stat("/sys/firmware"))
     if isinstance(firmware, Unread):
         return nothing(firmware, "/sys/firmware")
-    if isinstance(snapshot.ask(Stat("/sys/firmware/efi")), Unread):
+    efi = snapshot.ask(Stat("/sys/firmware/efi"))
+    if isinstance(efi, Unread):
+        if efi.reason is not Reason.MISSING:
+            return nothing(efi, "/sys/firmware/efi")
         return _absent(_("this machine was not started by UEFI"))
     variable = snapshot.ask(File(_SECURE_BOOT))
     if isinstance(variable, Unread):

@@ -47,6 +47,10 @@ class Path:
         mode, _gap, owner = target.partition(" ")
         if not facts.get("plain"):
             return Refusal(_("{path} is no plain file or folder").format(path=entry.subject))
+        wanted = entry.target.partition(" ")[2]
+        if owner not in {"", wanted}:
+            words = _("the owner of {path} is to be {owner}, nobody else")
+            return Refusal(words.format(path=entry.subject, owner=wanted or text_fact(facts, "owner")))
         seen = text_fact(facts, "mode")
         # Never more than was there: the bits that the target allows, of those that are set.
         kept = f"{int(seen, 8) & int(mode, 8):04o}" if re.fullmatch(r"[0-7]{4}", seen) else mode

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
 
 from hardentui.comparison import Comparison, Operator
@@ -15,6 +16,8 @@ from hardentui.snapshot import KernelFile, Snapshot, Sockets, Unread
 
 KEY = "net.ipv4.ip_local_reserved_ports"
 _RESERVED = "/proc/sys/net/ipv4/ip_local_reserved_ports"
+_NUMBER = re.compile(r"[0-9]{1,5}")
+_LAST = 65535
 _WIDENED = (32768, 65535)  # the range that the course asks for; the default one lies within it
 
 
@@ -53,6 +56,8 @@ class Ports:
         wanted = text_fact(facts, "wanted")
         if not wanted:
             return Refusal(_("no service listens in the range"))
+        if _compact(_ports(wanted)) != wanted:
+            return Refusal(_("this is no list of ports: {text}").format(text=wanted))
         plain = dataclasses.replace(entry, accept=Comparison(Operator.EQUAL, (wanted,)))
         return sysctl.change_keys(plain, facts, wanted)
 
@@ -66,8 +71,8 @@ def _ports(text: str) -> set[int]:
     found: set[int] = set()
     for word in filter(None, text.strip().split(",")):
         low, _dash, high = word.partition("-")
-        if low.isdigit() and (high or low).isdigit():
-            found |= set(range(int(low), int(high or low) + 1))
+        if _NUMBER.fullmatch(low) and _NUMBER.fullmatch(high or low):
+            found |= set(range(int(low), min(int(high or low), _LAST) + 1))
     return found
 
 

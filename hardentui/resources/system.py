@@ -10,7 +10,7 @@ from hardentui.i18n import _
 from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation
 from hardentui.operations import Change, Refusal
 from hardentui.resources.base import nothing, one
-from hardentui.snapshot import DistributionIs, Folder, KernelFile, Link, Packages, Reason, Snapshot, Unread
+from hardentui.snapshot import Clock, DistributionIs, KernelFile, Link, Packages, Reason, Snapshot, Unread
 
 # End of security support, long-term support included where it is free of charge; as published on this day:
 SUPPORT_TABLE_OF = "2026-11-21"
@@ -32,6 +32,7 @@ SUPPORT_ENDS: Mapping[tuple[str, str], str] = {
     ("rocky", "10"): "2035-05-31",
 }
 _UNITS = ("/etc/systemd/system", "/usr/lib/systemd/system")
+_IPV6 = ("/proc/net/if_inet6", "/proc/net/ipv6_route")  # missing where the kernel has no IPv6
 _RTF_ADDRCONF = 0x00040000  # a route learned from a router advertisement (linux/ipv6_route.h)
 _PERMANENT = 0x80  # an address that nothing gave for a time (linux/if_addr.h, IFA_F_PERMANENT)
 
@@ -72,7 +73,10 @@ def _end_of_support(snapshot: Snapshot) -> Reading:
         return Reading(
             gap=Gap(GapKind.UNSET, _("no end of support is known for {name}").format(name=seen.name))
         )
-    today = datetime.fromtimestamp(snapshot.taken_at, UTC).date()
+    now = snapshot.ask(Clock())
+    if isinstance(now, Unread):
+        return nothing(now, _("clock"))
+    today = datetime.fromtimestamp(now, UTC).date()
     months = (last.year - today.year) * 12 + last.month - today.month - (last.day < today.day)
     place = "/etc/os-release" if seen.support_end else _("table of {day}").format(day=SUPPORT_TABLE_OF)
     return one(str(months), place, f"{seen.name}: {end}")
@@ -85,6 +89,8 @@ def _display_manager(snapshot: Snapshot) -> Reading:
         if isinstance(link, str):
             target = link.rpartition("/")[2]
             break
+        if link.reason is not Reason.MISSING:
+            return nothing(link, f"{folder}/default.target")
     place = Provenance("default.target", text=target)
     if target and target != "graphical.target":
         return Reading({"": "none"}, provenance=(place,))
@@ -103,9 +109,15 @@ def _packages(snapshot: Snapshot) -> Reading:
 
 
 def _network_scope(snapshot: Snapshot) -> Reading:
+    if not snapshot.live:
+        return Reading(gap=Gap(GapKind.UNSUPPORTED, _("an image does not run")))
     forward = snapshot.ask(KernelFile("/proc/sys/net/ipv4/ip_forward"))
     if isinstance(forward, Unread):
         return nothing(forward, "/proc/sys/net/ipv4/ip_forward")
+    for place in ("/proc/sys/net/ipv6/conf/all/forwarding", *_IPV6):
+        unread = snapshot.ask(KernelFile(place))
+        if isinstance(unread, Unread) and unread.reason is not Reason.MISSING:
+            return nothing(unread, place)
     forward6 = snapshot.ask(KernelFile("/proc/sys/net/ipv6/conf/all/forwarding"))
     routing = "yes" if "1" in {forward, forward6} else "no"
     state, places = ipv6_state(snapshot)
@@ -138,15 +150,9 @@ def ipv6_state(snapshot: Snapshot) -> tuple[str, tuple[Provenance, ...]]:
     return state, tuple(places)
 
 
-def _network_scope_or_folder(snapshot: Snapshot) -> Reading:
-    if isinstance(snapshot.ask(Folder("/proc/sys/net/ipv4/conf")), Unread) and not snapshot.live:
-        return Reading(gap=Gap(GapKind.UNSUPPORTED, _("an image does not run")))
-    return _network_scope(snapshot)
-
-
 _SUBJECTS: Mapping[str, tuple[Callable[[Snapshot], Reading], bool]] = {
     "display-manager": (_display_manager, True),
     "end-of-support": (_end_of_support, True),
-    "network-scope": (_network_scope_or_folder, False),
+    "network-scope": (_network_scope, False),
     "packages": (_packages, True),
 }

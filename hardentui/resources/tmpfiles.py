@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
+from hardentui.i18n import _
 from hardentui.model import Fact, Observation, Provenance, Reading, Recommendation, Role
-from hardentui.operations import Change, Lines, WriteFile
-from hardentui.resources.base import digest, nothing, text_fact
+from hardentui.operations import Change, Lines, Refusal, WriteFile
+from hardentui.resources.base import digest, kept_comment, kept_lines, nothing, text_fact
+from hardentui.resources.configuration import text_of
 from hardentui.resources.mount import boot
-from hardentui.snapshot import File, Folder, Link, Mount, Reason, Snapshot, Unread
+from hardentui.snapshot import Folder, Kind, Mount, Reason, Snapshot, Unread
 
 _FOLDERS = ("/etc/tmpfiles.d", "/run/tmpfiles.d", "/usr/local/lib/tmpfiles.d", "/usr/lib/tmpfiles.d")
 _OURS = "/etc/tmpfiles.d/00-hardentui.conf"
@@ -37,45 +40,105 @@ class Tmpfiles:
             reading = Reading({"": "tmpfs"}, provenance=(Provenance("/proc/self/mountinfo"),))
         else:
             reading = _configured(snapshot, entry.subject)
-        return Observation(None, (reading,), {"before": digest(snapshot, _OURS)}, snapshot.taken_at)
+        facts = {"before": digest(snapshot, _OURS), "rival": _rival(snapshot, entry.subject)}
+        return Observation(None, (reading,), facts, snapshot.taken_at)
 
     def change(self, entry: Recommendation, facts: Mapping[str, Fact], target: str) -> Change:  # noqa: ARG002
         """See Resource."""
-        # The first line for a path wins, and the name sorts first (tmpfiles.d(5)).
+        # The first line for a path wins, and the name sorts before the usual ones (tmpfiles.d(5)).
+        rival = text_fact(facts, "rival")
+        if rival:
+            words = _("{file} names {path} too, and is read before any file of ours: change it by hand")
+            return Refusal(words.format(file=rival, path=entry.subject))
         line = f"D {entry.subject} 1777 root root -"
         parts = (Lines(owner=entry.id, lines=(f"# {entry.id}", line)),)
         return (WriteFile(owners=(entry.id,), path=_OURS, before=text_fact(facts, "before"), parts=parts),)
 
+    def collects(self, path: str) -> bool:
+        """See Collector."""
+        return path == _OURS
 
-def _configured(snapshot: Snapshot, path: str) -> Reading:
+    def kept(self, lines: Sequence[str], parts: Iterable[Lines]) -> tuple[Lines, ...]:
+        """See Collector. The path is what a line is about."""
+        set_now = {_path(line) for part in parts for line in part.lines}
+        return tuple(
+            Lines(owner=owner, lines=(kept_comment(owner), line))
+            for owner, line in kept_lines(lines, lambda line: _path(line) in set_now)
+        )
+
+
+def _path(line: str) -> str:
+    """The path of a line of tmpfiles.d; "" where there is none."""
+    fields = line.split()
+    if len(fields) < 2 or line.startswith("#"):  # noqa: PLR2004 - type, path
+        return ""
+    return fields[1].strip("\"'").rstrip("/") or "/"
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A line that makes or empties a path; ``age`` "-" for none."""
+
+    file: str
+    number: int
+    text: str
+    type: str
+    age: str
+
+
+# Types of lines of which only the first for a path counts; the others (x, R, z ...) stand beside them.
+_MAKES = frozenset("fdDvqQpLcbC")
+
+
+def _lines(snapshot: Snapshot, path: str) -> Iterator[_Line | Reading]:
+    """The lines that make ``path``, in the order in which they count; a reading where one cannot be seen."""
     files = _files(snapshot)
     if isinstance(files, Reading):
-        return files
-    for file in files:
-        if snapshot.ask(Link(file)) == "/dev/null":
-            continue  # masked
-        text = snapshot.ask(File(file))
+        yield files
+        return
+    for file, kind in files:
+        text = text_of(snapshot, file, may_be_link=kind is Kind.LINK)
         if isinstance(text, Unread):
-            return Reading(gap=text.gap(file))
-        for number, line in enumerate(text.splitlines(), 1):
+            if text.reason is Reason.MISSING:
+                continue  # a link that leads nowhere still hides the name
+            yield nothing(text, file)
+            return
+        for number, line in enumerate(text.split("\n"), 1):
             fields = line.split()
-            if len(fields) < 2 or fields[1] != path or fields[0].startswith("#"):  # noqa: PLR2004 - type, path
-                continue
-            place = Provenance(file, Role.WINS, number, line.strip())
-            age = fields[5] if len(fields) > 5 else "-"  # noqa: PLR2004 - the sixth field
-            value = "boot" if fields[0].startswith("D") else "age" if age not in {"-", ""} else "no"
-            return Reading({"": value}, provenance=(place,))
+            if _path(line.strip()) == path and fields[0][0] in _MAKES:
+                age = fields[5] if len(fields) > 5 else "-"  # noqa: PLR2004 - the sixth field
+                yield _Line(file, number, line.strip(), fields[0], age)
+
+
+def _configured(snapshot: Snapshot, path: str) -> Reading:
+    for line in _lines(snapshot, path):
+        if isinstance(line, Reading):
+            return line
+        place = Provenance(line.file, Role.WINS, line.number, line.text)
+        if line.type.startswith("D"):
+            return Reading({"": "boot"}, provenance=(place,))
+        if "!" in line.type:
+            continue  # it counts at boot only: whoever cleans by age goes by the next one
+        return Reading({"": "no" if line.age == "-" else "age"}, provenance=(place,))
     return Reading({"": "no"}, provenance=(Provenance("tmpfiles.d"),))
 
 
-def _files(snapshot: Snapshot) -> list[str] | Reading:
+def _rival(snapshot: Snapshot, path: str) -> str:
+    """A file that names ``path`` and sorts before ours; "" for none."""
+    first = next(_lines(snapshot, path), None)
+    if not isinstance(first, _Line):
+        return ""
+    return first.file if first.file.rpartition("/")[2] < _OURS.rpartition("/")[2] else ""
+
+
+def _files(snapshot: Snapshot) -> list[tuple[str, Kind]] | Reading:
     """The files that count, by name; the first folder wins where two have one of the same name."""
-    paths: dict[str, str] = {}
+    paths: dict[str, tuple[str, Kind]] = {}
     for folder in _FOLDERS:
         entries = snapshot.ask(Folder(folder))
         if isinstance(entries, Unread) and entries.reason is not Reason.MISSING:
             return nothing(entries, folder)
         for entry in () if isinstance(entries, Unread) else entries:
             if entry.name.endswith(".conf"):
-                paths.setdefault(entry.name, f"{folder}/{entry.name}")
-    return [path for _name, path in sorted(paths.items())]
+                paths.setdefault(entry.name, (f"{folder}/{entry.name}", entry.kind))
+    return [found for _name, found in sorted(paths.items())]

@@ -26,18 +26,22 @@ MESSAGES: Final = {
         "  confirm               garder, par une nouvelle connexion ssh ; --from-console sur la machine même",
     ),
     "usage-rollback": Text(
-        "  rollback              restore what was there; --force STEP also over what others changed",
-        "  rollback              rétablir ce qui était là ; --force ÉTAPE même si d'autres l'ont modifié",
+        "  rollback              restore what was there. Where others changed it since:\n"
+        "                        --force STEP restores it all the same, --keep STEP leaves it as it is now",
+        "  rollback              rétablir ce qui était là. Si d'autres l'ont modifié depuis :\n"
+        "                        --force ÉTAPE rétablit quand même, --keep ÉTAPE laisse comme c'est",
     ),
     "usage-status": Text(
-        "  status                what is applied, drifted, undone, waiting",
-        "  status                ce qui est appliqué, dérivé, annulé, en attente",
+        "  status                what is applied, drifted, undone, waiting (then it exits with 4)",
+        "  status                ce qui est appliqué, dérivé, annulé, en attente (alors son code est 4)",
     ),
     "usage-exit": Text(
         "exit status: 0 all is well; 1 a step failed (apply: it was undone); 2 usage;\n"
-        "             3 refused, nothing done; 4 others changed something; 75 another run holds the lock",
+        "             3 refused, nothing done; 75 another run holds the lock; 4 others changed something,\n"
+        "             or (status) a run waits for confirm or rollback",
         "code de sortie : 0 tout va bien ; 1 une étape a échoué (apply : annulée) ; 2 usage ;\n"
-        "                 3 refus, rien fait ; 4 d'autres ont modifié quelque chose ; 75 verrou déjà pris",
+        "                 3 refus, rien fait ; 75 verrou déjà pris ; 4 d'autres ont modifié quelque\n"
+        "                 chose, ou (status) une exécution attend confirm ou rollback",
     ),
     "about": Text("Plan for %s, %s steps.", "Plan pour %s, %s étapes."),
     "decision": Text("- %s: %s", "- %s : %s"),
@@ -65,6 +69,12 @@ MESSAGES: Final = {
         "step %s: %s is not what the plan saw. Now: %s. Seen: %s. (%s)",
         "étape %s : %s n'est pas ce que le plan a vu. Maintenant : %s. Vu : %s. (%s)",
     ),
+    "unexpected-lines": Text(
+        "step %s: %s is not what the plan saw. The line to replace (%s) stands there %s times, "
+        "the new line (%s) %s times. (%s)",
+        "étape %s : %s n'est pas ce que le plan a vu. La ligne à remplacer (%s) y est %s fois, "
+        "la nouvelle (%s) %s fois. (%s)",
+    ),
     "unsafe": Text(
         "step %s: %s: others than root can change %s",
         "étape %s : %s : d'autres que root peuvent modifier %s",
@@ -80,6 +90,8 @@ MESSAGES: Final = {
     ),
     "step-done": Text("step %s: %s: done", "étape %s : %s : faite"),
     "step-failed": Text("step %s: %s: FAILED", "étape %s : %s : ÉCHEC"),
+    "reason": Text("    because: %s", "    cause : %s"),
+    "reads-back": Text("what stands there now is: %s", "il y a maintenant : %s"),
     "fstab-errors": Text("findmnt --verify finds errors:", "findmnt --verify trouve des erreurs :"),
     "syntax-errors": Text("%s finds errors:", "%s trouve des erreurs :"),
     "one-way-done": Text(
@@ -103,6 +115,10 @@ MESSAGES: Final = {
     "all-after": Text("All is as this run left it.", "Tout est comme cette exécution l'a laissé."),
     "waiting-confirm": Text("Waiting: sudo bash %s confirm", "En attente : sudo bash %s confirm"),
     "waiting-rollback": Text("Cut short: sudo bash %s rollback", "Interrompu : sudo bash %s rollback"),
+    "waiting-choice": Text(
+        "Not all was restored: sudo bash %s rollback, with --force STEP or --keep STEP for each that is left",
+        "Tout n'est pas rétabli : sudo bash %s rollback, avec --force ÉTAPE ou --keep ÉTAPE pour le reste",
+    ),
     "drifted": Text(
         "step %s: %s was changed since by others; now: %s",
         "étape %s : %s a été modifié depuis par d'autres ; maintenant : %s",
@@ -123,8 +139,8 @@ MESSAGES: Final = {
     ),
     "undoing": Text("Taking back what was made.", "Annulation de ce qui a été fait."),
     "undone-but": Text(
-        "All that can be undone now is as it was before; what needs a reboot is named above.",
-        "Ce qui peut être défait est comme avant ; ce qui attend un redémarrage est nommé plus haut.",
+        "All is as it was before, but for what was left as it is, or needs a reboot: see above, or status.",
+        "Tout est comme avant, sauf ce qui a été laissé ou attend un redémarrage : voir ci-dessus ou status.",
     ),
     "undone-all": Text("All is as it was before.", "Tout est comme avant."),
     "undone-partly": Text(
@@ -148,9 +164,17 @@ MESSAGES: Final = {
         "step %s: %s was changed by others and is kept. Now: %s. Ours: %s. Before: %s",
         "étape %s : %s a été modifié par d'autres et reste. Maintenant : %s. Par nous : %s. Avant : %s",
     ),
-    "conflict-force": Text(
-        "    to restore it all the same: rollback --force %s",
-        "    pour rétablir quand même : rollback --force %s",
+    "conflict-choice": Text(
+        "    to restore it all the same: rollback --force %s; to leave it as it is: rollback --keep %s",
+        "    pour rétablir quand même : rollback --force %s ; pour laisser comme c'est : rollback --keep %s",
+    ),
+    "conflict-foreign": Text(
+        "    another file system is mounted there; unmount it, or leave it as it is: rollback --keep %s",
+        "    un autre système de fichiers y est monté ; démontez-le, ou laissez-le : rollback --keep %s",
+    ),
+    "left": Text(
+        "step %s: %s is left as it is now: %s",
+        "étape %s : %s reste comme maintenant : %s",
     ),
     "set-aside": Text(
         "step %s: %s: the version of others is kept in %s",
@@ -180,6 +204,10 @@ MESSAGES: Final = {
     "run-open": Text(
         "Refused: run %s is %s and must end first: sudo bash %s status",
         "Refus : l'exécution %s est %s et doit finir d'abord : sudo bash %s status",
+    ),
+    "spent-copy": Text(
+        "Refused: run %s was rolled back and is over. To apply again, run the script itself, not this copy.",
+        "Refus : l'exécution %s est annulée et finie. Pour réappliquer, lancez le script même, pas sa copie.",
     ),
     "other-script": Text(
         "Refused: the newest run, %s, is of another script: %s",
@@ -230,6 +258,10 @@ MESSAGES: Final = {
     "damaged": Text(
         "Refused: the journal %s is damaged in line %s; a person must look.",
         "Refus : le journal %s est abîmé à la ligne %s ; une personne doit regarder.",
+    ),
+    "damaged-unattended": Text(
+        "hardentui: the journal %s is damaged; what could lock out is restored from what was saved.",
+        "hardentui : le journal %s est abîmé ; ce qui peut couper l'accès est rétabli d'après les copies.",
     ),
     "no-state": Text("Refused: the folder %s cannot be made.", "Refus : le dossier %s ne peut être créé."),
     "no-run": Text(

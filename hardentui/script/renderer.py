@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from importlib.resources import files
 from typing import Any
@@ -36,6 +35,7 @@ from hardentui.visible import visible
 # The first lines that bash runs. In POSIX mode a function cannot stand in for exec, and a bash started
 # with -p takes neither functions nor options from its environment, of which nothing is left anyway.
 _OPENING = """\
+# shellcheck disable=SC2329 # a plan uses only some of the functions below
 if [[ $- != *p* || ${HARDENTUI_PID-} != "$$" ]]; then
     POSIXLY_CORRECT=1
     exec /usr/bin/env -i HARDENTUI_PID="$$" SUDO_UID="${SUDO_UID-}" \\
@@ -68,11 +68,19 @@ _HOW = Text(
     "Il se lit comme le plan : d'abord les décisions, chacune avec les étapes qui la réalisent ; puis les "
     "messages et le moteur, le même dans chaque script.",
 )
-_WORDS = Text(
-    "A step: its number, the decisions that it serves, what it may do (reversible, can-lock-out, one-way), "
-    "its target, what the plan saw there, and what is to stand there.",
-    "Une étape : son numéro, les décisions qu'elle sert, ce qu'elle peut faire (reversible, can-lock-out, "
-    "one-way), sa cible, ce que le plan y a vu, et ce qui doit y être.",
+_WORDS = (
+    Text(
+        "A decision: its id, its title, and the numbers of the steps that carry it out.",
+        "Une décision : son identifiant, son titre, et les numéros des étapes qui la réalisent.",
+    ),
+    Text(
+        "A step: its number, what it may do (reversible, can-lock-out, one-way), its target, what the plan "
+        "saw there, and what is to stand there. It stands below the first decision that it serves, but the "
+        "number is the order: apply makes step 1 first, whatever stands above it here.",
+        "Une étape : son numéro, ce qu'elle peut faire (reversible, can-lock-out, one-way), sa cible, ce que "
+        "le plan y a vu, et ce qui doit y être. Elle figure sous la première décision qu'elle sert, mais le "
+        "numéro fait l'ordre : apply commence par l'étape 1, où qu'elle figure ici.",
+    ),
 )
 _RULE = Text(
     "apply ends as 'kept' when nothing can lock out and nothing is one-way; else it waits for confirm.",
@@ -88,8 +96,10 @@ _ERRATUM = Text("erratum", "erratum")
 _SAYS = Text("the source says", "la source dit")
 _RIGHT = Text("right is", "il faut lire")
 _BECAUSE = Text("because", "parce que")
-_RUNNING = Text("now {running}, after a boot {boot}", "maintenant {running}, après un démarrage {boot}")
-_SEE = Text("steps: {steps}", "étapes : {steps}")
+_NOW = Text("now {value}", "maintenant {value}")
+_BOOT = Text("after a boot {value}", "après un démarrage {value}")
+_NOT_SEEN = Text("not seen", "non vu")
+_SERVES = Text("step {step} serves: {owners}", "l'étape {step} sert : {owners}")
 _NO_CHANGE = Text("no change", "aucun changement")
 _BY_HAND = Text("by hand", "à la main")
 _WAIVED = Text("waived", "dérogation")
@@ -106,7 +116,7 @@ def render(change_set: ChangeSet, plan: Plan, checklists: Checklists | Mapping[s
         ValueError: the plan's language is unknown.
     """
     known = checklists.get
-    with _speaking(plan.language):
+    with i18n.speaking(plan.language):
         body = _Body(change_set, plan, known)
         parts = (
             "#!/bin/bash\n",
@@ -124,16 +134,6 @@ def render(change_set: ChangeSet, plan: Plan, checklists: Checklists | Mapping[s
             '\nmain "$@"; exit\n',
         )
     return "".join(parts)
-
-
-@contextmanager
-def _speaking(language: str) -> Iterator[None]:
-    previous = i18n.language()
-    i18n.use(language)
-    try:
-        yield
-    finally:
-        i18n.use(previous)
 
 
 def _lines(lines: Sequence[str]) -> str:
@@ -216,7 +216,8 @@ class _Body:
 
     def plan(self) -> list[str]:
         """Every decision, each step below the first decision that it serves."""
-        lines = [*comment(str(_WORDS)), "plan() {", "    :"]
+        lines = [line for text in _WORDS for line in comment(str(text))]
+        lines += ["plan() {", "    :"]
         shown: set[int] = set()
         applied = [entry for entry in self._plan.decisions if entry.action is Action.APPLY]
         for decision in applied:
@@ -238,9 +239,7 @@ class _Body:
         lines += self._reasons(decision)
         if reason := self._refused.get(decision.id):
             lines += _labelled(_NO_CHANGE, reason)
-        if any(step in shown for step in own):
-            lines += comment(str(_SEE).format(steps=", ".join(map(str, own))), indent="  ")
-        lines.append(f"decision {word(visible(decision.id))} {word(visible(title))}")
+        lines.append(" ".join(["decision", word(visible(decision.id)), word(visible(title)), *map(str, own)]))
         for step in own:
             if step not in shown:
                 lines += self._call(step)
@@ -256,12 +255,11 @@ class _Body:
 
     def _reasons(self, decision: Decision) -> list[str]:
         entry: Recommendation | None = self._known(decision.id)
-        seen = str(_RUNNING).format(
-            running=visible(decision.running) or "-", boot=visible(decision.boot) or "-"
-        )
+        sides = ((_NOW, decision.running), (_BOOT, decision.boot))
+        seen = "; ".join(str(text).format(value=visible(value)) for text, value in sides if value)
         lines = _labelled(_WHY, _one_line(entry.why)) if entry else []
         lines += _labelled(_SOURCE, decision.source)
-        lines += _labelled(_BEFORE, seen)
+        lines += _labelled(_BEFORE, seen or str(_NOT_SEEN))
         lines += _labelled(_AFTER, decision.target or decision.recommended)
         if entry is None:
             return lines
@@ -297,12 +295,13 @@ class _Body:
             for flag, holds in (("can-lock-out", operation.can_lock_out), ("one-way", operation.one_way))
             if holds
         ]
-        fixed = [str(step), ",".join(operation.owners), ",".join(flags) or "reversible", *arguments]
-        return _call(
-            f"{name} {' '.join(word(visible(argument)) for argument in fixed[:2])} "
-            f"{' '.join(word(argument) for argument in fixed[2:])}",
-            [word(line) for line in more],
-        )
+        fixed = [",".join(flags) or "reversible", *arguments]
+        call = " ".join([name, str(step), *(word(argument) for argument in fixed)])
+        lines = _call(call, [word(line) for line in more])
+        if len(operation.owners) == 1:
+            return lines
+        serves = str(_SERVES).format(step=step, owners=", ".join(operation.owners))
+        return [*comment(serves, hanging="  "), *lines]
 
 
 def _indented(lines: Sequence[str]) -> list[str]:

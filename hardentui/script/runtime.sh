@@ -1,13 +1,15 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2329
 # The runtime of hardentui: the same in every script, to be reviewed once.
 #
 # No primitive exits: each returns 1 and its caller decides. No rule depends on errexit or ERR.
 # A return always says its status: below a trap, a bare one gives that of the command before the trap.
-# Values that steps hand back stand in REPLY, NOW, VERDICT, POSITION, BEFORE and AFTER.
+# Values that steps hand back stand in REPLY, NOW, VERDICT, POSITION, GROUP, BEFORE and AFTER.
+# What an outer command says when it fails stands in REASON: such commands run through try.
 
 readonly STATE=/var/lib/hardentui
 readonly GUARD=hardentui-guard.service
 readonly BOOT_UNIT=/etc/systemd/system/hardentui-boot.service
+readonly BOOT_TEMPORARY=/etc/systemd/system/.hardentui-boot.tmp
 readonly BOOT_WANTS=/etc/systemd/system/sysinit.target.wants
 
 # Exit statuses. 0: all is well.
@@ -21,104 +23,85 @@ readonly VISIBLE=$'^([ -~\t]|\xc2[\xa0-\xac\xae-\xbf]|[\xc3-\xd7][\x80-\xbf]|\xe
 MACHINE_ID='' HOST_NAME=''
 declare -A MESSAGES=()
 declare -a DECISION=() TITLE=() BY_HAND=()
-# Per step: what it is. Steps count from 1, without gaps.
+# Per step: what it is. Steps count from 1, without gaps, in the order in which they are made.
 declare -a KIND=() OWNERS=() FLAGS=() TARGET=() WAS=() WANTED=() CONTENT=() MODES=() ACCEPT=() SETS=() UNSETS=()
 STEPS=0
 
 # What is known of the run at hand, as its journal says.
-RUN='' RUN_STATE=none SEQ=0 JOURNAL_SIZE=0 TORN=0 APPLIED_BOOT='' APPLIED_UP=''
+RUN='' RUN_STATE=none SEQ=0 JOURNAL_SIZE=0 TORN=0 DAMAGED=0 COMPLETE=0 APPLIED_BOOT='' APPLIED_UP=''
 declare -a RUNS=() STEP_STATE=() VERDICTS=()
-declare -A FORCED=()
-SELF='' UNATTENDED=0 AT_BOOT=0 CUT=0 CONFLICTS=0 FAILURES=0 APPLYING=0 DEADLINE=0 PEER=''
-REPLY='' NOW='' VERDICT='' POSITION='' BEFORE='' AFTER=''
-declare -a LINES=() FOLDERS=()
+declare -A ASKED=()
+SELF='' BOOT='' UNATTENDED=0 AT_BOOT=0 CONFLICTS=0 FAILURES=0 APPLYING=0 DEADLINE=0 PEER=''
+REPLY='' REASON='' RECORD='' TEMPORARY='' NOW='' VERDICT='' POSITION='' SUPERBLOCK='' ASK='' LOCKS=0
+# A record: what stood there before, what is to stand there, what was really reached, folders to make.
+BEFORE='' AFTER='' REACHED='' RECORD_BOOT=''
+declare -a LINES=() FOLDERS=() GROUP=()
 
 # ---- The plan, as the body declares it -----------------------------------------------------------
 
-# shellcheck disable=SC2329 # a plan may apply nothing
-decision() { # ID TITLE
+decision() { # ID TITLE STEP...; and the steps that carry it out
+    local id=$1 step
     DECISION+=("$1") TITLE+=("$2")
+    shift 2
+    for step; do OWNERS[step]+=${OWNERS[step]+,}$id; done
 }
 
-# shellcheck disable=SC2329 # as the primitives
-register() { # STEP KIND DECISIONS FLAGS TARGET
-    KIND[$1]=$2 OWNERS[$1]=$3 FLAGS[$1]=$4 TARGET[$1]=$5
+register() { # STEP KIND FLAGS TARGET
+    KIND[$1]=$2 FLAGS[$1]=$3 TARGET[$1]=$4
     STEPS=$((STEPS + 1))
 }
 
-# shellcheck disable=SC2329 # not every plan has one
-write_file() { # STEP DECISIONS FLAGS PATH MODE BEFORE LINE...
+write_file() { # STEP FLAGS PATH MODE BEFORE LINE...
     local step=$1 line text=''
-    register "$1" write "$2" "$3" "$4"
-    MODES[step]=$5 WAS[step]=$6
-    shift 6
+    register "$1" write "$2" "$3"
+    MODES[step]=$4 WAS[step]=$5
+    shift 5
     for line; do text+=$line$'\n'; done
     CONTENT[step]=$text
 }
 
-# shellcheck disable=SC2329 # not every plan has one
-replace_line() { # STEP DECISIONS FLAGS PATH BEFORE AFTER
-    register "$1" edit "$2" "$3" "$4"
-    WAS[$1]=$5 WANTED[$1]=$6
+replace_line() { # STEP FLAGS PATH BEFORE AFTER
+    register "$1" edit "$2" "$3"
+    WAS[$1]=$4 WANTED[$1]=$5
 }
 
-# shellcheck disable=SC2329 # not every plan has one
-set_mode() { # STEP DECISIONS FLAGS PATH BEFORE_MODE BEFORE_OWNER MODE OWNER
-    register "$1" mode "$2" "$3" "$4"
-    WAS[$1]="$5 $6" WANTED[$1]="$7 $8"
+set_mode() { # STEP FLAGS PATH BEFORE_MODE BEFORE_OWNER MODE OWNER
+    register "$1" mode "$2" "$3"
+    WAS[$1]="$4 $5" WANTED[$1]="$6 $7"
 }
 
-# shellcheck disable=SC2329 # not every plan has one
-set_sysctl() { # STEP DECISIONS FLAGS KEY BEFORE AFTER OPERATOR OPERAND...
+set_sysctl() { # STEP FLAGS KEY BEFORE AFTER OPERATOR OPERAND...
     local step=$1 operand
-    register "$1" sysctl "$2" "$3" "$4"
-    one_spaced "$5" && WAS[step]=$REPLY
-    one_spaced "$6" && WANTED[step]=$REPLY
-    ACCEPT[step]=$7
-    shift 7
+    register "$1" sysctl "$2" "$3"
+    one_spaced "$4" && WAS[step]=$REPLY
+    one_spaced "$5" && WANTED[step]=$REPLY
+    ACCEPT[step]=$6
+    shift 6
     for operand; do ACCEPT[step]+=$'\n'$operand; done
 }
 
-# shellcheck disable=SC2329 # not every plan has one
-remount() { # STEP DECISIONS FLAGS PATH BEFORE AFTER SET UNSET
-    register "$1" mount "$2" "$3" "$4"
-    WAS[$1]=$5 WANTED[$1]=$6 SETS[$1]=$7 UNSETS[$1]=$8
+remount() { # STEP FLAGS PATH BEFORE AFTER SET UNSET
+    register "$1" mount "$2" "$3"
+    WAS[$1]=$4 WANTED[$1]=$5 SETS[$1]=$6 UNSETS[$1]=$7
 }
 
-# shellcheck disable=SC2329 # not every plan has one
-enable_unit() { # STEP DECISIONS FLAGS UNIT
-    register "$1" unit "$2" "$3" "$4"
+enable_unit() { register "$1" unit "$2" "$3"; } # STEP FLAGS UNIT
+
+reload_manager() { register "$1" reload "$2" systemd; } # STEP FLAGS
+
+check_mounts() { register "$1" check "$2" /etc/fstab; } # STEP FLAGS
+
+check_syntax() { register "$1" syntax "$2" "$3"; } # STEP FLAGS PROGRAM
+
+reload_unit() { register "$1" service "$2" "$3"; } # STEP FLAGS UNIT
+
+disable_unit() { # STEP FLAGS UNIT ENABLEMENT ACTIVITY
+    local enablement=$4
+    [[ $4 != enabled ]] || enablement=disabled
+    register "$1" off "$2" "$3"
+    WAS[$1]="$4 $5" WANTED[$1]="$enablement inactive"
 }
 
-# shellcheck disable=SC2329 # not every plan has one
-disable_unit() { # STEP DECISIONS FLAGS UNIT ENABLEMENT ACTIVITY
-    local enablement=$5
-    [[ $5 != enabled ]] || enablement=disabled
-    register "$1" off "$2" "$3" "$4"
-    WAS[$1]="$5 $6" WANTED[$1]="$enablement inactive"
-}
-
-# shellcheck disable=SC2329 # not every plan has one
-reload_manager() { # STEP DECISIONS FLAGS
-    register "$1" reload "$2" "$3" systemd
-}
-
-# shellcheck disable=SC2329 # not every plan has one
-check_mounts() { # STEP DECISIONS FLAGS
-    register "$1" check "$2" "$3" /etc/fstab
-}
-
-# shellcheck disable=SC2329 # not every plan has one
-check_syntax() { # STEP DECISIONS FLAGS PROGRAM
-    register "$1" syntax "$2" "$3" "$4"
-}
-
-# shellcheck disable=SC2329 # not every plan has one
-reload_unit() { # STEP DECISIONS FLAGS UNIT
-    register "$1" service "$2" "$3" "$4"
-}
-
-# shellcheck disable=SC2329 # not every plan has one
 by_hand() { # DECISIONS SUBJECT LINE...
     local text="$1: $2" line
     shift 2
@@ -178,8 +161,16 @@ alarm() { # MESSAGE ARGUMENT...; nobody may be looking, so it is said in every p
 
 # ---- Small things ----------------------------------------------------------------------------------
 
+try() { # COMMAND...; when it fails, REASON is the first line that it says
+    local said
+    # exec: a shell in between would hold the lock as long as the command hangs.
+    said=$(exec "$@" 2>&1 >/dev/null) && return 0
+    REASON=${said%%$'\n'*}
+    return 1
+}
+
 flush() { # FILE_OR_FOLDER...; the durable boundary: returns when all of it is on the disk
-    sync -- "$@" 2>/dev/null
+    try sync -- "$@"
 }
 
 digest() { # TEXT; sets REPLY
@@ -194,13 +185,11 @@ one_spaced() { # TEXT; sets REPLY to its words, one space between them
     REPLY=${REPLY% }
 }
 
-numbered() { # STEP; sets REPLY to the path of its record, without a suffix
-    printf -v REPLY '%s/before/%03d' "$RUN" "$1"
+numbered() { # STEP; sets RECORD to the path of what is kept of it, without a suffix
+    printf -v RECORD '%s/before/%03d' "$RUN" "$1"
 }
 
-has_flag() { # STEP FLAG
-    [[ " ${FLAGS[$1]//,/ } " == *" $2 "* ]]
-}
+has_flag() { [[ ,${FLAGS[$1]}, == *",$2,"* ]]; } # STEP FLAG
 
 lacks_words() { # WORDS WANTED; both separated by commas; 0 when a wanted one is missing
     local -a wanted
@@ -230,21 +219,28 @@ trusted_path() { # PATH OWNER...; every folder above it belongs to one of them, 
     done
 }
 
-booted_systemd() {
-    [[ -d /run/systemd/system ]]
+safe_folders() { # STEP; 0 when only root can change what lies above its target, else REASON says where not
+    trusted_path "${TARGET[$1]}" 0 && return 0
+    REASON=$(say untrusted-folder "$REPLY")
+    return 1
 }
+
+booted_systemd() { [[ -d /run/systemd/system ]]; }
 
 # ---- The journal: what was done, a line for each durable boundary ----------------------------------
 
 journal() { # STEP STATE; STEP is a number, or "run"
-    local line boot up
-    read -r boot </proc/sys/kernel/random/boot_id || return 1
+    local line up
+    if [[ $DAMAGED == 1 ]]; then # nothing can be added to it; what happens is only remembered
+        remember "$1" "$2" "$BOOT" ''
+        return 0
+    fi
     read -r up _ </proc/uptime || return 1
     if [[ $TORN == 1 ]]; then
-        truncate -s "$JOURNAL_SIZE" -- "$RUN/journal" 2>/dev/null || return 1
+        try truncate -s "$JOURNAL_SIZE" -- "$RUN/journal" || return 1
         TORN=0
     fi
-    line="$((SEQ + 1)) $boot $up $1 $2"
+    line="$((SEQ + 1)) $BOOT $up $1 $2"
     digest "$line" || return 1
     line+=" $REPLY"
     # A signal may come at any point here: until all is known, the next call takes this line for torn.
@@ -253,7 +249,7 @@ journal() { # STEP STATE; STEP is a number, or "run"
         return 1
     fi
     SEQ=$((SEQ + 1)) JOURNAL_SIZE=$((JOURNAL_SIZE + ${#line} + 1)) TORN=0
-    remember "$1" "$2" "$boot" "$up"
+    remember "$1" "$2" "$BOOT" "$up"
 }
 
 remember() { # STEP STATE BOOT_ID UPTIME
@@ -262,32 +258,39 @@ remember() { # STEP STATE BOOT_ID UPTIME
         return 0
     fi
     RUN_STATE=$2
+    [[ $2 != applied && $2 != kept ]] || COMPLETE=1
     [[ $2 != applied ]] || APPLIED_BOOT=$3 APPLIED_UP=$4
 }
 
 load_journal() { # RUN; a torn last line is as if it was never written, any other damage stops
     local -a lines=()
     local i
-    RUN=$1 RUN_STATE=none SEQ=0 JOURNAL_SIZE=0 TORN=0 APPLIED_BOOT='' APPLIED_UP='' STEP_STATE=()
+    RUN=$1 RUN_STATE=none SEQ=0 JOURNAL_SIZE=0 TORN=0 COMPLETE=0 APPLIED_BOOT='' APPLIED_UP='' STEP_STATE=()
     [[ -e $RUN/journal ]] || return 0
     mapfile lines 2>/dev/null <"$RUN/journal" || refuse unreadable "$RUN/journal"
     for ((i = 0; i < ${#lines[@]}; i++)); do
-        if ! load_line "${lines[i]}" "$((i + 1))"; then
-            ((i == ${#lines[@]} - 1)) || refuse damaged "$RUN/journal" "$((i + 1))"
+        if load_line "${lines[i]}" "$((i + 1))"; then
+            continue
+        elif ((i == ${#lines[@]} - 1)); then
             TORN=1
+        else
+            [[ $UNATTENDED == 1 ]] || refuse damaged "$RUN/journal" "$((i + 1))"
+            DAMAGED=1 # what the guard can still do without it, it does
+            return 0
         fi
     done
 }
 
 ended() { # RUN; 0 when it was rolled back: its last line says so, and then nothing else of it matters
     local last
-    last=$(tail -n 1 -- "$1/journal" 2>/dev/null) || return 1
+    # After a power cut its end may be zeros, of which bash would complain.
+    last=$(tail -n 1 -- "$1/journal" 2>/dev/null | tr -d '\0') || return 1
     [[ $last =~ ^([1-9][0-9]{0,5})\ .*\ run\ rolled-back\  ]] || return 1
-    load_line "$last"$'\n' "${BASH_REMATCH[1]}"
+    (load_line "$last"$'\n' "${BASH_REMATCH[1]}")
 }
 
 load_line() { # LINE NUMBER; what it says is known from then on
-    local -r grammar='^(([1-9][0-9]{0,5}) ([0-9a-f-]{36}) ([0-9]{1,12}\.[0-9]{2}) (run|[1-9][0-9]{0,2}) ([a-z-]+)) ([0-9a-f]{64})'$'\n''$'
+    local -r grammar='^(([1-9][0-9]{0,5}) ([0-9a-f-]{36}) ([0-9]{1,12}\.[0-9]{2}) (run|[1-9][0-9]{0,3}) ([a-z-]+)) ([0-9a-f]{64})'$'\n''$'
     [[ $1 =~ $grammar ]] || return 1
     local -a part=("${BASH_REMATCH[@]}")
     [[ ${part[2]} == "$2" ]] || return 1
@@ -298,37 +301,42 @@ load_line() { # LINE NUMBER; what it says is known from then on
 
 # ---- What a step is recorded with: its target, and what stood and will stand there ------------------
 
-save_record() { # STEP; BEFORE, AFTER and FOLDERS go into the record
-    local step=$1 path folder
+save_record() { # STEP; BEFORE, AFTER, REACHED and FOLDERS go into the record
+    local step=$1 folder text
     numbered "$step"
-    path=$REPLY
-    {
-        printf 'target %s %s\n' "${KIND[step]}" "${TARGET[step]}" &&
-            printf 'before %s\nafter %s\n' "$BEFORE" "$AFTER" &&
-            for folder in "${FOLDERS[@]}"; do printf 'folder %s\n' "$folder" || return 1; done
-    } 2>/dev/null >"$path.meta" || return 1
-    flush "$path.meta" "$RUN/before" && journal "$step" saved
+    text="target ${KIND[step]} ${TARGET[step]}"$'\n'"boot $BOOT"$'\n'"before $BEFORE"$'\n'"after $AFTER"$'\n'
+    [[ -z $REACHED ]] || text+="reached $REACHED"$'\n'
+    for folder in "${FOLDERS[@]}"; do text+="folder $folder"$'\n'; done
+    digest "$text" || return 1
+    printf '%ssum %s\n' "$text" "$REPLY" 2>/dev/null >"$RECORD.tmp" || return 1
+    flush "$RECORD.tmp" && try mv -fT -- "$RECORD.tmp" "$RECORD.meta" && flush "$RUN/before"
 }
 
-load_record() { # STEP
-    local word rest
-    BEFORE='' AFTER='' FOLDERS=()
+load_record() { # STEP; 1 when it is not there, or not whole
+    local word rest text=''
+    BEFORE='' AFTER='' REACHED='' RECORD_BOOT='' FOLDERS=()
     numbered "$1"
-    [[ -r $REPLY.meta ]] || return 1
+    [[ -r $RECORD.meta ]] || return 1
     while read -r word rest; do
         case $word in
+            boot) RECORD_BOOT=$rest ;;
             before) BEFORE=$rest ;;
             after) AFTER=$rest ;;
+            reached) REACHED=$rest ;;
             folder) FOLDERS+=("$rest") ;;
+            sum) digest "$text" && [[ $REPLY == "$rest" ]] && return 0 ;;
         esac
-    done <"$REPLY.meta"
+        text+="$word $rest"$'\n'
+    done <"$RECORD.meta"
+    REASON=$RECORD.meta
+    return 1
 }
 
-ours() { # STEP; 0 when an earlier run of ours, which was kept, left the target as it is NOW
+ours() { # STEP; 0 when a run of RUNS, which stands, left the target as it is NOW
     local run record
     for run in "${RUNS[@]}"; do
         while IFS= read -r record; do
-            grep -qxF -- "after $NOW" "$record" && return 0
+            grep -qxF -e "reached $NOW" -e "after $NOW" -e "after ${NOW% *} any" -- "$record" && return 0
         done < <(grep -rlxF --include='*.meta' -- "target ${KIND[$1]} ${TARGET[$1]}" "$run/before" 2>/dev/null)
     done
     return 1
@@ -336,7 +344,7 @@ ours() { # STEP; 0 when an earlier run of ours, which was kept, left the target 
 
 # ---- Files: written and edited ones -----------------------------------------------------------------
 
-file_now() { # STEP; NOW is "absent", "file SHA256 MODE UID:GID", or what else stands there
+file_now() { # STEP; NOW is "absent", "file SHA256 MODE UID:GID ATTRIBUTES", or what else stands there
     local path=${TARGET[$1]} line sum
     NOW=absent
     [[ -e $path || -L $path ]] || return 0
@@ -350,14 +358,26 @@ file_now() { # STEP; NOW is "absent", "file SHA256 MODE UID:GID", or what else s
     NOW=unreadable
     line="${BASH_REMATCH[2]} ${BASH_REMATCH[3]}"
     sum=$(sha256sum 2>/dev/null <"$path") || return 0
-    NOW="file ${sum%% *} $line"
+    attributes "$path" || return 0
+    NOW="file ${sum%% *} $line $REPLY"
+}
+
+attributes() { # FILE; sets REPLY to a digest of what tar packs of it: its ACL and extended attributes too
+    REPLY=-
+    command -v tar >/dev/null || return 0
+    # The label is left out: a relabelling of the whole system is no change by others.
+    REPLY=$(tar --create --directory=/ --format=posix --numeric-owner --mtime=@0 --transform='s,.*,x,' \
+        --pax-option=exthdr.name=x,delete=atime,delete=ctime,delete=mtime \
+        --acls --xattrs '--xattrs-include=*' --xattrs-exclude=security.selinux \
+        -- "${1#/}" 2>/dev/null | sha256sum) || return 1
+    REPLY=${REPLY:0:16}
 }
 
 write_expect() { # STEP
     local step=$1
     digest "${CONTENT[step]}" || return 1
     case $NOW in
-        "file $REPLY ${MODES[step]} 0:0") VERDICT=made ;;
+        "file $REPLY ${MODES[step]} 0:0 "*) VERDICT=made ;;
         absent) [[ ${WAS[step]} == absent || -z ${WAS[step]} ]] && VERDICT=todo ;;
         "file ${WAS[step]:-unseen} "*) VERDICT=todo ;;
         file*) ours "$step" && VERDICT=todo ;;
@@ -370,38 +390,40 @@ read_lines() { # PATH; LINES are its lines with their ends; 1 when it holds what
     printf '%s' "${LINES[@]}" | cmp -s -- - "$1"
 }
 
+bare() { # LINE; sets REPLY to it without its end, which is that of DOS in some files
+    REPLY=${1%$'\n'}
+    REPLY=${REPLY%$'\r'}
+}
+
 count_line() { # LINE; sets REPLY to how often it stands in LINES
-    local line
-    REPLY=0
-    for line in "${LINES[@]}"; do [[ ${line%$'\n'} == "$1" ]] && REPLY=$((REPLY + 1)); done
-    return 0
+    local line count=0
+    for line in "${LINES[@]}"; do bare "$line" && [[ $REPLY == "$1" ]] && count=$((count + 1)); done
+    REPLY=$count
 }
 
 edit_expect() { # STEP
+    local before=0 after=0
     [[ $NOW == file* ]] && read_lines "${TARGET[$1]}" || return 0
-    if [[ -n ${WAS[$1]} ]]; then
-        count_line "${WAS[$1]}"
-        [[ $REPLY == 1 ]] && VERDICT=todo && return 0
-        [[ $REPLY == 0 ]] || return 0
-        [[ -n ${WANTED[$1]} ]] || VERDICT=made
-    else
-        VERDICT=todo
-    fi
-    [[ -z ${WANTED[$1]} ]] && return 0
-    count_line "${WANTED[$1]}"
-    [[ $REPLY == 0 ]] || VERDICT=made
+    [[ -z ${WAS[$1]} ]] || { count_line "${WAS[$1]}" && before=$REPLY; }
+    [[ -z ${WANTED[$1]} ]] || { count_line "${WANTED[$1]}" && after=$REPLY; }
+    case ${WAS[$1]:+seen}:${WANTED[$1]:+wanted}:$before:$after in
+        seen:wanted:1:0 | seen::1:0 | :wanted:0:0) VERDICT=todo ;;
+        seen::0:0) VERDICT=made ;;
+        seen:wanted:0:* | :wanted:0:*) ((after == 0)) || VERDICT=made ;;
+    esac
+    return 0
 }
 
-wanted_text() { # STEP; prints what the file is to hold
-    local step=$1 line done=0 last=''
+wanted_text() { # STEP FILE; prints what the file is to hold
+    local step=$1 line done=0 end=$'\n'
     if [[ ${KIND[step]} == write ]]; then
         printf '%s' "${CONTENT[step]}" || return 1
         return 0
     fi
-    read_lines "${TARGET[step]}" || return 1
+    read_lines "$2" || return 1
     for line in "${LINES[@]}"; do
-        last=$line
-        if [[ $done == 0 && -n ${WAS[step]} && ${line%$'\n'} == "${WAS[step]}" ]]; then
+        bare "$line"
+        if [[ $done == 0 && -n ${WAS[step]} && $REPLY == "${WAS[step]}" ]]; then
             done=1
             [[ -n ${WANTED[step]} ]] || continue
             line=${WANTED[step]}${line#"${WAS[step]}"}
@@ -409,47 +431,50 @@ wanted_text() { # STEP; prints what the file is to hold
         printf '%s' "$line" || return 1
     done
     [[ -z ${WAS[step]} ]] || return 0
-    [[ -z $last || $last == *$'\n' ]] || printf '\n' || return 1
-    printf '%s\n' "${WANTED[step]}"
+    [[ ${LINES[0]-} != *$'\r\n' ]] || end=$'\r\n'
+    [[ ${#LINES[@]} == 0 || $line == *$'\n' ]] || printf '%s' "$end" || return 1
+    printf '%s%s' "${WANTED[step]}" "$end"
 }
 
-file_save() { # STEP; the original and what is to stand there, both beside the journal
-    local step=$1 record folder text
+file_save() { # STEP, as it was just looked at; the original and what is to stand there, beside the journal
+    local step=$1 folder text
     numbered "$step"
-    record=$REPLY
-    file_now "$step"
-    BEFORE=$NOW FOLDERS=()
+    BEFORE=$NOW REACHED='' FOLDERS=()
     folder=${TARGET[step]%/*}
     while [[ -n $folder && ! -e $folder ]]; do
         FOLDERS+=("$folder")
         folder=${folder%/*}
     done
-    if [[ $NOW != absent ]]; then
-        cp -a -- "${TARGET[step]}" "$record" 2>/dev/null && flush "$record" || return 1
+    if [[ $BEFORE != absent ]]; then
+        try cp -a -- "${TARGET[step]}" "$RECORD" && flush "$RECORD" && original_whole "$RECORD" || return 1
     fi
-    wanted_text "$step" 2>/dev/null >"$record.new" && flush "$record.new" || return 1
-    text=$(sha256sum <"$record.new") || return 1
+    { wanted_text "$step" "$RECORD" >"$RECORD.new"; } 2>/dev/null && flush "$RECORD.new" || return 1
+    text=$(sha256sum <"$RECORD.new") || return 1
     case ${KIND[step]} in
-        write) AFTER="file ${text%% *} ${MODES[step]} 0:0" ;;
-        *) AFTER="file ${text%% *} ${NOW#file * }" ;;
+        write) AFTER="file ${text%% *} ${MODES[step]} 0:0 any" ;;
+        *) AFTER=${BEFORE#file * } AFTER="file ${text%% *} ${AFTER% *} any" ;;
     esac
-    save_record "$step"
+    [[ $AFTER != "${BEFORE% *} any" ]] && save_record "$step" && journal "$step" saved
 }
 
-temporary() { # STEP; sets REPLY to the name under which its file is made, in the target's own folder
-    local number
-    printf -v number '%03d' "$1"
-    REPLY=${TARGET[$1]%/*}/.hardentui-$number.tmp
+original_whole() { # FILE; 0 when it is BEFORE in all: what was not saved whole must replace nothing
+    local sum
+    sum=$(sha256sum 2>/dev/null <"$1") && attributes "$1" || return 1
+    [[ $BEFORE == "file ${sum%% *} "*" $REPLY" ]]
 }
 
-put_in_place() { # STEP TEMPORARY; replaces the target by it, and nothing else
-    flush "$2" && mv -fT -- "$2" "${TARGET[$1]}" 2>/dev/null && flush "${TARGET[$1]%/*}/"
+temporary() { # STEP; sets TEMPORARY to the name under which its file is made, in the target's own folder
+    printf -v TEMPORARY '%s/.hardentui-%03d.tmp' "${TARGET[$1]%/*}" "$1"
+}
+
+put_in_place() { # STEP; replaces the target by what was made ready, and nothing else
+    flush "$TEMPORARY" && try mv -fT -- "$TEMPORARY" "${TARGET[$1]}" && flush "${TARGET[$1]%/*}/"
 }
 
 make_folders() { # those that are missing, outermost first
     local i
     for ((i = ${#FOLDERS[@]} - 1; i >= 0; i--)); do
-        [[ -d ${FOLDERS[i]} ]] || mkdir -m 0755 -- "${FOLDERS[i]}" 2>/dev/null || return 1
+        [[ -d ${FOLDERS[i]} ]] || try mkdir -m 0755 -- "${FOLDERS[i]}" || return 1
         flush "${FOLDERS[i]}" "${FOLDERS[i]%/*}/" || return 1
     done
 }
@@ -464,44 +489,30 @@ remove_folders() { # those that we made, innermost first; with files of others i
 }
 
 file_make() { # STEP
-    local step=$1 record temporary
-    load_record "$step" || return 1
-    numbered "$step"
-    record=$REPLY
+    local step=$1
     temporary "$step"
-    temporary=$REPLY
-    make_folders && trusted_path "${TARGET[step]}" 0 || return 1
-    rm -f -- "$temporary" || return 1
+    make_folders && safe_folders "$step" && try rm -f -- "$TEMPORARY" || return 1
     if [[ $BEFORE != absent ]]; then
         # The copy brings owner, mode, ACL, attributes and label along.
-        cp -a -- "$record" "$temporary" 2>/dev/null || return 1
+        try cp -a -- "$RECORD" "$TEMPORARY" || return 1
     fi
-    cat -- "$record.new" 2>/dev/null >"$temporary" || return 1
+    # The text alone: what stands there keeps its owner, mode and attributes.
+    try cp -- "$RECORD.new" "$TEMPORARY" || return 1
     if [[ ${KIND[step]} == write ]]; then
-        chown 0:0 -- "$temporary" && chmod "${MODES[step]}" -- "$temporary" || return 1
+        try chown 0:0 -- "$TEMPORARY" && try chmod "${MODES[step]}" -- "$TEMPORARY" || return 1
     fi
     file_now "$step"
-    [[ $NOW == "$BEFORE" ]] || return 1
-    put_in_place "$step" "$temporary" || return 1
-    file_now "$step"
-    [[ $NOW == "$AFTER" ]]
+    [[ $NOW == "$BEFORE" ]] && put_in_place "$step"
 }
 
 file_restore() { # STEP
-    local step=$1 record sum
-    numbered "$step"
-    record=$REPLY
-    trusted_path "${TARGET[step]}" 0 || return 1
+    safe_folders "$1" || return 1
     if [[ $BEFORE == absent ]]; then
-        rm -f -- "${TARGET[step]}" 2>/dev/null && flush "${TARGET[step]%/*}/" && remove_folders || return 1
-        return 0
+        try rm -f -- "${TARGET[$1]}" && flush "${TARGET[$1]%/*}/" && remove_folders
+    else
+        temporary "$1"
+        try cp -a -- "$RECORD" "$TEMPORARY" && original_whole "$TEMPORARY" && put_in_place "$1"
     fi
-    temporary "$step"
-    cp -a -- "$record" "$REPLY" 2>/dev/null || return 1
-    # A saved original that is not what was saved must never replace what stands there.
-    sum=$(sha256sum 2>/dev/null <"$REPLY") || return 1
-    [[ $BEFORE == "file ${sum%% *} "* ]] || return 1
-    put_in_place "$step" "$REPLY"
 }
 
 # ---- Modes and owners -------------------------------------------------------------------------------
@@ -521,7 +532,10 @@ mode_now() { # STEP; NOW is "absent", "MODE OWNER:GROUP", or what else stands th
 }
 
 change_mode() { # PATH MODE_AND_OWNER; the owner first, for chown takes the special bits away
-    chown -h -- "${2#* }" "$1" 2>/dev/null && chmod -- "${2%% *}" "$1" 2>/dev/null && flush "$1"
+    local mode
+    # With fewer than five digits chmod leaves the special bits of a folder as they are.
+    printf -v mode '%5s' "${2%% *}"
+    try chown -h -- "${2#* }" "$1" && try chmod -- "${mode// /0}" "$1" && flush "$1"
 }
 
 # ---- Kernel parameters --------------------------------------------------------------------------------
@@ -536,9 +550,7 @@ sysctl_now() { # STEP; NOW is "absent" or the value
     NOW=$REPLY
 }
 
-sysctl_write() { # KEY VALUE
-    printf '%s\n' "$2" 2>/dev/null >"/proc/sys/$1"
-}
+sysctl_write() { try tee -- "/proc/sys/$1" < <(printf '%s\n' "$2"); } # KEY VALUE
 
 is_number() { # TEXT; only what arithmetic can be trusted with
     [[ $1 =~ ^-?(0|[1-9][0-9]{0,17})$ ]]
@@ -570,29 +582,45 @@ sysctl_passes() { # STEP; whether NOW is as good as the value that we would set
 
 # ---- Mounted file systems ------------------------------------------------------------------------------
 
-mount_now() { # STEP; NOW is "absent" or "OPTIONS SUPERBLOCK_OPTIONS", of the mount that lies on top
-    local point options rest
-    NOW=absent
-    while read -r _ _ _ _ point options rest; do
-        [[ $point == "${TARGET[$1]}" ]] && NOW="$options ${rest##* }"
+# NOW is "absent", or of the mount that lies on top "DEVICE ROOT TYPE SOURCE FLAGS OWN": OWN are those
+# options of its superblock that the step speaks of. Of the others, such as a size, it knows nothing.
+mount_now() { # STEP; sets SUPERBLOCK, too, to all options of the superblock
+    local device root point flags rest word own=''
+    NOW=absent SUPERBLOCK=''
+    while read -r _ _ device root point flags rest; do
+        [[ $point == "${TARGET[$1]}" && " $rest" =~ \ -\ ([^ ]+\ [^ ]*)\ ([^ ]+)$ ]] || continue
+        NOW="$device $root ${BASH_REMATCH[1]} $flags" SUPERBLOCK=${BASH_REMATCH[2]}
     done </proc/self/mountinfo
-    return 0
+    [[ $NOW != absent ]] || return 0
+    while read -r -d, word; do
+        [[ ",${SETS[$1]},${UNSETS[$1]}," != *",${word%%=*}"[=,]* ]] || own+=,$word
+    done < <(printf '%s,' "$SUPERBLOCK")
+    NOW+=" ${own:--}"
+}
+
+mount_flags() { # MOUNT, as NOW; sets REPLY
+    REPLY=${1% *}
+    REPLY=${REPLY##* }
 }
 
 mount_passes() { # STEP
-    [[ $NOW != absent ]] && ! lacks_words "${NOW% *},${NOW#* }" "${WANTED[$1]}"
+    [[ $NOW != absent ]] && mount_flags "$NOW" && ! lacks_words "$REPLY,$SUPERBLOCK" "${WANTED[$1]}"
 }
 
 mount_expect() { # STEP
+    mount_flags "$NOW"
     if mount_passes "$1"; then
         VERDICT=made
-    elif same_words "${NOW% *}" "${WAS[$1]}" || same_words "${NOW% *},${NOW#* }" "${WAS[$1]}"; then
+    elif same_words "$REPLY" "${WAS[$1]}" || same_words "$REPLY,$SUPERBLOCK" "${WAS[$1]}"; then
         VERDICT=todo
     fi
 }
 
-mount_change() { # PATH OPTIONS WORDS; fstab is left out of it, so that nothing else changes
-    mount --options-mode=ignore -o "remount,$2,$3" -- "$1" >/dev/null 2>&1
+mount_change() { # PATH MOUNT WORDS; fstab is left out of it, so that nothing else changes
+    local how=remount
+    # Flags of the mount alone: else its ro would reach the other mounts of the same file system.
+    [[ ! ,$3, =~ ^,((no)?(suid|dev|exec),)+$ ]] || how=remount,bind
+    mount_flags "$2" && try mount --options-mode=ignore -o "$how,$REPLY,$3" -- "$1"
 }
 
 # ---- Units -----------------------------------------------------------------------------------------------
@@ -637,7 +665,7 @@ off_passes() { # STEP
 off_save() { # STEP; with the links that enable the unit, for what enables it again need not make the same ones
     local record
     numbered "$1"
-    record=$REPLY
+    record=$RECORD
     find /etc/systemd/system -type l ! -path "/etc/systemd/system/${TARGET[$1]}" \
         \( -name "${TARGET[$1]}" -o -lname "*/${TARGET[$1]}" -o -lname "${TARGET[$1]}" \) \
         -printf '%p\t%l\n' 2>/dev/null >"$record.links" && flush "$record.links" || return 1
@@ -647,18 +675,18 @@ off_save() { # STEP; with the links that enable the unit, for what enables it ag
 off_make() { # STEP
     local record path target
     numbered "$1"
-    record=$REPLY
+    record=$RECORD
     while IFS=$'\t' read -r path target; do
         trusted_path "$path" 0 && rm -f -- "$path" && flush "${path%/*}/" || return 1
     done <"$record.links"
     booted_systemd || return 0
-    reload_now && systemctl stop -- "${TARGET[$1]}" >/dev/null 2>&1
+    reload_now && try systemctl stop -- "${TARGET[$1]}"
 }
 
 off_restore() { # STEP
     local record path target
     numbered "$1"
-    record=$REPLY
+    record=$RECORD
     while IFS=$'\t' read -r path target; do
         [[ ! -L $path ]] || continue
         trusted_path "$path" 0 && ln -sT -- "$target" "$path" && flush "${path%/*}/" || return 1
@@ -668,15 +696,15 @@ off_restore() { # STEP
     [[ ${BEFORE#* } == active ]] || return 0
     if [[ $AT_BOOT == 1 ]]; then
         # To wait here for what starts after us would hold the boot up.
-        systemctl start --no-block -- "${TARGET[$1]}" >/dev/null 2>&1
+        try systemctl start --no-block -- "${TARGET[$1]}"
     else
-        systemctl start -- "${TARGET[$1]}" >/dev/null 2>&1
+        try systemctl start -- "${TARGET[$1]}"
     fi
 }
 
 reload_now() {
     booted_systemd || return 0
-    systemctl daemon-reload >/dev/null 2>&1
+    try systemctl daemon-reload
 }
 
 check_now() { # STEP; our fstab may not be worse than the one that stood there
@@ -686,7 +714,7 @@ check_now() { # STEP; our fstab may not be worse than the one that stood there
     for ((earlier = 1; earlier < step; earlier++)); do
         [[ ${TARGET[earlier]} == /etc/fstab && -n ${STEP_STATE[earlier]-} ]] || continue
         numbered "$earlier"
-        known=$(findmnt --verify --tab-file "$REPLY" 2>&1 | grep -cF '[E]')
+        known=$(findmnt --verify --tab-file "$RECORD" 2>&1 | grep -cF '[E]')
         break
     done
     say fstab-errors
@@ -696,7 +724,7 @@ check_now() { # STEP; our fstab may not be worse than the one that stood there
 
 service_now() { # STEP; a service that does not run reads its files when it starts
     booted_systemd && systemctl is-active --quiet -- "${TARGET[$1]}" || return 0
-    systemctl reload -- "${TARGET[$1]}" >/dev/null 2>&1
+    try systemctl reload -- "${TARGET[$1]}"
 }
 
 syntax_now() { # STEP; the program itself judges what it will read
@@ -747,19 +775,19 @@ call() { # VERB STEP; the one place where a kind is chosen
         save:unit) value_save "$2" enabled ;;
         save:mode | save:sysctl) value_save "$2" "${WANTED[$2]}" ;;
         make:write | make:edit) file_make "$2" ;;
-        make:mode) trusted_path "${TARGET[$2]}" 0 && change_mode "${TARGET[$2]}" "${WANTED[$2]}" ;;
+        make:mode) safe_folders "$2" && change_mode "${TARGET[$2]}" "${WANTED[$2]}" ;;
         make:sysctl) sysctl_write "${TARGET[$2]}" "${WANTED[$2]}" ;;
-        make:mount) mount_change "${TARGET[$2]}" "${BEFORE% *}" "${SETS[$2]}" ;;
-        make:unit) systemctl --root=/ enable -- "${TARGET[$2]}" >/dev/null 2>&1 && flush /etc/systemd/system ;;
+        make:mount) mount_change "${TARGET[$2]}" "$BEFORE" "${SETS[$2]}" ;;
+        make:unit) try systemctl --root=/ enable -- "${TARGET[$2]}" && flush /etc/systemd/system ;;
         make:reload) reload_now ;;
         make:check) check_now "$2" ;;
         make:syntax) syntax_now "$2" ;;
         make:service) service_now "$2" ;;
         restore:write | restore:edit) file_restore "$2" ;;
-        restore:mode) trusted_path "${TARGET[$2]}" 0 && change_mode "${TARGET[$2]}" "$BEFORE" ;;
+        restore:mode) safe_folders "$2" && change_mode "${TARGET[$2]}" "$BEFORE" ;;
         restore:sysctl) sysctl_write "${TARGET[$2]}" "$BEFORE" ;;
-        restore:mount) mount_change "${TARGET[$2]}" "${BEFORE% *}" "${UNSETS[$2]}" ;;
-        restore:unit) systemctl --root=/ disable -- "${TARGET[$2]}" >/dev/null 2>&1 && flush /etc/systemd/system ;;
+        restore:mount) mount_change "${TARGET[$2]}" "$BEFORE" "${UNSETS[$2]}" ;;
+        restore:unit) try systemctl --root=/ disable -- "${TARGET[$2]}" && flush /etc/systemd/system ;;
         *) return 1 ;;
     esac
 }
@@ -782,8 +810,8 @@ value_expect() { # STEP
 
 value_save() { # STEP AFTER
     call now "$1"
-    BEFORE=$NOW AFTER=$2 FOLDERS=()
-    save_record "$1"
+    BEFORE=$NOW AFTER=$2 REACHED='' FOLDERS=()
+    save_record "$1" && journal "$1" saved
 }
 
 is_file() { [[ ${KIND[$1]} == write || ${KIND[$1]} == edit ]]; } # STEP
@@ -814,10 +842,7 @@ look_all() { # fills VERDICTS; 1 when a step cannot be made as planned
         case $VERDICT in
             todo) is_value "$step" || files=todo ;;
             unsafe) outcome=1 && say unsafe "$step" "${TARGET[step]}" "$REPLY" >&2 ;;
-            unexpected)
-                outcome=1
-                say unexpected "$step" "${TARGET[step]}" "$NOW" "$(expected "$step")" "${OWNERS[step]}" >&2
-                ;;
+            unexpected) outcome=1 && say_unexpected "$step" >&2 ;;
         esac
     done
     # Reloads and checks follow the files: with none to write there is nothing to reload.
@@ -825,48 +850,78 @@ look_all() { # fills VERDICTS; 1 when a step cannot be made as planned
     return "$outcome"
 }
 
-expected() { # STEP; prints what the plan saw
-    case ${KIND[$1]} in
-        unit) printf 'disabled' ;;
-        *) printf '%s' "${WAS[$1]}" ;;
-    esac
+say_unexpected() { # STEP, as it was just looked at
+    local step=$1 seen=${WAS[$1]-disabled} counts=0
+    if [[ ${KIND[step]} == edit && $NOW == file* ]]; then
+        [[ -z $seen ]] || { count_line "$seen" && counts=$REPLY; }
+        count_line "${WANTED[step]}"
+        say unexpected-lines "$step" "${TARGET[step]}" "$seen" "$counts" "${WANTED[step]}" "$REPLY" "${OWNERS[step]-}"
+    else
+        [[ ${KIND[step]} != edit ]] || seen='a file'
+        say unexpected "$step" "${TARGET[step]}" "$NOW" "$seen" "${OWNERS[step]-}"
+    fi
 }
 
-nothing_to_do() {
-    local step
-    for ((step = 1; step <= STEPS; step++)); do [[ ${VERDICTS[step]} == todo ]] && return 1; done
-    return 0
-}
-
-locks_out() { # 0 when a step that will be made could cut the way in
+to_do() { # [FLAG]; 0 when a step, or one with this flag, is to be made
     local step
     for ((step = 1; step <= STEPS; step++)); do
-        [[ ${VERDICTS[step]-} == todo ]] && has_flag "$step" can-lock-out && return 0
+        [[ ${VERDICTS[step]-} == todo ]] && { [[ -z ${1-} ]] || has_flag "$step" "$1"; } && return 0
     done
     return 1
 }
 
-one_way_waits() { # 0 when a step waits for confirm
-    local step
-    for ((step = 1; step <= STEPS; step++)); do
-        has_flag "$step" one-way && [[ ${VERDICTS[step]-} == todo ]] && return 0
+# Sets GROUP to the steps that made something of the target of this one, latest first: of a file there
+# may be several. ASK is what the person said of one of them, LOCKS whether one can lock out.
+group() { # STEP
+    local other
+    GROUP=() ASK='' LOCKS=0
+    for ((other = STEPS; other >= 1; other--)); do
+        [[ -n ${STEP_STATE[other]-} && ${TARGET[other]} == "${TARGET[$1]}" ]] || continue
+        if [[ $other != "$1" ]] && ! { is_file "$1" && is_file "$other"; }; then continue; fi
+        GROUP+=("$other") ASK=${ASKED[$other]-$ASK}
+        ! has_flag "$other" can-lock-out || LOCKS=1
     done
-    return 1
 }
 
-position() { # STEP; sets POSITION to where the target stands: before, after, gone or other
-    load_record "$1" || return 1
+# Sets POSITION to where the target stands: before the first of the steps, after one of them, gone, other,
+# or foreign (another file system lies there). The record of the first step is loaded then.
+position() { # STEP...; those that made something of one target, latest first
+    local step
+    load_record "$1" || return 1 # of a unit at boot, NOW depends on it
     call now "$1"
     POSITION=other
+    for step; do
+        load_record "$step" || return 1
+        [[ $POSITION == after ]] || ! left_by "$step" || POSITION=after
+    done
     if [[ $NOW == "$BEFORE" ]]; then
         POSITION=before
-    elif [[ $NOW == "$AFTER" ]]; then
-        POSITION=after
-    elif [[ $NOW == absent ]] && is_value "$1"; then
+    elif [[ $NOW == absent ]] && is_value "$step"; then
         POSITION=gone
-    elif call passes "$1"; then
-        POSITION=after
+    elif [[ ${KIND[step]} == mount && ${NOW% * *} != "${BEFORE% * *}" ]]; then
+        POSITION=foreign
     fi
+}
+
+left_by() { # STEP; 0 when NOW is as it left the target
+    if is_value "$1" && [[ $RECORD_BOOT != "$BOOT" ]]; then
+        # A boot set it anew, from the files, and numbered and named the devices anew.
+        REACHED=''
+        [[ ${KIND[$1]} != mount || $NOW == absent ]] || same_after_boot
+    fi
+    if [[ -n $REACHED ]]; then
+        [[ $NOW == "$REACHED" ]]
+    else
+        [[ $NOW == "$AFTER" || "${NOW% *} any" == "$AFTER" ]] || call passes "$1"
+    fi
+}
+
+same_after_boot() { # BEFORE gets the device of NOW, where the root and the type are the same
+    local -r mount='^([^ ]+) ([^ ]+ [^ ]+) ([^ ]*) ([^ ]+ [^ ]+)$'
+    [[ $BEFORE =~ $mount ]] || return 0
+    local place=${BASH_REMATCH[2]} options=${BASH_REMATCH[4]}
+    [[ $NOW =~ $mount && ${BASH_REMATCH[2]} == "$place" ]] || return 0
+    BEFORE="${BASH_REMATCH[1]} $place ${BASH_REMATCH[3]} $options"
 }
 
 stands() { # STEP; 0 when it was made, and no later step of the run changed the same file again
@@ -879,8 +934,22 @@ stands() { # STEP; 0 when it was made, and no later step of the run changed the 
     return 0
 }
 
-in_place() { # STEP; also where before and after are the same
-    position "$1" && [[ $POSITION == after || $NOW == "$AFTER" ]]
+in_place() { # STEP; also when what stands there now is as good, or a value went away with its interface
+    position "$1" || return 1
+    case $POSITION in
+        after) return 0 ;;
+        foreign) return 1 ;;
+        gone) [[ ${KIND[$1]} == sysctl ]] ;;
+        *) left_by "$1" || call passes "$1" ;;
+    esac
+}
+
+replaced() { # STEP; 0 when a later run of ours left its target as it is NOW
+    local run
+    local -a later=()
+    for run in "${RUNS[@]}"; do [[ ! $run > $RUN ]] || ended "$run" || later+=("$run"); done
+    local -a RUNS=("${later[@]}")
+    ours "$1"
 }
 
 drifted() { # names every step that is not as the run left it; 0 when there is one
@@ -889,7 +958,7 @@ drifted() { # names every step that is not as the run left it; 0 when there is o
         is_action "$step" && continue
         has_flag "$step" one-way && continue
         if [[ ${STEP_STATE[step]-} == "done" ]]; then
-            ! stands "$step" || in_place "$step" && continue
+            ! stands "$step" || in_place "$step" || replaced "$step" && continue
         else
             look "$step"
             [[ $VERDICT == made || $VERDICT == gone ]] && continue
@@ -913,9 +982,20 @@ make_all() { # the steps of apply in their order; 1 at the first that fails
         planned "$step" || continue
         make_step "$step" </dev/null || failed "$step" || return 1
     done
+    # What was really reached is known only now: a later step may have moved the value of an earlier one.
+    REASON=''
     for ((step = 1; step <= STEPS; step++)); do
-        ! stands "$step" || in_place "$step" || failed "$step" || return 1
+        stands "$step" || continue
+        in_place "$step" || not_as_wanted || failed "$step" || return 1
+        [[ $POSITION != gone ]] || continue
+        REACHED=$NOW
+        save_record "$step" || failed "$step" || return 1
     done
+}
+
+not_as_wanted() { # what was made, or restored, reads back as something else
+    REASON=$(say reads-back "$NOW")
+    return 1
 }
 
 planned() { # STEP; also a value that is right by now: what is written before it may reset it
@@ -925,26 +1005,35 @@ planned() { # STEP; also a value that is right by now: what is written before it
 
 failed() { # STEP
     say step-failed "$1" "${TARGET[$1]}" >&2
+    [[ -z $REASON ]] || say reason "$REASON" >&2
     return 1
 }
 
 make_step() { # STEP
     local step=$1
-    if [[ ${VERDICTS[step]} == made ]]; then
-        look "$step"
-        [[ $VERDICT == made ]] && return 0
-    fi
-    if ! is_value "$step" && ! is_action "$step"; then
-        call save "$step" || return 1
-    fi
-    journal "$step" doing || return 1
-    is_action "$step" || load_record "$step" || return 1
-    call make "$step" || return 1
+    REASON=''
     if ! is_action "$step"; then
-        in_place "$step" || return 1
+        # Looked at again: others may have been at work since. A value may also have been set by a step before.
+        look "$step"
+        case $VERDICT in
+            gone) say key-gone "$step" "${TARGET[step]}" && return 0 ;;
+            made) [[ ${VERDICTS[step]} != made ]] || return 0 ;;
+        esac
+        is_value "$step" || { [[ $VERDICT == todo ]] && call save "$step"; } || not_as_planned "$step" || return 1
     fi
-    journal "$step" "done" || return 1
-    say step-done "$step" "${TARGET[step]}"
+    carry_out "$step" "done" && say step-done "$step" "${TARGET[step]}"
+}
+
+carry_out() { # STEP STATE; what was saved is made, read back, and then said to be in this state
+    is_action "$1" || load_record "$1" || return 1
+    journal "$1" doing && call make "$1" || return 1
+    is_action "$1" || in_place "$1" || not_as_wanted || return 1
+    journal "$1" "$2"
+}
+
+not_as_planned() { # STEP; others changed it while apply was at work, unless a command failed and said why
+    [[ -n $REASON || $VERDICT == todo ]] || say_unexpected "$1" >&2
+    return 1
 }
 
 make_one_way() { # what nothing can take back before a reboot; 1 when one fails
@@ -956,50 +1045,82 @@ make_one_way() { # what nothing can take back before a reboot; 1 when one fails
             made) continue ;;
             gone) say key-gone "$step" "${TARGET[step]}" ;;
             todo) make_irreversible "$step" </dev/null || failed "$step" || outcome=1 ;;
-            *)
-                say unexpected "$step" "${TARGET[step]}" "$NOW" "$(expected "$step")" "${OWNERS[step]}" >&2
-                outcome=1
-                ;;
+            *) outcome=1 && say_unexpected "$step" >&2 ;;
         esac
     done
     return "$outcome"
 }
 
 make_irreversible() { # STEP
+    REASON=''
     [[ -n ${STEP_STATE[$1]-} ]] || call save "$1" || return 1
-    load_record "$1" && journal "$1" doing && call make "$1" || return 1
-    in_place "$1" && journal "$1" irreversible || return 1
-    say one-way-done "$1" "${TARGET[$1]}"
+    carry_out "$1" irreversible && say one-way-done "$1" "${TARGET[$1]}"
 }
 
 # ---- Undoing: nothing that fails stops the rest -----------------------------------------------------------------
 
 undo_run() { # 0 when all is as before; CONFLICTS and FAILURES count what is not
     local step
-    trap '' HUP INT TERM PIPE
-    CONFLICTS=0 FAILURES=0 CUT=0
-    # A value that was saved and not written yet may have been reset by one that was.
-    [[ $RUN_STATE == applied || $RUN_STATE == kept ]] || CUT=1
+    local -a begun=() why=()
+    trap '' HUP INT TERM PIPE TSTP
+    CONFLICTS=0 FAILURES=0
     journal run rolling-back || say journal-failed >&2
     # Links first: what a unit is called cannot be asked once its file is gone.
-    for ((step = STEPS; step >= 1; step--)); do [[ ${KIND[step]} == unit ]] && undo_step "$step"; done
-    for ((step = STEPS; step >= 1; step--)); do is_file "$step" && undo_step "$step"; done
+    for ((step = STEPS; step >= 1; step--)); do
+        [[ ${KIND[step]} == unit ]] && begin_undo "$step" && restore "$step" && end_undo "$step"
+    done
+    # A file goes back once, however many steps edited it: the first of them has the original.
+    for ((step = STEPS; step >= 1; step--)); do
+        is_file "$step" && first_of_file "$step" && begin_undo "$step" && restore "$step" && begun+=("$step")
+    done
     undo_reload
     undo_values
-    if ((CONFLICTS + FAILURES > 0)); then
+    # Judged when all has been done: what is said to be as before is so at the end.
+    for step in "${begun[@]}"; do
+        REASON=${why[step]-}
+        end_undo "$step"
+    done
+    if ((CONFLICTS + FAILURES + DAMAGED > 0)); then
         journal run partial || :
         return 1
     fi
-    journal run rolled-back || return 1
-    disarm
+    if ! disarm; then # to be tried again
+        FAILURES=1
+        say disarm-failed "$RUN/armed" >&2
+        journal run partial || :
+        return 1
+    fi
+    journal run rolled-back
+}
+
+first_of_file() { # STEP
+    group "$1"
+    [[ ${#GROUP[@]} != 0 && ${GROUP[-1]} == "$1" ]]
+}
+
+restore() { # STEP, whose undoing has begun
+    call restore "$1" </dev/null || undo_failed "$1"
+}
+
+mark() { # STATE; in the journal, for each step of GROUP
+    local step
+    for step in "${GROUP[@]}"; do journal "$step" "$1" || :; done
 }
 
 undo_reload() { # the manager reads again what it read after apply, once
     local step reloaded=no
     for ((step = 1; step <= STEPS; step++)); do
-        is_action "$step" && [[ -n ${STEP_STATE[step]-} && ${STEP_STATE[step]} != undone ]] || continue
+        is_action "$step" && [[ -n ${STEP_STATE[step]-} && ! ${STEP_STATE[step]} =~ ^(undone|left)$ ]] || continue
         if [[ ${KIND[step]} == reload && $reloaded == no ]]; then
-            reload_now || undo_failed "$step" || continue
+            if ! reload_now; then
+                if [[ ${ASKED[$step]-} == keep ]]; then
+                    say left "$step" "${TARGET[step]}" "$REASON"
+                    journal "$step" left || :
+                else
+                    undo_failed "$step" || :
+                fi
+                continue
+            fi
             reloaded=yes
         fi
         # At boot the services start after us, and read the files that we restored: none is touched.
@@ -1010,133 +1131,127 @@ undo_reload() { # the manager reads again what it read after apply, once
     done
 }
 
-undo_step() { # STEP
-    begin_undo "$1" || return 0
-    call restore "$1" </dev/null || undo_failed "$1" || return 0
-    end_undo "$1"
-}
-
 undo_values() { # all are judged before the first is written, for one of them may reset others
     local step
-    local -a begun=()
+    local -a values=()
     for ((step = 1; step <= STEPS; step++)); do
-        is_value "$step" && begin_undo "$step" && begun+=("$step")
+        is_value "$step" && begin_undo "$step" && values+=("$step")
     done
-    for step in "${begun[@]}"; do
-        load_record "$step"
-        call now "$step"
+    for step in "${values[@]}"; do
+        position "$step"
         # A unit of which some links are gone may still be enabled by others.
-        [[ $NOW == "$BEFORE" && ${KIND[step]} != off ]] || call restore "$step" </dev/null || :
+        [[ $NOW == "$BEFORE" && ${KIND[step]} != off ]] || call restore "$step" </dev/null || why[step]=$REASON
     done
-    for step in "${begun[@]}"; do end_undo "$step"; done
+    begun+=("${values[@]}")
 }
 
-begin_undo() { # STEP; 0 when it is to be restored
-    local step=$1 state=${STEP_STATE[$1]-}
+begin_undo() { # STEP, the first one of its target; 0 when it is to be restored
+    local step=$1 state=${STEP_STATE[$1]-} member
     case $state in
-        '' | undone) return 1 ;;
+        '' | undone | left) return 1 ;;
         irreversible) say needs-reboot "$step" "${TARGET[step]}" && return 1 ;;
         saved) is_value "$step" || return 1 ;;
     esac
-    if is_file "$step"; then
-        temporary "$step"
-        rm -f -- "$REPLY" 2>/dev/null
+    REASON=''
+    group "$step"
+    for member in "${GROUP[@]}"; do
+        is_file "$member" || continue
+        temporary "$member"
+        rm -f -- "$TEMPORARY" 2>/dev/null
+    done
+    if ! position "${GROUP[@]}"; then
+        [[ $ASK == keep ]] || undo_failed "$step" || return 1
+        POSITION=unknown
     fi
-    position "$step" || undo_failed "$step" || return 1
+    if [[ $ASK == keep && ($POSITION =~ ^(other|foreign|unknown)$ || $state == undo-failed) ]]; then
+        say left "$step" "${TARGET[step]}" "$NOW"
+        mark left
+        return 1
+    fi
     case $POSITION in
         before)
             # A value is looked at again once those before it are written.
             if ! is_value "$step"; then
                 remove_folders || undo_failed "$step" || return 1
-                journal "$step" undone || :
+                mark undone
                 return 1
             fi
             ;;
         gone)
             say target-gone "$step" "${TARGET[step]}"
-            journal "$step" undone || :
+            mark undone
             return 1
             ;;
-        other) may_replace "$step" "$state" || return 1 ;;
-        after) [[ $state != saved || $CUT == 1 ]] || not_ours "$step" || return 1 ;;
+        other | foreign) may_replace "$step" "$state" || return 1 ;;
+        after) [[ $state$COMPLETE != saved1 ]] || { mark undone && return 1; } ;;
     esac
-    journal "$step" undoing || :
-}
-
-not_ours() { # STEP; a value that we never wrote, and that others changed since
-    journal "$1" undone || :
-    return 1
+    mark undoing
 }
 
 may_replace() { # STEP STATE; whether what stands there, which is neither before nor after, may go
-    local step=$1 state=$2
-    if is_value "$step"; then
-        case $state in
-            doing | undoing | undo-failed) return 0 ;;
-            saved) if [[ $CUT == 1 ]]; then return 0; else not_ours "$step" || return 1; fi ;;
-        esac
-    fi
-    if [[ -n ${FORCED[$step]-} ]] || { [[ $UNATTENDED == 1 ]] && has_flag "$step" can-lock-out; }; then
-        set_aside "$step" && return 0
+    local step=$1 state=$2 before=$BEFORE
+    if [[ $POSITION == other ]]; then
+        if is_value "$step"; then
+            case $state$COMPLETE in
+                doing? | undoing? | undo-failed? | saved0) return 0 ;;
+                saved1) mark undone && return 1 ;; # we never wrote it
+            esac
+        fi
+        if [[ $ASK == force || $UNATTENDED$LOCKS == 11 ]]; then
+            set_aside "$step" || undo_failed "$step"
+            return
+        fi
     fi
     CONFLICTS=$((CONFLICTS + 1))
-    say conflict "$step" "${TARGET[step]}" "$NOW" "$AFTER" "$BEFORE"
-    show_difference "$step"
-    say conflict-force "$step"
-    journal "$step" conflict || :
+    load_record "${GROUP[0]}"
+    say conflict "$step" "${TARGET[step]}" "$NOW" "${REACHED:-$AFTER}" "$before"
+    show_difference "${GROUP[0]}"
+    if [[ $POSITION == foreign ]]; then say conflict-foreign "$step"; else say conflict-choice "$step" "$step"; fi
+    mark conflict
     return 1
 }
 
 set_aside() { # STEP; keeps what others put there beside our original
-    local found
-    numbered "$1"
-    found=$REPLY.found
+    local found=$RECORD.found
+    try rm -rf -- "$found" || return 1
     if is_file "$1" && [[ $NOW != absent ]]; then
-        rm -rf -- "$found" && cp -a -- "${TARGET[$1]}" "$found" 2>/dev/null || return 1
+        try cp -a -- "${TARGET[$1]}" "$found" || return 1
     else
         printf '%s\n' "$NOW" 2>/dev/null >"$found" || return 1
     fi
-    flush "$found" && say set-aside "$1" "${TARGET[$1]}" "$found"
+    # Through a link sync would reach for what it points to.
+    [[ -L $found || ! -f $found ]] || flush "$found" || return 1
+    flush "$RUN/before" && say set-aside "$1" "${TARGET[$1]}" "$found"
 }
 
 show_difference() { # STEP; what others changed in a file of ours
     is_file "$1" && [[ $NOW == file* ]] || return 0
-    numbered "$1"
-    diff -u -- "$REPLY.new" "${TARGET[$1]}" 2>/dev/null | show_lines
+    diff -u -- "$RECORD.new" "${TARGET[$1]}" 2>/dev/null | show_lines
 }
 
 undo_failed() { # STEP
     FAILURES=$((FAILURES + 1))
     say undo-failed "$1" "${TARGET[$1]}" >&2
-    journal "$1" undo-failed || :
+    [[ -z $REASON ]] || say reason "$REASON" >&2
+    group "$1"
+    mark undo-failed
     return 1
 }
 
 end_undo() { # STEP
-    position "$1"
-    if [[ $POSITION == before || $POSITION == gone ]]; then
-        journal "$1" undone || :
-        say step-undone "$1" "${TARGET[$1]}"
+    local member
+    group "$1"
+    if position "${GROUP[@]}" && [[ $POSITION == before || $POSITION == gone ]]; then
+        mark undone
+        for member in "${GROUP[@]}"; do say step-undone "$member" "${TARGET[member]}"; done
     else
+        [[ -n $REASON ]] || not_as_wanted || :
         undo_failed "$1" || :
     fi
 }
 
-say_undone() { # all is as before, but for what no rollback can reach before a reboot
-    local step
-    for ((step = 1; step <= STEPS; step++)); do
-        [[ ${STEP_STATE[step]-} == irreversible ]] || continue
-        say undone-but
-        return 0
-    done
-    say undone-all
-    return 0
-}
-
-undo_status() { # the exit status that says how undoing ended
-    ((FAILURES == 0)) || exit "$FAILED"
-    ((CONFLICTS == 0)) || exit "$DRIFTED"
-    [[ $RUN_STATE == rolled-back ]] || exit "$FAILED"
+say_undone() { # all is as before, but for what was left as it is, or cannot be reached before a reboot
+    if [[ " ${STEP_STATE[*]} " =~ \ (irreversible|left)\  ]]; then say undone-but; else say undone-all; fi
 }
 
 # ---- The confirm guard ----------------------------------------------------------------------------------------
@@ -1144,23 +1259,33 @@ undo_status() { # the exit status that says how undoing ended
 armed() { [[ -e $RUN/armed ]]; }
 
 arm() { # DEADLINE_SECONDS; 1 when the guard is not really watching
-    local boot up
-    read -r boot </proc/sys/kernel/random/boot_id || return 1
-    read -r up _ </proc/uptime || return 1
-    DEADLINE=$((${up%.*} + $1))
-    printf '%s %s %s\n' "$DEADLINE" "$boot" "$([[ -d $BOOT_WANTS ]] && printf found || printf made)" \
-        2>/dev/null >"$RUN/armed" && flush "$RUN/armed" "$RUN" || return 1
-    write_boot_unit || return 1
+    local folder=made
+    [[ ! -d $BOOT_WANTS ]] || folder=found
+    # Apply itself has two seconds for each step; when it ends, the deadline begins anew.
+    set_deadline "$(($1 + 2 * STEPS))" "$folder" && write_boot_unit || return 1
     systemctl reset-failed -- "$GUARD" >/dev/null 2>&1 || :
     systemd-run --quiet --unit="$GUARD" --service-type=exec --property=Restart=on-failure \
         --property=RestartSec=1 --property=StartLimitIntervalSec=0 \
         --property=RestartPreventExitStatus="$DRIFTED" --description='hardentui: waits for confirm' \
-        -- /bin/bash -p "$RUN/script.sh" guard "$DEADLINE" "$boot" >/dev/null 2>&1 || return 1
+        -- /bin/bash -p "$RUN/script.sh" guard "$DEADLINE" "$BOOT" >/dev/null 2>&1 || return 1
     systemctl is-active --quiet -- "$GUARD"
 }
 
+set_deadline() { # SECONDS FOLDER; `armed` says when, in which boot, and whether the folder of links was ours
+    local up
+    read -r up _ </proc/uptime || return 1
+    DEADLINE=$((${up%.*} + $1))
+    printf '%s %s %s\n' "$DEADLINE" "$BOOT" "$2" 2>/dev/null >"$RUN/armed.tmp" || return 1
+    flush "$RUN/armed.tmp" && try mv -fT -- "$RUN/armed.tmp" "$RUN/armed" && flush "$RUN"
+}
+
+read_deadline() { # DEADLINE is what `armed` says
+    local deadline
+    read -r deadline _ 2>/dev/null <"$RUN/armed" && [[ $deadline =~ ^[1-9][0-9]{0,11}$ ]] || return 1
+    DEADLINE=$deadline
+}
+
 write_boot_unit() { # a reboot before confirm means not confirmed
-    local temporary=${BOOT_UNIT%/*}/.hardentui-boot.tmp
     trusted_path "$BOOT_UNIT" 0 && [[ ! -L $BOOT_UNIT && ! -L $BOOT_WANTS ]] || return 1
     printf '%s\n' '[Unit]' 'Description=hardentui: takes back a run that nobody confirmed' \
         'DefaultDependencies=no' "RequiresMountsFor=$STATE" \
@@ -1168,8 +1293,9 @@ write_boot_unit() { # a reboot before confirm means not confirmed
         'Before=sysinit.target network-pre.target ssh.service sshd.service nftables.service firewalld.service' \
         'Conflicts=shutdown.target' 'Before=shutdown.target' "ConditionPathExists=$RUN/armed" \
         '[Service]' 'Type=oneshot' 'TimeoutStartSec=300' "ExecStart=/bin/bash -p $RUN/script.sh boot" \
-        '[Install]' 'WantedBy=sysinit.target' 2>/dev/null >"$temporary" || return 1
-    chmod 0644 -- "$temporary" && flush "$temporary" && mv -fT -- "$temporary" "$BOOT_UNIT" || return 1
+        '[Install]' 'WantedBy=sysinit.target' 2>/dev/null >"$BOOT_TEMPORARY" || return 1
+    chmod 0644 -- "$BOOT_TEMPORARY" && flush "$BOOT_TEMPORARY" || return 1
+    mv -fT -- "$BOOT_TEMPORARY" "$BOOT_UNIT" || return 1
     [[ -d $BOOT_WANTS ]] || mkdir -m 0755 -- "$BOOT_WANTS" || return 1
     ln -sfnT -- "$BOOT_UNIT" "$BOOT_WANTS/${BOOT_UNIT##*/}" || return 1
     flush "${BOOT_UNIT%/*}" "$BOOT_WANTS"
@@ -1179,7 +1305,7 @@ disarm() { # the run is over: neither the guard nor a boot takes anything back
     local folder=''
     armed || return 0
     read -r _ _ folder <"$RUN/armed" || :
-    rm -f -- "$BOOT_WANTS/${BOOT_UNIT##*/}" "$BOOT_UNIT" || return 1
+    rm -f -- "$BOOT_WANTS/${BOOT_UNIT##*/}" "$BOOT_UNIT" "$BOOT_TEMPORARY" || return 1
     [[ $folder != made ]] || rmdir -- "$BOOT_WANTS" 2>/dev/null || :
     flush "${BOOT_UNIT%/*}" || return 1
     rm -f -- "$RUN/armed" && flush "$RUN" || return 1
@@ -1205,7 +1331,7 @@ fresh_login() { # 0 when we come over an ssh connection that began after apply e
         [[ ${program% (deleted)} =~ ^(/usr)?/(s?bin|lib[^/]*|libexec)/(.*/)?sshd(-session)?$ ]] || continue
         connection "$pid" || continue
         process "$pid" || return 1
-        REPLY=old-login
+        REPLY='old-login'
         ((STARTED > 10#$applied)) || return 1
         REPLY="own-address"
         own_address "$PEER" && return 1
@@ -1256,11 +1382,27 @@ swap_words() { # HEX; sets REPLY: the bytes of each word of 32 bits the other wa
     done
 }
 
-on_console() { # the terminal is a screen or a serial line of the machine itself
-    local PARENT TERMINAL STARTED major minor
-    process $$ || return 1
-    ((TERMINAL > 0)) || return 1
-    major=$(((TERMINAL >> 8) & 0xfff)) minor=$((TERMINAL & 0xff))
+on_console() { # we sit at the machine itself, also when sudo has put a terminal of its own in between
+    local pid=$$
+    local PARENT TERMINAL STARTED
+    process "$pid" || return 1
+    ! is_console "$TERMINAL" || return 0
+    while ((PARENT > 1)); do
+        pid=$PARENT
+        process "$pid" || return 1
+        is_login "$pid" && is_console "$TERMINAL" && return 0
+    done
+    return 1
+}
+
+is_login() { # PID; root's own program that lets people in at a terminal
+    [[ $(stat -c %u -- "/proc/$1" 2>/dev/null) == 0 ]] || return 1
+    [[ $(readlink -- "/proc/$1/exe" 2>/dev/null) =~ ^(/usr)?/s?bin/(login|agetty|sulogin)(\ \(deleted\))?$ ]]
+}
+
+is_console() { # DEVICE_NUMBER; a screen or a serial line of the machine itself
+    local major=$((($1 >> 8) & 0xfff)) minor=$(($1 & 0xff))
+    (($1 > 0)) || return 1
     case $major in
         4) ((minor > 0)) ;;
         5) ((minor == 1)) ;;
@@ -1325,11 +1467,38 @@ lock() { # WAIT_OR_NOT; holds descriptor 9. Verbs run with "9<&-", so that nothi
     [[ -d $STATE ]] || mkdir -m 0700 -- "$STATE" 2>/dev/null || refuse no-state "$STATE"
     exec 9<"$STATE" || refuse no-state "$STATE"
     if [[ $1 == wait ]]; then
-        flock 9 || exit "$LOCKED"
+        flock -w 2 9 || end_holder || exit "$LOCKED"
     elif ! flock -n 9; then
         say locked >&2
         exit "$LOCKED"
     fi
+}
+
+end_holder() { # the time is over: what still holds the lock, stopped by Ctrl-Z or hanging, is ended
+    local signal pid i
+    local -a held children
+    for signal in TERM KILL; do
+        mapfile -t held < <(holders)
+        for ((i = 0; i < ${#held[@]}; i++)); do
+            pid=${held[i]} children=()
+            read -r -a children 2>/dev/null <"/proc/$pid/task/$pid/children" || :
+            [[ $signal == TERM ]] || held+=("${children[@]}")
+        done
+        kill -s "$signal" -- "${held[@]}" 2>/dev/null
+        kill -s CONT -- "${held[@]}" 2>/dev/null
+        flock -w 5 9 && return 0
+    done
+    return 1
+}
+
+holders() { # prints the ids of our other scripts that hold the lock: also of a shell whose script was killed
+    local pid
+    exec 9<&-
+    find /proc -maxdepth 3 -path '/proc/[0-9]*/fd/*' -lname "$STATE" -printf '%h\n' 2>/dev/null |
+        while IFS=/ read -r _ _ pid _; do
+            [[ $pid != "$$" && $(tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline") == "/bin/bash -p -- $STATE/runs/"* ]] || continue
+            printf '%s\n' "$pid"
+        done
 }
 
 # ---- Verbs ----------------------------------------------------------------------------------------------------
@@ -1350,28 +1519,25 @@ review() {
         say by-hand
         printf '%s\n' "${BY_HAND[i]}" | show_lines
     done
-    ! locks_out || say will-need-confirm
+    ! to_do can-lock-out || say will-need-confirm
     return "$outcome"
 }
 
 review_step() { # STEP
-    local step=$1
+    local step=$1 old=${TARGET[$1]}
     case ${VERDICTS[step]} in
         made) say review-made "$step" "${TARGET[step]}" && return 0 ;;
         gone) say key-gone "$step" "${TARGET[step]}" && return 0 ;;
         unsafe | unexpected) return 0 ;;
     esac
-    say review-todo "$step" "${TARGET[step]}" "${OWNERS[step]}"
+    say review-todo "$step" "${TARGET[step]}" "${OWNERS[step]-}"
     call now "$step"
     case ${KIND[step]} in
         write | edit)
-            if [[ $NOW == absent ]]; then
-                wanted_text "$step" | diff -u --label /dev/null --label "${TARGET[step]}" -- /dev/null - | show_lines
-            else
-                wanted_text "$step" | diff -u --label "${TARGET[step]}" --label "${TARGET[step]}" -- "${TARGET[step]}" - | show_lines
-            fi
+            [[ $NOW != absent ]] || old=/dev/null
+            wanted_text "$step" "$old" | diff -u --label "$old" --label "${TARGET[step]}" -- "$old" - | show_lines
             ;;
-        mount) say review-value "${NOW% *}" "+${SETS[step]}" ;;
+        mount) mount_flags "$NOW" && say review-value "$REPLY" "+${SETS[step]}" ;;
         mode | sysctl | off) say review-value "$NOW" "${WANTED[step]}" ;;
         unit) say review-value "$NOW" enabled ;;
         reload) say review-reload ;;
@@ -1396,11 +1562,11 @@ prepare_apply() { # DEADLINE GUARDED; ends in root's copy of this script
     done
     open_run
     look_all || refuse nothing-done
-    if nothing_to_do; then
+    if ! to_do; then
         say nothing-to-do
         exit 0
     fi
-    if locks_out && [[ $2 == yes ]] && ! booted_systemd; then refuse no-guard; fi
+    if to_do can-lock-out && [[ $2 == yes ]] && ! booted_systemd; then refuse no-guard; fi
     if ! new_run; then
         rm -rf -- "$STATE/.new" 2>/dev/null
         refuse no-run "$STATE"
@@ -1409,11 +1575,13 @@ prepare_apply() { # DEADLINE GUARDED; ends in root's copy of this script
 }
 
 apply() { # DEADLINE GUARDED; in root's copy
-    local own=$RUN
+    local own=$RUN folder
+    find_runs
     load_journal "$own"
     case $RUN_STATE in
         applied | kept) again ;;
         none) ;;
+        rolled-back) refuse spent-copy "${RUN##*/}" ;;
         *) refuse run-open "${RUN##*/}" "$RUN_STATE" "$RUN/script.sh" ;;
     esac
     standing_runs
@@ -1422,10 +1590,14 @@ apply() { # DEADLINE GUARDED; in root's copy
     look_all || refuse nothing-done
     begin_apply "$@"
     make_all || exit "$FAILED"
-    if locks_out || one_way_waits; then
+    if to_do can-lock-out || to_do one-way; then
+        if armed; then
+            read -r _ _ folder <"$RUN/armed"
+            set_deadline "$1" "$folder" || exit "$FAILED"
+        fi
         journal run applied || exit "$FAILED"
         APPLYING=0
-        ! one_way_waits || say applied-one-way
+        ! to_do one-way || say applied-one-way
         if armed; then say applied-guarded "$(remaining)" "$RUN/script.sh"; else say applied "$RUN/script.sh"; fi
     else
         journal run kept || exit "$FAILED"
@@ -1447,7 +1619,7 @@ begin_apply() { # DEADLINE GUARDED; from here on, however we end, the journal de
     APPLYING=1
     trap 'exit "$FAILED"' HUP INT TERM
     trap finish EXIT
-    if locks_out; then
+    if to_do can-lock-out; then
         if [[ $2 != yes ]]; then
             say without-guard >&2
         elif ! arm "$1"; then
@@ -1458,9 +1630,9 @@ begin_apply() { # DEADLINE GUARDED; from here on, however we end, the journal de
     journal run applying || exit "$FAILED"
 }
 
-# shellcheck disable=SC2329 # a trap calls it
 finish() { # at the end of apply, whatever ended it
     local outcome=$FAILED
+    trap '' HUP INT TERM TSTP
     [[ $APPLYING == 1 && ($RUN_STATE == preparing || $RUN_STATE == applying) ]] || return 0
     # Before the first step nothing was changed: then it is a refusal.
     [[ $RUN_STATE == applying ]] || outcome=$REFUSED
@@ -1471,18 +1643,16 @@ finish() { # at the end of apply, whatever ended it
 }
 
 remaining() { # prints the seconds that are left to confirm
-    local deadline up
-    read -r deadline _ <"$RUN/armed" && read -r up _ </proc/uptime || return 0
-    [[ $deadline =~ ^[1-9][0-9]{0,11}$ ]] && printf '%d' "$((deadline - ${up%.*}))"
+    local up
+    read_deadline && read -r up _ </proc/uptime && printf '%d' "$((DEADLINE - ${up%.*}))"
 }
 
 confirm() { # CONSOLE
-    local own=$RUN boot
+    local own=$RUN
     load_journal "$own"
     [[ $RUN_STATE == applied || $RUN_STATE == kept ]] || refuse not-applied "$RUN_STATE"
     if [[ $RUN_STATE == applied ]]; then
-        read -r boot </proc/sys/kernel/random/boot_id
-        [[ $boot == "$APPLIED_BOOT" ]] || refuse other-boot
+        [[ $BOOT == "$APPLIED_BOOT" ]] || refuse other-boot
         if armed; then
             if [[ $1 == yes ]]; then
                 on_console || refuse no-console
@@ -1508,47 +1678,76 @@ rollback() {
         refuse not-newest "${RUNS[0]##*/}" "${RUNS[0]}/script.sh"
     fi
     if undo_run; then say_undone; else say undone-partly "$RUN/script.sh" >&2; fi
-    undo_status
+    ((FAILURES == 0)) || exit "$FAILED"
+    ((CONFLICTS == 0)) || exit "$DRIFTED"
+    [[ $RUN_STATE == rolled-back ]] || exit "$FAILED"
 }
 
 guard() { # DEADLINE BOOT_ID
-    local up boot
-    read -r boot </proc/sys/kernel/random/boot_id
-    [[ $boot == "$2" ]] || exit 0
-    while read -r up _ </proc/uptime && ((${up%.*} < $1)); do sleep 1; done
-    lock wait
+    [[ $BOOT == "$2" ]] || exit 0
+    DEADLINE=$1 UNATTENDED=1
+    # Also when the lock is ours: an apply that ended meanwhile has set a new deadline.
+    until due && lock wait && due; do
+        ! abandoned || break
+        exec 9<&-
+        sleep 1
+    done
     take_back 9<&-
 }
 
+abandoned() { # whether apply died before its end; the lock is ours then, for whoever works holds it
+    [[ $RUN_STATE != applied ]] && exec 9<"$STATE" && flock -n 9 || return 1
+    load_journal "$RUN"
+    [[ $DAMAGED == 1 || $RUN_STATE =~ ^(none|preparing|applying)$ ]]
+}
+
+due() { # whether the deadline has passed; the one in `armed` holds, where there is one
+    local up
+    read_deadline
+    read -r up _ </proc/uptime && ((${up%.*} >= DEADLINE))
+}
+
 boot() { # at boot, before the network: what nobody confirmed is taken back
-    local armed_boot='' boot
-    read -r boot </proc/sys/kernel/random/boot_id
+    local armed_boot=''
     armed || exit 0
     read -r _ armed_boot _ <"$RUN/armed" || :
-    [[ $boot != "$armed_boot" ]] || exit 0
+    [[ $BOOT != "$armed_boot" ]] || exit 0
     AT_BOOT=1
     lock wait
     take_back 9<&-
 }
 
 take_back() { # nobody is there: steps that can lock out are restored whatever stands there
-    local try
-    load_journal "$RUN"
-    case $RUN_STATE in
-        none | kept | rolled-back)
-            disarm || exit "$FAILED"
-            return 0
-            ;;
-    esac
+    local attempt
     UNATTENDED=1
-    for try in 1 2 3; do
+    load_journal "$RUN"
+    if [[ $DAMAGED == 1 ]]; then
+        armed || exit "$FAILED"
+        alarm damaged-unattended "$RUN/journal"
+        suspect_all
+    elif [[ $RUN_STATE =~ ^(none|kept|rolled-back)$ ]]; then
+        disarm || exit "$FAILED"
+        return 0
+    fi
+    for attempt in 1 2 3; do
         undo_run && alarm taken-back "$HOST_NAME" && return 0
         ((FAILURES > 0)) || break
-        ((try == 3)) || sleep 2
+        ((attempt == 3)) || sleep 2
     done
     ((FAILURES > 0)) || disarm
     alarm taken-back-partly "$HOST_NAME" "$RUN/script.sh"
     exit "$DRIFTED"
+}
+
+suspect_all() { # with a damaged journal every step that can lock out, and has a whole record, counts as begun
+    local step
+    STEP_STATE=() COMPLETE=0
+    for ((step = 1; step <= STEPS; step++)); do
+        has_flag "$step" one-way && continue
+        if [[ ${KIND[step]} == reload ]] || { has_flag "$step" can-lock-out && load_record "$step"; }; then
+            STEP_STATE[step]=doing
+        fi
+    done
 }
 
 status() {
@@ -1559,24 +1758,36 @@ status() {
     for run in "${all[@]}"; do
         if ended "$run"; then RUN_STATE=rolled-back; else load_journal "$run"; fi
         say run-state "${run##*/}" "$RUN_STATE"
+        [[ $RUN_STATE =~ ^(kept|rolled-back|none)$ ]] || outcome=$DRIFTED
     done
     for run in "${all[@]}"; do
         is_ours "$run" || continue
         load_journal "$run"
         say steps-of "${run##*/}"
         for ((step = 1; step <= STEPS; step++)); do status_step "$step" || outcome=$DRIFTED; done
-        [[ $RUN_STATE != applied ]] || say waiting-confirm "$RUN/script.sh"
-        [[ $RUN_STATE =~ ^(applied|kept|rolled-back)$ ]] || say waiting-rollback "$RUN/script.sh"
+        case $RUN_STATE in
+            applied) say waiting-confirm "$RUN/script.sh" ;;
+            kept | rolled-back) ;;
+            partial) say waiting-choice "$RUN/script.sh" ;;
+            *) say waiting-rollback "$RUN/script.sh" ;;
+        esac
         return "$outcome"
     done
     say not-applied none
+    return "$outcome"
 }
 
 status_step() { # STEP; 1 when others changed what we made
     local step=$1 state=${STEP_STATE[$1]--}
-    if stands "$step" && ! in_place "$step"; then
-        say drifted "$step" "${TARGET[step]}" "$NOW"
-        return 1
+    if stands "$step"; then
+        if in_place "$step"; then
+            [[ $POSITION != gone ]] || state=gone
+        elif replaced "$step"; then
+            state=replaced
+        else
+            say drifted "$step" "${TARGET[step]}" "$NOW"
+            return 1
+        fi
     fi
     if has_flag "$step" one-way && [[ $state == - ]]; then state=waiting; fi
     say step-state "$step" "$state" "${TARGET[step]}"
@@ -1589,9 +1800,7 @@ wrong_usage() {
     exit "$USAGE"
 }
 
-demand() { # GRAMMAR TEXT
-    [[ $2 =~ $1 ]] || wrong_usage
-}
+demand() { [[ $2 =~ $1 ]] || wrong_usage; } # GRAMMAR TEXT
 
 check_host() {
     local id=''
@@ -1639,13 +1848,8 @@ verb_apply() { # OPTION...
         esac
         shift
     done
-    if in_copy; then
-        lock now
-        apply "$deadline" "$guarded" 9<&-
-    else
-        lock now
-        prepare_apply "$deadline" "$guarded" 9<&-
-    fi
+    lock now
+    if in_copy; then apply "$deadline" "$guarded" 9<&-; else prepare_apply "$deadline" "$guarded" 9<&-; fi
 }
 
 verb_confirm() { # OPTION
@@ -1667,9 +1871,10 @@ verb_confirm() { # OPTION
 verb_rollback() { # OPTION...
     local -a words=("$@")
     while (($# > 0)); do
-        [[ $1 == --force ]] || wrong_usage
-        demand '^[1-9][0-9]{0,2}$' "${2-}"
-        FORCED[$2]=yes
+        demand '^--(force|keep)$' "$1"
+        demand '^[1-9][0-9]{0,3}$' "${2-}"
+        if [[ -n ${ASKED[$2]-} ]] || (($2 > STEPS)); then wrong_usage; fi
+        ASKED[$2]=${1#--}
         shift 2
     done
     if in_copy; then
@@ -1681,10 +1886,6 @@ verb_rollback() { # OPTION...
     fi
 }
 
-privileged() {
-    [[ $EUID == 0 ]] || refuse not-root
-}
-
 main() {
     local verb=${1-review}
     (($# == 0)) || shift
@@ -1694,6 +1895,7 @@ main() {
     SELF=$(realpath -e -- "${BASH_SOURCE[0]}") || exit "$REFUSED"
     cd / || exit "$REFUSED"
     exec </dev/null
+    read -r BOOT </proc/sys/kernel/random/boot_id || exit "$REFUSED"
     about
     messages
     plan
@@ -1710,7 +1912,7 @@ main() {
     esac
     check_script
     check_host
-    [[ $verb == review ]] || privileged
+    [[ $verb == review || $EUID == 0 ]] || refuse not-root
     [[ $EUID != 0 ]] || check_state
     ! in_copy || RUN=${SELF%/*}
     case $verb in

@@ -16,19 +16,22 @@ from textual.screen import Screen
 from hardentui import i18n
 from hardentui.errors import InputError
 from hardentui.i18n import _
-from hardentui.tui import terminal, theme
+from hardentui.tui import terminal, theme, words
 from hardentui.tui.keys import Place, bindings
-from hardentui.tui.messages import FactsMoved, NotOpened, NotSaved, Opened, PassFailed
+from hardentui.tui.messages import FactsMoved, NotOpened, NotSaved, Opened, PassFailed, Searched, Searching
 from hardentui.tui.opening import Load
 from hardentui.tui.screens.base import HardenScreen
 from hardentui.tui.screens.overview import OverviewScreen
+from hardentui.visible import visible
 
 if TYPE_CHECKING:
+    from hardentui.guide import Guide
     from hardentui.model import Decision, Finding, Plan
     from hardentui.session import Session
     from hardentui.snapshot import Snapshot
-    from hardentui.tui.passes import Move
+    from hardentui.tui.passes import Move, Restless
     from hardentui.tui.progress import Tally
+    from hardentui.tui.searching import SearchRun
     from hardentui.tui.store import PlanStore
 
 TICK_SECONDS = 5.0
@@ -44,7 +47,7 @@ def show(load: Load, language: str, *, deep: bool = False) -> int:
     i18n.use(language)
     refused = terminal.refusal(os.environ)
     if refused:
-        print(refused, file=sys.stderr)
+        _complain(refused)
         return 1
     if not os.environ.get("NO_COLOR"):
         os.environ.pop("NO_COLOR", None)  # Textual takes an empty one for a wish
@@ -52,13 +55,18 @@ def show(load: Load, language: str, *, deep: bool = False) -> int:
     app.run()
     status = app.return_code or 0
     for sentence in app.last_words:
-        print(sentence, file=sys.stderr)
+        _complain(sentence)
     try:
         app.save_now()
     except InputError as error:
-        print(_("the last decisions are not saved: {why}").format(why=error), file=sys.stderr)
+        _complain(_("the last decisions are not saved: {why}").format(why=error))
         return status or 1
     return status
+
+
+def _complain(sentences: str) -> None:
+    for sentence in sentences.splitlines():
+        print(visible(sentence), file=sys.stderr)
 
 
 class HardenApp(App[int]):
@@ -70,23 +78,29 @@ class HardenApp(App[int]):
 
     def __init__(self, load: Load, *, deep: bool = False, tick_seconds: float = TICK_SECONDS) -> None:
         colours = theme.wanted(os.environ)
-        super().__init__(ansi_color=True if colours == theme.PLAIN else None)
+        super().__init__(terminal.Driver, ansi_color=True if colours == theme.PLAIN else None)
         for known in theme.THEMES:
             self.register_theme(known)
         self.theme = colours
         self.animation_level = "none"
         self.session: Session | None = None
         self.store: PlanStore | None = None
+        self.guides: tuple[Guide, ...] = ()
         self.moved: dict[str, Move] = {}
         self.trouble = ""
+        self.unsaved = ""  # why the plan could not be saved
         self.last_words: list[str] = []
         self._load = load
+        self._wish: Callable[[], None] | None = None
         self._deep = deep
         self._tick_seconds = tick_seconds
         self._turn = 0  # a pass that began in an earlier turn saw other answers or another language
         self._passing = False
         self._again: bool | None = None  # whether a pass is wanted after this one, and one that re-reads
+        self.searching = ""  # the search that is being made, in words
+        self._search: SearchRun | None = None
         self._ticks = 0
+        self._restless: Restless = set()  # a tick's own; passes never overlap
         self._saving = False
         self._tally: Tally | None = None
 
@@ -113,8 +127,13 @@ class HardenApp(App[int]):
             self.store.save(plan)
 
     async def action_leave(self) -> None:
-        """End; ``run`` saves what a worker did not save yet."""
-        self.exit(return_code=0)
+        """End; ``run`` saves what a worker did not save yet. What cannot be saved is said first."""
+        from hardentui.tui.screens.saving import SavingScreen  # noqa: PLC0415 - not for the first frame
+
+        if self.unsaved and not isinstance(self.screen, SavingScreen):
+            self.action_saving()
+        else:
+            self.exit(return_code=0)
 
     def _fatal_error(self) -> None:
         # Textual's own prints the local variables, and with them whatever the host said.
@@ -141,8 +160,9 @@ class HardenApp(App[int]):
 
     def show(self) -> None:
         """Let the screen on top show the state; those below do so when they come up."""
-        if isinstance(self.screen, HardenScreen):
-            self.screen.show_state()
+        top = self.screen_stack[-1] if self.screen_stack else None  # none while it ends
+        if isinstance(top, HardenScreen):
+            top.show_state()
 
     def decide(self, decision: Decision) -> None:
         """Take a decision into the plan."""
@@ -187,7 +207,58 @@ class HardenApp(App[int]):
         # The worker imports what judges a host: that takes as long as all of Textual.
         from hardentui.tui import passes  # noqa: PLC0415 - see above
 
-        return passes.opened(self._load, deep=self._deep)
+        return passes.opened(self._load)
+
+    def when_read(self, wish: Callable[[], None]) -> None:
+        """Do this, at once or when the facts are read: of what is wished for until then, the last."""
+        if self.session is None:
+            self._wish = wish
+        else:
+            wish()
+
+    def forget_wish(self) -> None:
+        """Do nothing when the facts are read."""
+        self._wish = None
+
+    def action_search_host(self) -> None:
+        """Make the searches that cost too much for every pass; again, to stop them."""
+        from hardentui.tui.searching import SearchRun  # noqa: PLC0415 - not on the way to the first frame
+
+        if self._search is not None:
+            self._search.stop()
+        elif self.session is not None:
+            self._search = search = SearchRun(self.session, self.post_message)
+            self.run_worker(search.run, thread=True, exit_on_error=True)
+
+    def on_searching(self, message: Searching) -> None:
+        """Say which one, and since when: a counter would write to the terminal for ever."""
+        self.searching = _("searching since {time}, {number} of {count}: {what} (D stops)").format(
+            time=datetime.now().astimezone().strftime("%H:%M:%S"),
+            number=message.number,
+            count=message.count,
+            what=words.search(message.question),
+        )
+        self.show()
+
+    def on_searched(self, message: Searched) -> None:
+        """Judge again by what was found."""
+        self._search, done = None, len(message.found)
+        self.searching = ""
+        if done < message.count:
+            sentence = _("search stopped: {done} of {count} made")
+            self.searching = sentence.format(done=done, count=message.count)
+        if self.session is not None and message.found:
+            snapshot = self.session.snapshot
+            for question, (answer, at) in message.found.items():
+                snapshot = snapshot.with_answers({question: answer}, at)
+            self.session = replace(self.session, snapshot=snapshot)
+            self._pass()
+        self.show()
+
+    def on_unmount(self) -> None:
+        """Leave no search behind: the program would wait for it."""
+        if self._search is not None:
+            self._search.stop()
 
     def action_reread(self) -> None:
         """See ``read_all``."""
@@ -216,7 +287,7 @@ class HardenApp(App[int]):
         self._ticks += 1
         slow = self._ticks % _SLOW_TICKS == 0
         self._passing = True
-        self._work(lambda: passes.tick(session, turn, slow=slow))
+        self._work(lambda: passes.tick(session, turn, self._restless, slow=slow))
 
     def _work(self, job: Callable[[], Message]) -> None:
         """Do it in a worker thread; what it returns comes back as a message."""
@@ -225,8 +296,13 @@ class HardenApp(App[int]):
     def on_opened(self, message: Opened) -> None:
         """The first pass is over."""
         self._passing = False
-        self.session, self.store = message.session, message.store
+        self.session, self.store, self.guides = message.session, message.store, message.guides
         self.show()
+        if self._deep:
+            self.action_search_host()
+        wish, self._wish = self._wish, None
+        if wish is not None and isinstance(self.screen, OverviewScreen):
+            wish()
         if self.session.snapshot.host.name == "live":
             self.set_interval(self._tick_seconds, self._tick)
 
@@ -252,7 +328,7 @@ class HardenApp(App[int]):
             return
         self.session = replace(before, snapshot=snapshot, findings=findings)
         self.moved.update(passes.moves(before, self.session))
-        if passes.looks(before) != passes.looks(self.session):
+        if passes.looks(before.findings) != passes.looks(findings):
             self.show()
 
     def on_pass_failed(self, message: PassFailed) -> None:
@@ -286,17 +362,31 @@ class HardenApp(App[int]):
     def on_saved(self) -> None:
         """Go on with what was decided meanwhile."""
         self._saving = False
-        self.trouble = ""
+        self.unsaved = ""
         self._save()
         self.show()
 
     def on_not_saved(self, message: NotSaved) -> None:
         """Say it on every screen until a save succeeds. The next decision tries again."""
         self._saving = False
-        self.trouble = _("NOT SAVED: {why}").format(why=message.why)
+        self.unsaved = message.why
         if self.session is not None and self.session.plan != message.plan:
             self._save()
         self.show()
+
+    def action_saving(self) -> None:
+        """What is to be done about a plan that could not be saved."""
+        from hardentui.tui.screens.saving import SavingScreen  # noqa: PLC0415 - not for the first frame
+
+        if self.unsaved and not isinstance(self.screen, SavingScreen):
+            self.push_screen(SavingScreen())
+
+    def go_on_with(self, session: Session, store: PlanStore) -> None:
+        """This plan, kept there, from now on; the findings follow its answers."""
+        self.session, self.store = session, store
+        self.unsaved = ""
+        self._changed()
+        self._pass()
 
     # --- keys that work everywhere ----------------------------------------------------------------
 
@@ -324,17 +414,33 @@ class HardenApp(App[int]):
 
     def action_questions(self, question: str = "") -> None:
         """The questions, at this one."""
+        self.when_read(lambda: self._open_questions(question))
+
+    def _open_questions(self, question: str) -> None:
         from hardentui.tui.screens.questions import QuestionsScreen  # noqa: PLC0415 - as above
 
-        if self.session is not None and not isinstance(self.screen, QuestionsScreen):
+        if not isinstance(self.screen, QuestionsScreen):
             self.push_screen(QuestionsScreen(question))
 
     def action_plan(self) -> None:
         """The plan review."""
+        self.when_read(self._open_plan)
+
+    def _open_plan(self) -> None:
         from hardentui.tui.screens.plan import PlanScreen  # noqa: PLC0415 - as above
 
-        if self.session is not None and not isinstance(self.screen, PlanScreen):
+        if not isinstance(self.screen, PlanScreen):
             self.push_screen(PlanScreen())
+
+    def action_guide(self) -> None:
+        """A guide's own list of recommendations."""
+        self.when_read(self._open_guide)
+
+    def _open_guide(self) -> None:
+        from hardentui.tui.screens.guide import GuideScreen  # noqa: PLC0415 - as above
+
+        if self.guides and not isinstance(self.screen, GuideScreen):
+            self.push_screen(GuideScreen())
 
     def open_chapter(self, chapter: str, at: str = "") -> None:
         """Walk a chapter, at this recommendation, in place of the screen that walks another."""

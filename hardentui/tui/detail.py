@@ -15,6 +15,7 @@ from hardentui.model import (
     Decision,
     Erratum,
     Finding,
+    GapKind,
     Provenance,
     Reading,
     Recommendation,
@@ -25,7 +26,7 @@ from hardentui.plan import Standing
 from hardentui.tui import words
 from hardentui.tui.passes import Move
 from hardentui.tui.progress import Tally
-from hardentui.tui.text import line, para, prose, stack
+from hardentui.tui.text import labelled, line, para, prose, stack
 
 
 def finding_text(tally: Tally, finding: Finding, moved: Move | None) -> Content:
@@ -40,7 +41,7 @@ def section_text(section: Section) -> Content:
 
 def hazards_text(finding: Finding) -> Content:
     """What the change would break on this host, and what it risks anywhere."""
-    return stack([*_hazards(finding), _labelled(_("Risk"), str(finding.recommendation.risk))])
+    return stack([*_hazards(finding), labelled(_("Risk"), str(finding.recommendation.risk))])
 
 
 def _finding(tally: Tally, finding: Finding, moved: Move | None) -> Iterator[Content]:
@@ -51,6 +52,8 @@ def _finding(tally: Tally, finding: Finding, moved: Move | None) -> Iterator[Con
         yield para("~ " + words.drift(finding.drift), "bold $text-warning")
     if moved is not None:
         yield _moved(moved)
+    if _is_search(finding):
+        yield para(_("Press D to search now. It is slow; D again stops it."), "bold $text-warning")
     waiting = tally.waits_for(finding)
     if waiting is not None:
         yield para(_("Press A to answer: {title}").format(title=waiting.title), "bold $text-warning")
@@ -60,16 +63,18 @@ def _finding(tally: Tally, finding: Finding, moved: Move | None) -> Iterator[Con
     yield from _hazards(finding)
     yield from _values(finding)
     yield para("")
-    yield _labelled(_("Why"), str(entry.why))
-    yield _labelled(_("Risk"), str(entry.risk))
+    yield labelled(_("Why"), str(entry.why))
+    yield labelled(_("Risk"), str(entry.risk))
     for erratum in entry.errata:
         yield from _erratum(erratum)
     yield from _by_person(entry)
+    yield from _origins(finding)
     yield from _origin(entry, tally.session.checklists)
 
 
-def _labelled(label: str, value: str, style: str = "") -> Content:
-    return line(para(f"{label}  ", "bold"), para(value, style))
+def _is_search(finding: Finding) -> bool:
+    seen = finding.observation.running if finding.observation else None
+    return seen is not None and seen.gap is not None and seen.gap.kind is GapKind.ON_DEMAND
 
 
 def _result(finding: Finding) -> Content:
@@ -84,22 +89,25 @@ def _moved(moved: Move) -> Content:
     return para(text, "bold $text-accent")
 
 
-def _decision(decision: Decision, standing: Standing) -> Iterator[Content]:
-    day = decision.at.astimezone().strftime("%Y-%m-%d")
+def decision_text(decision: Decision) -> str:
+    """A decision in a sentence."""
     texts = {
         Action.APPLY: _("apply {target}, by {who} on {day}"),
         Action.WAIVE: _("waived until {until}, by {who} on {day}: {reason}"),
         Action.DEFER: _("deferred, by {who} on {day}"),
         Action.ATTEST: _("attested, by {who} on {day}: {reason}"),
     }
-    text = texts[decision.action].format(
+    return texts[decision.action].format(
         target=decision.target or _("(by hand)"),
         who=decision.by or "-",
-        day=day,
+        day=decision.at.astimezone().strftime("%Y-%m-%d"),
         until=decision.until or _("no end"),
         reason=decision.reason,
     )
-    yield _labelled(_("Decided"), text)
+
+
+def _decision(decision: Decision, standing: Standing) -> Iterator[Content]:
+    yield labelled(_("Decided"), decision_text(decision))
     problem = words.standing(standing)
     if problem:
         seen = _("{problem}: it was decided when this showed {running}, boot {boot}")
@@ -116,44 +124,59 @@ def _hazards(finding: Finding) -> Iterator[Content]:
 
 
 def _values(finding: Finding) -> Iterator[Content]:
-    seen, entry = finding.observation, finding.recommendation
-    if seen is not None and seen.running is not None:
-        yield from _reading(_("Running"), seen.running)
-    for reading in seen.boot if seen is not None else ():
-        label = _("Boot ({reader})").format(reader=reading.by) if reading.by else _("Boot")
-        yield from _reading(label, reading)
+    """Now, after a reboot, wanted: the values alone, so that they stand together."""
+    for label, reading in _readings(finding, together=True):
+        yield labelled(label, reading.show() or (explain(reading.gap) if reading.gap else "-"))
+        if reading.values and reading.gap is not None:
+            yield para("  " + explain(reading.gap), "$text-warning")
     if finding.expected:
-        yield _labelled(_("Expected"), finding.expected)
-    if entry.target:
-        yield _labelled(_("Would set"), entry.target)
+        yield labelled(_("Expected"), finding.expected)
+    if finding.recommendation.target:
+        yield labelled(_("Would set"), finding.recommendation.target)
 
 
-def _reading(label: str, reading: Reading) -> Iterator[Content]:
-    value = reading.show() or (explain(reading.gap) if reading.gap else "-")
-    yield _labelled(label, value)
-    if reading.values and reading.gap is not None:
-        yield para("  " + explain(reading.gap), "$text-warning")
-    for place in reading.provenance:
-        yield _place(place)
+def _origins(finding: Finding) -> Iterator[Content]:
+    """Where the values were read, and which place wins over which."""
+    found = [(label, reading) for label, reading in _readings(finding) if reading.provenance]
+    if found:
+        yield para("")
+        yield para(_("Where the values come from"), "bold")
+    for label, reading in found:
+        yield para(f"  {label}")
+        for place in reading.provenance:
+            yield _place(place)
+
+
+def _readings(finding: Finding, *, together: bool = False) -> Iterator[tuple[str, Reading]]:
+    """Each reading with what it is; ``together`` names the readers that agree in one."""
+    seen = finding.observation
+    if seen is None:
+        return
+    if seen.running is not None:
+        yield _("Running"), seen.running
+    agree = together and len({(reading.show(), reading.gap) for reading in seen.boot}) == 1
+    for reading in seen.boot[:1] if agree else seen.boot:
+        readers = ", ".join(one.by for one in seen.boot if one.by) if agree else reading.by
+        yield _("Boot ({reader})").format(reader=readers) if readers else _("Boot"), reading
 
 
 def _place(place: Provenance) -> Content:
     where = f"{place.place}:{place.line}" if place.line else place.place
     style = "dim" if place.role is Role.BEATEN else ""
     shown = where if place.role is Role.DEFAULT else f"{words.role(place.role)}  {where}"
-    return para(f"  {shown}  {place.text}" if place.text else f"  {shown}", style)
+    return para(f"    {shown}  {place.text}" if place.text else f"    {shown}", style)
 
 
 def _erratum(erratum: Erratum) -> Iterator[Content]:
     yield para(_("Erratum {id}: the source errs here").format(id=erratum.id), "bold $text-warning")
-    yield _labelled("  " + _("It says"), str(erratum.says))
-    yield _labelled("  " + _("Right is"), str(erratum.right))
-    yield _labelled("  " + _("Because"), str(erratum.why))
+    yield labelled("  " + _("It says"), str(erratum.says))
+    yield labelled("  " + _("Right is"), str(erratum.right))
+    yield labelled("  " + _("Because"), str(erratum.why))
 
 
 def _by_person(entry: Recommendation) -> Iterator[Content]:
     if entry.attest is not None:
-        yield _labelled(_("Asked of you (e attests)"), str(entry.attest))
+        yield labelled(_("Asked of you (e attests)"), str(entry.attest))
     if entry.procedure is not None:
         yield para(_("By hand"), "bold")
         yield prose(str(entry.procedure))
@@ -161,10 +184,10 @@ def _by_person(entry: Recommendation) -> Iterator[Content]:
 
 def _origin(entry: Recommendation, checklists: Checklists) -> Iterator[Content]:
     rank = _("{level} (ANSSI)") if entry.level_by == "anssi" else _("{level} (ours)")
-    yield _labelled(_("Level"), rank.format(level=words.level(entry.level)))
-    yield _labelled(_("Severity"), words.severity(entry.severity))
+    yield labelled(_("Level"), rank.format(level=words.level(entry.level)))
+    yield labelled(_("Severity"), words.severity(entry.severity))
     for source in entry.sources:
         document = checklists.document(source.document)
         title = f"{document.title} {document.edition}" if document else source.document
-        yield _labelled(_("Source"), f"{title}, {source.place}")
+        yield labelled(_("Source"), f"{title}, {source.place}")
     yield para(entry.id, "dim")

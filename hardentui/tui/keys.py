@@ -19,7 +19,10 @@ class Place(StrEnum):
     WALK = N_("Chapter")
     QUESTIONS = N_("Questions")
     PLAN = N_("Plan")
+    GUIDE = N_("ANSSI's list")
+    SAVING = N_("Not saved")
     PANEL = N_("Decision panel")
+    SEARCH = N_("Word to find")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +63,28 @@ KEYS: tuple[Key, ...] = (
         0,
     ),
     Key(Place.EVERYWHERE, "p", "p", "app.plan", N_("Plan"), N_("review the plan and export the script"), 0),
+    Key(
+        Place.EVERYWHERE,
+        "R",
+        "R",
+        "app.guide",
+        N_("R1-R80"),
+        N_("ANSSI's own list, and what accounts for each"),
+    ),
     Key(Place.EVERYWHERE, "r", "r", "app.reread", N_("Re-read"), N_("read all facts of the host again"), 0),
+    Key(
+        Place.EVERYWHERE,
+        "D",
+        "D",
+        "app.search_host",
+        N_("Search"),
+        N_("search the file systems, which is slow; D again stops it"),
+    ),
+    Key(Place.EVERYWHERE, "S", "S", "app.saving", N_("Save"), N_("what to do when the plan is not saved")),
     Key(Place.EVERYWHERE, "L", "L", "app.language", N_("Language"), N_("English or French"), 0),
     Key(Place.EVERYWHERE, "T", "T", "app.next_theme", N_("Colours"), N_("dark, light, high contrast"), 0),
+    Key(Place.EVERYWHERE, "J", "J", "screen.text_down", N_("Scroll"), N_("scroll the details down")),
+    Key(Place.EVERYWHERE, "K", "K", "screen.text_up", N_("Scroll up"), N_("scroll the details up")),
     Key(Place.LISTS, "down,j", "j", "cursor_down", N_("Down"), N_("next line (or arrow down)")),
     Key(Place.LISTS, "up,k", "k", "cursor_up", N_("Up"), N_("previous line (or arrow up)")),
     Key(
@@ -122,8 +144,6 @@ KEYS: tuple[Key, ...] = (
     Key(Place.WALK, "slash", "/", "search", N_("Find"), N_("show only what contains a word"), 60),
     Key(Place.WALK, "t", "t", "lesson", N_("Lesson"), N_("the course's text of this section, and back")),
     Key(Place.WALK, "enter", N_("Enter"), "more", N_("More"), N_("the details alone, and back")),
-    Key(Place.WALK, "J", "J", "detail_down", N_("Scroll"), N_("scroll the details down")),
-    Key(Place.WALK, "K", "K", "detail_up", N_("Scroll up"), N_("scroll the details up")),
     Key(Place.WALK, "right_square_bracket", "]", "chapter(1)", N_("Chapter"), N_("the next chapter")),
     Key(Place.WALK, "left_square_bracket", "[", "chapter(-1)", N_("Chapter"), N_("the chapter before")),
     Key(Place.QUESTIONS, "enter", N_("Enter"), "choose", N_("Choose"), N_("this is the answer"), 10),
@@ -131,12 +151,47 @@ KEYS: tuple[Key, ...] = (
     Key(Place.QUESTIONS, "escape", "Esc", "screen.back", N_("Back"), N_("back to where you were"), 30),
     Key(Place.PLAN, "v,tab", "v", "view", N_("View"), N_("changes, rehearsed result, script"), 10),
     Key(Place.PLAN, "x", "x", "export", N_("Export"), N_("write the script beside the plan"), 20),
-    Key(Place.PLAN, "J", "J", "detail_down", N_("Scroll"), N_("scroll the details down"), 30),
-    Key(Place.PLAN, "K", "K", "detail_up", N_("Scroll up"), N_("scroll the details up")),
+    Key(Place.PLAN, "J", "J", "screen.text_down", N_("Scroll"), N_("scroll the details down"), 30),
     Key(Place.PLAN, "escape", "Esc", "screen.back", N_("Back"), N_("back to where you were"), 40),
+    Key(Place.GUIDE, "enter", N_("Enter"), "walk", N_("Walk"), N_("walk on where it is treated"), 10),
+    Key(Place.GUIDE, "J", "J", "screen.text_down", N_("Scroll"), N_("scroll the details down"), 20),
+    Key(Place.GUIDE, "escape", "Esc", "screen.back", N_("Back"), N_("back to where you were"), 30),
+    Key(
+        Place.SAVING,
+        "enter",
+        N_("Enter"),
+        "choose",
+        N_("Other side"),
+        N_("keep the other side of this difference"),
+        10,
+    ),
+    Key(
+        Place.SAVING,
+        "R",
+        "R",
+        "reload",
+        N_("Reload"),
+        N_("take the plan on disk, with what is kept of yours on top, and save"),
+        20,
+    ),
+    Key(
+        Place.SAVING, "o", "o", "elsewhere", N_("Other name"), N_("save to another file, and go on there"), 30
+    ),
+    Key(Place.SAVING, "escape", "Esc", "screen.back", N_("Back"), N_("back to where you were"), 40),
+    Key(Place.SAVING, "q", "q", "app.leave", N_("Leave unsaved"), N_("leave without the last decisions"), 50),
     Key(Place.PANEL, "enter", N_("Enter"), "record", N_("Record"), N_("put the decision into the plan"), 10),
     Key(Place.PANEL, "tab", "Tab", "app.focus_next", N_("Next field"), N_("the next field"), 20),
     Key(Place.PANEL, "escape", "Esc", "screen.back", N_("Leave"), N_("leave without a decision"), 30),
+    Key(
+        Place.SEARCH,
+        "enter",
+        N_("Enter"),
+        "keep_search",
+        N_("Keep"),
+        N_("back to the list, by this word"),
+        10,
+    ),
+    Key(Place.SEARCH, "escape", "Esc", "screen.back", N_("All"), N_("back to the whole list"), 20),
 )
 
 
@@ -159,6 +214,6 @@ def scrolling() -> list[Binding | tuple[str, str] | tuple[str, str, str]]:
 
 def bar(place: Place) -> tuple[Key, ...]:
     """The keys that the key bar shows at this place, in its order."""
-    common = {Place.EVERYWHERE} if place is not Place.PANEL else set()
+    common = set() if place in {Place.PANEL, Place.SEARCH} else {Place.EVERYWHERE}
     shown = [key for key in KEYS if key.bar and key.place in {place, *common}]
     return tuple(sorted(shown, key=lambda key: key.bar))

@@ -6,18 +6,21 @@ first frame does not wait for it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 from textual.message import Message
 
 if TYPE_CHECKING:
+    from hardentui.guide import Guide
     from hardentui.model import Finding, Plan
     from hardentui.operations import ChangeSet
+    from hardentui.plan import PlanFile
     from hardentui.session import Session
-    from hardentui.snapshot import Snapshot
+    from hardentui.snapshot import Question, Snapshot
     from hardentui.tui.store import PlanStore
 
 
@@ -27,6 +30,7 @@ class Opened(Message):
 
     session: Session
     store: PlanStore
+    guides: tuple[Guide, ...]
 
 
 @dataclass
@@ -42,6 +46,23 @@ class FactsMoved(Message):
 
     turn: int
     moved: tuple[Snapshot, tuple[Finding, ...]] | None
+
+
+@dataclass
+class Searching(Message):
+    """The search that begins: which one of how many."""
+
+    number: int
+    count: int
+    question: Question[Any]
+
+
+@dataclass
+class Searched(Message):
+    """The searches are over, or were stopped: what was found and when, of how many."""
+
+    found: Mapping[Question[Any], tuple[Any, float]]
+    count: int
 
 
 @dataclass
@@ -64,6 +85,22 @@ class NotSaved(Message):
 
     plan: Plan
     why: str
+
+
+@dataclass
+class Reread(Message):
+    """The plan file as it stands on disk now (None: there is none), or why it cannot be read."""
+
+    file: PlanFile | None
+    why: str = ""
+
+
+@dataclass
+class Moved(Message):
+    """The plan was written to another file, which is kept from now on; or why it was not."""
+
+    store: PlanStore | None
+    why: str = ""
 
 
 @dataclass

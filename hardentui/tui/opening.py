@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from hardentui.guide import Guide
     from hardentui.model import Checklists
     from hardentui.plan import PlanFile
     from hardentui.snapshot import Host
@@ -15,12 +16,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Opening:
-    """The checklists, the host, the plan to go on with (None for a new one) and where it is kept."""
+    """The checklists, the host, the plan to go on with (None for a new one), where it is kept, and guides."""
 
     checklists: Checklists
     host: Host
     plan_file: PlanFile | None
     plan_path: Path
+    guides: tuple[Guide, ...] = ()
 
 
 # May raise InputError: the screen closes then, and its sentences are printed.

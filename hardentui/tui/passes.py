@@ -5,8 +5,9 @@ They read, compare, and assess only when something moved; they touch no widget a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from hardentui.assess import assess
@@ -15,9 +16,12 @@ from hardentui.model import Finding, Plan
 from hardentui.plan import PlanError
 from hardentui.session import Session, identity
 from hardentui.snapshot import Clock, Cost, PrivilegesAre, Question, Snapshot
-from hardentui.tui.messages import FactsMoved, NotOpened, NotSaved, Opened, PassFailed, Saved
+from hardentui.tui.messages import FactsMoved, Moved, NotOpened, NotSaved, Opened, PassFailed, Reread, Saved
 from hardentui.tui.opening import Load
 from hardentui.tui.store import PlanStore
+
+# Questions whose answers move and change nothing that is shown.
+Restless = set[Question[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,40 +33,53 @@ class Move:
     at: float
 
 
-def opened(load: Load, *, deep: bool) -> Opened | NotOpened:
+def opened(load: Load) -> Opened | NotOpened:
     """Everything that the checklists ask of the host, asked for the first time."""
     try:
         begin = load()
         plan = begin.plan_file.plan if begin.plan_file else None
-        session = Session.begin(begin.checklists, Snapshot(begin.host, deep=deep), plan)
+        session = Session.begin(begin.checklists, Snapshot(begin.host), plan)
     except InputError as error:
         return NotOpened(str(error))
     # Asked now, in the worker: later the screen asks for these, and must not wait.
     identity(session.snapshot)
     session.snapshot.ask(PrivilegesAre())
     session.snapshot.ask(Clock())
-    return Opened(session, PlanStore(begin.plan_path, begin.plan_file))
+    return Opened(session, PlanStore(begin.plan_path, begin.plan_file), begin.guides)
 
 
 def again(session: Session, turn: int, *, reread: bool) -> FactsMoved | PassFailed:
-    """The findings worked out again: for other answers, in another language, on facts read again."""
+    """The findings worked out again: for other answers, in another language, on facts read again.
+
+    What a search found is kept: only another search asks for it again.
+    """
     try:
-        snapshot = session.snapshot.refreshed(*(Cost if reread else ()))
+        snapshot = session.snapshot.refreshed(*((Cost.TICK, Cost.CHANGE) if reread else ()))
         return FactsMoved(turn, (snapshot, _findings(session, snapshot)))
     except Exception as error:  # noqa: BLE001 - a failure of ours is said, and the screen stays
         return PassFailed(f"{type(error).__name__}: {error}")
 
 
-def tick(session: Session, turn: int, *, slow: bool) -> FactsMoved | PassFailed:
-    """The facts that may move by themselves, asked again; with ``slow``, those in files too."""
+def tick(session: Session, turn: int, restless: Restless, *, slow: bool) -> FactsMoved | PassFailed:
+    """The facts that may move by themselves, asked again; with ``slow``, those in files too.
+
+    What is ``restless`` (free memory, the load) moves each time and changes no finding: it asks for no
+    new findings by itself, except in a slow tick. What turns out to be so is added to it.
+    """
     try:
         old = dict(_answers(session.snapshot))
         fresh = session.snapshot.refreshed(Cost.TICK, *((Cost.CHANGE,) if slow else ()))
         for question in old:
             fresh.ask(question)
-        if dict(_answers(fresh)) == old:
+        moved = {question for question, answer in _answers(fresh) if old.get(question) != answer}
+        if not moved or (moved <= restless and not slow):
             return FactsMoved(turn, None)
-        return FactsMoved(turn, (fresh, _findings(session, fresh)))
+        findings = _findings(session, fresh)
+        if looks(findings) == looks(session.findings):
+            restless |= moved
+        else:
+            restless -= moved
+        return FactsMoved(turn, (fresh, findings))
     except Exception as error:  # noqa: BLE001 - as above
         return PassFailed(f"{type(error).__name__}: {error}")
 
@@ -76,6 +93,22 @@ def save(store: PlanStore, plan: Plan) -> Saved | NotSaved:
     return Saved(plan)
 
 
+def reread(store: PlanStore) -> Reread:
+    """The plan file as someone else left it."""
+    try:
+        return Reread(store.reread())
+    except InputError as error:
+        return Reread(None, str(error))
+
+
+def elsewhere(store: PlanStore, path: Path, plan: Plan) -> Moved:
+    """The plan in another file."""
+    try:
+        return Moved(store.elsewhere(path, plan))
+    except PlanError as error:
+        return Moved(None, str(error))
+
+
 def moves(before: Session, after: Session) -> Mapping[str, Move]:
     """What moved between two passes, by the id of its recommendation."""
     old = {found.recommendation.id: found for found in before.findings}
@@ -87,11 +120,11 @@ def moves(before: Session, after: Session) -> Mapping[str, Move]:
     return moved
 
 
-def looks(session: Session) -> list[tuple[object, ...]]:
+def looks(findings: Iterable[Finding]) -> list[tuple[object, ...]]:
     """All that a screen shows of the findings, to see whether another pass changed anything."""
     return [
         (f.recommendation.id, f.result, f.message, f.running, f.boot, f.drift, f.hazards, f.provenance)
-        for f in session.findings
+        for f in findings
     ]
 
 

@@ -33,8 +33,7 @@ def preview(session: Session, script: str, *, dark: bool) -> Previewed:
 def script_of(session: Session) -> str:
     """The script of all ``apply`` decisions; "" when they cannot hold together.
 
-    Not for a worker thread: the renderer speaks the plan's language meanwhile, and the screen must
-    not be drawn in it. It takes about 15 ms.
+    It takes about 15 ms.
     """
     from hardentui.script import render  # noqa: PLC0415 - not on the way to the first frame
 

@@ -7,8 +7,9 @@ import os
 import threading
 from pathlib import Path
 
+from hardentui.i18n import _
 from hardentui.model import Plan
-from hardentui.plan import PlanFile
+from hardentui.plan import PlanError, PlanFile, render, write
 
 
 class PlanStore:
@@ -37,6 +38,27 @@ class PlanStore:
                 _make_folder(self.path.parent)
             file = self._file or PlanFile(self.path, plan, "")
             self._file = file.save(plan)
+
+    def reread(self) -> PlanFile | None:
+        """The file as it stands on disk now, which someone else may have written; None: there is none.
+
+        Raises:
+            InputError: it cannot be read as a plan.
+        """
+        return PlanFile.read(self.path) if self.path.exists() else None
+
+    def elsewhere(self, path: Path, plan: Plan) -> PlanStore:
+        """Save ``plan`` in a new file, with the comments that were read; the store of that file.
+
+        Raises:
+            PlanError: there is such a file already, or it cannot be written.
+        """
+        if path.exists():
+            raise PlanError(_("{path}: there is such a file already").format(path=path))
+        _make_folder(path.parent)
+        text = render(plan, self._file.text if self._file else "")
+        write(path, text)
+        return PlanStore(path, PlanFile(path, plan, text))
 
 
 def _make_folder(folder: Path) -> None:

@@ -91,7 +91,7 @@ def plan(tally: Tally) -> Content:
 def _warnings(tally: Tally) -> list[Content]:
     found = []
     planned, seen = tally.session.plan.host, identity(tally.session.snapshot)
-    if planned.machine_id != seen.machine_id:
+    if planned != seen and not planned.fits(seen):
         sentence = _("This plan was made for another host: {host}.")
         found.append(para(sentence.format(host=planned.hostname or "-"), "bold $text-error"))
     troubled = sum(bool(words.standing(standing)) for standing in tally.standings.values())

@@ -14,6 +14,8 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from textual.drivers.linux_driver import LinuxDriver
+
 from hardentui.i18n import _
 
 if TYPE_CHECKING:
@@ -21,6 +23,27 @@ if TYPE_CHECKING:
 
 HANGUP = 128 + signal.SIGHUP
 _SECONDS = 1.0  # between two looks at the terminal
+
+
+class Driver(LinuxDriver):
+    """Textual's driver, which ends even so: the thread that writes dies with the terminal.
+
+    Textual's own goes on to fill that thread's queue, and then waits for ever.
+    """
+
+    def write(self, data: str) -> None:
+        """See LinuxDriver; what nobody can read is dropped."""
+        if not self._is_lost:
+            super().write(data)
+
+    def close(self) -> None:
+        """See LinuxDriver; there is no thread to wait for any more."""
+        if not self._is_lost:
+            super().close()
+
+    @property
+    def _is_lost(self) -> bool:
+        return self._writer_thread is not None and not self._writer_thread.is_alive()
 
 
 def refusal(environ: Mapping[str, str]) -> str:

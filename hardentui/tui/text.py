@@ -35,6 +35,11 @@ def line(*parts: Content) -> Content:
     return Content("").join(parts)
 
 
+def labelled(label: str, value: str, style: str = "") -> Content:
+    """A value after what it is."""
+    return line(para(f"{label}  ", "bold"), para(value, style))
+
+
 def stack(parts: Iterable[Content]) -> Content:
     """Paragraphs, one below the other."""
     return Content("\n").join(parts)

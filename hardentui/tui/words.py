@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hardentui.i18n import N_, _
 
 if TYPE_CHECKING:
     from hardentui.model import Action, Drift, Finding, Level, Role, Severity
     from hardentui.plan import Standing
+    from hardentui.snapshot import Question
 
 # Keyed by the values of the enumerations, so that the first frame need not wait for the model.
 # One ASCII character each: they stand on a serial console as on a projector.
@@ -69,6 +70,12 @@ _ROLES = {
     "beaten": N_("beaten"),
     "default": N_("default"),
 }
+_SEARCHES = {
+    "executable": N_("programs"),
+    "device": N_("devices"),
+    "FileSurvey": N_("all files"),
+    "Updates": N_("pending updates"),
+}
 # The six chapters of the course, short enough for a column; their checklists give the full titles.
 CHAPTERS = {
     "partitioning": N_("Partitioning"),
@@ -123,3 +130,9 @@ def role(value: Role) -> str:
 def chapter(id_: str) -> str:
     """The short name of a chapter."""
     return _(CHAPTERS[id_]) if id_ in CHAPTERS else id_
+
+
+def search(question: Question[Any]) -> str:
+    """What is searched for, and where, as far as the question says it."""
+    rule, below = str(getattr(question, "rule", type(question).__name__)), getattr(question, "below", ())
+    return " ".join((_(_SEARCHES.get(rule, rule)), *below))

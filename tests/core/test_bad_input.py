@@ -83,6 +83,7 @@ CHECKLIST_MISTAKES = [
     (', { id = "no", en = "No", fr = "Non" }', "", 15, "questions[0].choices", "two answers"),
     ('{ id = "no", en', '{ id = "no", es', 15, "questions[0].choices[1].en", "missing"),
     ('id = "sysctl.kptr"', 'id = "Sysctl Kptr"', 23, "sections[0].recommendations[0].id", "lower-case"),
+    ('id = "sysctl.kptr"', 'id = ""', 23, "sections[0].recommendations[0].id", "lower-case"),
     ('id = "sysctl.kptr"\n', "", 22, "sections[0].recommendations[0].id", "missing"),
     ('resource = "sysctl"', 'resource = "sysctrl"', 25, "sections[0].recommendations[0].resource", "known"),
     (
@@ -271,6 +272,7 @@ PLAN_MISTAKES = [
     ('kernel = "6.1"', 'kernel = "6.1"\ncpu = "x"', 12, "host.cpu", "unknown key"),
     ('ipv6 = "static"', "ipv6 = true", 14, "answers.ipv6", "string"),
     ('action = "apply"', 'action = "aply"', 18, "decision[0].action", "apply, waive"),
+    ('action = "apply"', 'action = ""', 18, "decision[0].action", "apply, waive"),
     ('action = "apply"', "action = 1", 18, "decision[0].action", "string"),
     ('id = "sysctl.kptr"\n', "", 16, "decision[0].id", "missing"),
     ("at = 2026-11-21T14:02:31Z\n", "at = 2026-11-21\n", 19, "decision[0].at", "time"),

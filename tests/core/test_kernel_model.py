@@ -157,16 +157,15 @@ PAIRS = [
 
 @pytest.mark.parametrize("pair", PAIRS, ids="-".join)
 def test_the_boot_gives_each_interface_what_we_foresee(pair: tuple[str, str], fresh: dict[str, str]) -> None:
-    """The files are read while the bridges exist already; then one more comes."""
+    """The files are read while the bridges exist already; then one more comes, and one that udev hears of."""
     judged = 0
     texts = {name: pattern.format(leaf4=pair[0], leaf6=pair[1]) for name, pattern in CONFIGURATIONS.items()}
-    late = ["ip", "link", "add", "late", "type", "bridge"]
+    late, heard = (["ip", "link", "add", name, "type", "bridge"] for name in ("late", "heard"))
     writes = [
-        [tuple(line.replace(" ", "").split("=")) for line in _expanded(text)] for text in texts.values()
+        [*_pairs(_expanded(text)), late, heard, *_pairs(_expanded(text, ("heard",)))]
+        for text in texts.values()
     ]
-    for (name, text), (end,) in zip(
-        texts.items(), walks(*([*each, late] for each in writes), last=True), strict=True
-    ):
+    for (name, text), (end,) in zip(texts.items(), walks(*writes, last=True), strict=True):
         tree = end["tree"]
         for folder, leaf_name in (("net/ipv4/conf", pair[0]), ("net/ipv6/conf", pair[1])):
             host = DictHost({"/etc/sysctl.d/10.conf": text}, kernel=_proc(fresh))
@@ -176,7 +175,7 @@ def test_the_boot_gives_each_interface_what_we_foresee(pair: tuple[str, str], fr
                 if reading.gap is not None:
                     continue
                 for part, value in reading.values.items():
-                    interface = "late" if part == "default" else part
+                    interface = {"default": "late", "*": "heard"}.get(part, part)
                     really = leaf.combine.of(
                         tree[f"{folder}/all/{leaf_name}"],
                         tree[f"{folder}/{interface}/{leaf_name}"],
@@ -187,17 +186,24 @@ def test_the_boot_gives_each_interface_what_we_foresee(pair: tuple[str, str], fr
     assert judged > 100
 
 
-def _expanded(text: str) -> list[str]:
-    """The lines as systemd-sysctl writes them: named ones in order, patterns to whatever is not named."""
+def _pairs(lines: list[str]) -> list[tuple[str, str]]:
+    return [tuple(line.replace(" ", "").split("=")) for line in lines]
+
+
+def _expanded(text: str, new: tuple[str, ...] = ()) -> list[str]:
+    """The lines as systemd-sysctl writes them: named ones in order, patterns to whatever is not named.
+
+    With ``new``, what it writes when these interfaces come, whose udev rule calls it for them alone.
+    """
     lines = [
         line.replace(".", "/") if line.split("=")[0].find("/") < 0 else line for line in text.splitlines()
     ]
     named = {line.split(" = ")[0] for line in lines if "*" not in line}
     done: list[str] = []
     for line in lines:
-        parts = ("all", "br0", "br0.100", "default", "lo")
-        each = [line.replace("*", part) for part in parts] if "*" in line else [line]
-        done += [new for new in each if new == line or new.split(" = ")[0] not in named]
+        parts = new or ("all", "br0", "br0.100", "default", "lo")
+        each = [line.replace("*", part) for part in parts] if "*" in line else [] if new else [line]
+        done += [made for made in each if made == line or made.split(" = ")[0] not in named]
     return done
 
 

@@ -303,3 +303,10 @@ def test_a_target_in_a_plan_does_not_make_a_script_of_what_is_done_by_hand() -> 
     finding = session.finding("sysctl.v2.modules-disabled")
     decision = session.decision(finding, Action.APPLY, target="1")
     assert [type(op) for op in session.decided(decision).compiled().operations] == [ByHand]
+
+
+def test_two_procedures_for_one_subject_are_two_steps() -> None:
+    session = begun("server", tuple(sorted(FIRST.items())))
+    entries = [CHECKLISTS.get(id_) for id_ in ("mount.var.separate", "mount.var.exec-for-dpkg")]
+    steps = [op for op in decided(session, entries).compiled().operations if isinstance(op, ByHand)]
+    assert [op.owners for op in steps] == [("mount.var.separate",), ("mount.var.exec-for-dpkg",)]

@@ -209,6 +209,41 @@ def test_a_plan_saved_behind_sudo_belongs_to_the_user(
     assert (seen.st_uid, seen.st_gid) == (12345, 12346)
 
 
+def test_what_a_killed_save_left_is_cleared_by_the_next_one(tmp_path: Path) -> None:
+    path = tmp_path / "plan.toml"
+    step = 0
+    while not (left := [p for p in tmp_path.iterdir() if p != path]):
+        saved(path)
+        with child(STEPS, str(path), str(step)) as saver:
+            saver.communicate()
+        step += 1
+        assert step < 30, "no kill left anything"
+    saved(path)
+    assert left[0].exists(), "another save may be going on: what is fresh is left alone"
+    hours = time.time() - 7200
+    os.utime(left[0], (hours, hours))
+    saved(path)
+    assert [p.name for p in tmp_path.iterdir()] == ["plan.toml"]
+
+
+def test_no_file_of_anybody_else_is_cleared(tmp_path: Path) -> None:
+    path = tmp_path / "plan.toml"
+    others = [
+        ".plan.toml.original",
+        ".plan.toml.hardentui-backup-2026",
+        ".other.toml.hardentui-abcd1234",
+        "plan.toml.hardentui-abcd1234",
+    ]
+    for name in others:
+        (tmp_path / name).write_text("mine\n")
+        os.utime(tmp_path / name, (0, 0))
+    (tmp_path / ".plan.toml.hardentui-abcd1234").symlink_to(tmp_path / others[0])
+    (tmp_path / ".plan.toml.hardentui-abcd1235").mkdir()
+    saved(path)
+    names = {p.name for p in tmp_path.iterdir()}
+    assert names == {*others, "plan.toml", ".plan.toml.hardentui-abcd1234", ".plan.toml.hardentui-abcd1235"}
+
+
 def test_a_folder_that_is_not_there_is_an_error_in_words(tmp_path: Path) -> None:
     with pytest.raises(PlanError, match="nothing was written"):
         write(tmp_path / "no" / "plan.toml", "x")

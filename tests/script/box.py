@@ -84,20 +84,32 @@ class Box:
         runs = sorted((self.state / "runs").iterdir())
         return [" ".join(line.split()[3:5]) for line in (runs[-1] / "journal").read_text().splitlines()]
 
+    @property
+    def run_script(self) -> str:
+        """Root's own copy of the script, of the newest run, as the box sees it."""
+        return f"/var/lib/hardentui/runs/{max((self.state / 'runs').iterdir()).name}/script.sh"
+
     def install(self, text: str, name: str = "harden.sh") -> str:
         path = self.scratch / "root" / name
         path.write_text(text)
         path.chmod(0o700)
         return f"/root/{name}"
 
+    def _enter(self, argv: tuple[str, ...]) -> list[str]:
+        return ["nsenter", "-t", self._inside, "-m", "-p", "-n", "--", *argv]
+
     def call(
         self, *argv: str, env: dict[str, str] | None = None, **options
     ) -> subprocess.CompletedProcess[str]:
-        enter = ["nsenter", "-t", self._inside, "-m", "-p", "-n", "--", *argv]
         given = {"PATH": os.environ["PATH"], **(env or {})}
         return subprocess.run(
-            enter, capture_output=True, text=True, env=given, check=False, timeout=120, **options
+            self._enter(argv), capture_output=True, text=True, env=given, check=False, timeout=120, **options
         )
+
+    def start(self, *argv: str) -> subprocess.Popen[bytes]:
+        """A command that goes on while others are called; it says nothing."""
+        away = subprocess.DEVNULL
+        return subprocess.Popen(self._enter(argv), stdin=away, stdout=away, stderr=away)
 
     def sh(self, command: str) -> str:
         done = self.call("bash", "-c", command)

@@ -64,6 +64,7 @@ def test_apply_then_rollback_leaves_the_host_as_it_was(box):
     box.run("rollback")
     assert before == box.everything()
     box.run("rollback", expected=3)
+    assert "was rolled back and is over" in box.run("apply", script=box.run_script, expected=3)
     box.run("apply")
     assert box.journal[-1] == "run kept"
 
@@ -123,7 +124,52 @@ def test_what_the_plan_did_not_see_is_refused(box):
 def test_a_line_that_stands_twice_is_refused(box):
     (box.etc / "fstab").write_text(FSTAB + MNT + "\n")
     box.install(script(replace(MNT, SAFE_MNT)))
-    box.run("apply", expected=3)
+    said = box.run("apply", expected=3)
+    assert f"The line to replace ({MNT}) stands there 2 times, the new line ({SAFE_MNT}) 0 times" in said
+
+
+def test_a_line_is_not_replaced_by_one_that_stands_there(box):
+    (box.etc / "fstab").write_text(FSTAB + SAFE_MNT + "\n")
+    box.install(script(replace(MNT, SAFE_MNT)))
+    assert f"the new line ({SAFE_MNT}) 1 times" in box.run("apply", expected=3)
+
+
+def test_the_line_ends_of_a_file_stay_what_they_are(box):
+    path = box.etc / "fstab"
+    path.write_bytes(FSTAB.replace("\n", "\r\n").removesuffix("\r\n").encode())
+    box.install(script(replace(MNT, SAFE_MNT), replace(PROC, ""), replace("", "tmpfs /x tmpfs noauto 0 0")))
+    before = box.everything()
+    box.run("apply")
+    head = FSTAB.splitlines()[0]
+    assert path.read_bytes() == f"{head}\r\n{SAFE_MNT}\r\ntmpfs /x tmpfs noauto 0 0\r\n".encode()
+    assert "as this run left it" in box.run("apply")
+    box.run("rollback")
+    assert box.everything() == before
+
+
+def test_who_saves_a_file_meanwhile_is_not_run_over(box):
+    """At the moment when step 1 ends, another writer changes the line that step 2 would replace."""
+    place = 'say step-done "$step" "${TARGET[step]}"'
+    theirs = FSTAB.replace(MNT, "tmpfs /mnt tmpfs ro 0 0")
+    text = script(write(), replace(MNT, SAFE_MNT))
+    assert text.count(place) == 1
+    box.install(text.replace(place, f"{place}; cat /root/theirs >/etc/fstab"))
+    (box.scratch / "root/theirs").write_text(theirs)
+    said = box.run("apply", expected=1)
+    assert f"The line to replace ({MNT}) stands there 0 times" in said
+    assert (box.etc / "fstab").read_text() == theirs
+    assert not (box.scratch / DROPIN[1:]).exists()
+
+
+def test_the_special_bits_of_a_folder_go_and_come_back(box):
+    folder = box.etc / "shared"
+    folder.mkdir()
+    folder.chmod(0o2775)
+    box.install(script(mode("/etc/shared", "02775", "0755")))
+    box.run("apply")
+    assert folder.stat().st_mode & 0o7777 == 0o755
+    box.run("rollback")
+    assert folder.stat().st_mode & 0o7777 == 0o2775
 
 
 def test_values_that_pass_are_left_alone(box):
@@ -239,7 +285,8 @@ def test_a_failing_step_undoes_the_run(box):
     box.install(script(write(), replace(MNT, SAFE_MNT), sysctl(), refused))
     before = box.everything()
     said = box.run("apply", expected=1)
-    assert "step 4: net/ipv4/conf/all/arp_ignore: FAILED" in said
+    assert "step 4: net/ipv4/conf/all/arp_ignore: FAILED\n    because: " in said
+    assert "Invalid argument" in said
     assert "All is as it was before" in said
     assert before == box.everything()
     assert box.journal[-1] == "run rolled-back"
@@ -258,7 +305,7 @@ def test_steps_that_can_lock_out_need_a_guard(box):
     assert "--without-guard" in box.run("apply", expected=3)
     assert "WITHOUT A GUARD" in box.run("apply", "--without-guard")
     assert box.journal[-1] == "run applied"
-    assert "confirm" in box.run("status")
+    assert "confirm" in box.run("status", expected=4)
     box.run("confirm")
     assert box.journal[-1] == "run kept"
 
@@ -267,7 +314,7 @@ def test_one_way_steps_wait_for_confirm(box):
     box.install(script(write(), sysctl(one_way=True)))
     assert "confirm makes them" in box.run("apply")
     assert box.sysctl(KEY) == "0"
-    assert "step 2: waiting" in box.run("status")
+    assert "step 2: waiting" in box.run("status", expected=4)
     box.run("confirm")
     assert box.sysctl(KEY) == "1"
     assert box.journal[-1] == "2 irreversible"
@@ -292,6 +339,12 @@ def test_generations_stack_and_only_the_newest_rolls_back(box):
     other = box.install(script(write(DROPIN, "a = 1"), sysctl(before="5", after="0")), "other.sh")
     middle = box.everything()
     box.run("apply", script=other)
+    # What the later run replaced is nobody else's doing.
+    assert "step 1: replaced: " in box.run("status")
+    assert "as this run left it" in box.run("apply")
+    box.set_sysctl(KEY, "7")
+    assert f"step 2: {KEY} was changed since by others" in box.run("status", expected=4)
+    box.set_sysctl(KEY, "0")
     assert "must be rolled back first" in box.run("rollback", expected=3)
     box.run("rollback", script=other)
     assert middle == box.everything()
@@ -361,12 +414,15 @@ def test_a_failing_undo_does_not_stop_the_others(box):
     finally:
         subprocess.run(["chattr", "-i", stuck], check=False)
         box.sh("umount /etc/stuck 2>/dev/null || :")
-    assert "step 2: /etc/stuck/ours.conf could NOT be restored" in said
+    assert "step 2: /etc/stuck/ours.conf could NOT be restored\n    because: " in said
+    assert "Operation not permitted" in said or "Read-only file system" in said
     assert box.sysctl(KEY) == "0"
     assert (box.etc / "fstab").read_text() == FSTAB
     assert box.journal[-1] == "run partial"
+    assert "--force STEP or --keep STEP" in box.run("status", expected=4)
     box.run("rollback")
     assert before == box.everything()
+    box.run("status")
 
 
 def test_a_full_disk_is_undone(box):
@@ -418,8 +474,9 @@ def test_a_damaged_journal_stops_everything_and_a_torn_line_does_not(box):
     whole = journal.read_text()
     journal.write_text(whole.replace(" done ", " dome ", 1))
     assert "is damaged in line" in box.run("rollback", expected=3)
-    journal.write_text(whole + "99 torn")
-    box.run("rollback")
+    journal.write_text(whole + "99 torn\0\0\0")
+    assert "warning" not in box.run("status")
+    assert "warning" not in box.run("rollback")
     assert "torn" not in journal.read_text()
     assert before == box.everything()
 
@@ -429,7 +486,7 @@ def test_the_lock_keeps_a_second_run_out_and_children_do_not_hold_it(box):
     box.state.mkdir(mode=0o700)
     held = ["flock", "-n", "/var/lib/hardentui", "bash", SCRIPT, "apply"]
     assert box.call(*held).returncode == 75
-    slow = script(write()).replace("sync --", "ls -l /proc/self/fd >> /root/fds; sync --")
+    slow = script(write()).replace("try sync --", "ls -l /proc/self/fd >> /root/fds; try sync --")
     box.install(slow)
     box.run("apply")
     fds = (box.scratch / "root/fds").read_text()

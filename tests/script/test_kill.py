@@ -9,27 +9,8 @@ import os
 import shutil
 
 import pytest
-from plans import mode, remount, replace, script, sysctl, write
+from plans import fused, mode, remount, replace, script, sysctl, write
 
-# The runtime has one place where it waits for the disk. Here it burns a fuse there, before and after.
-_PLACE = """\
-flush() { # FILE_OR_FOLDER...; the durable boundary: returns when all of it is on the disk
-    sync -- "$@" 2>/dev/null
-}"""
-_FUSED = """\
-flush() {
-    burn
-    sync -- "$@" 2>/dev/null || return 1
-    burn
-}
-
-burn() {
-    local left=0
-    [[ ! -e /root/fuse ]] || read -r left </root/fuse
-    ((left > 0)) || return 0
-    printf '%s\\n' "$((left - 1))" >/root/fuse
-    ((left > 1)) || kill -KILL $$
-}"""
 SMALL = (
     replace("tmpfs /mnt tmpfs defaults 0 0", "tmpfs /mnt tmpfs nosuid,nodev 0 0"),
     write("/etc/made/deeper/ours.conf"),
@@ -39,12 +20,6 @@ SMALL = (
     remount(),
 )
 MANY = 400
-
-
-def fused(*operations) -> str:
-    text = script(*operations)
-    assert text.count(_PLACE) == 1
-    return text.replace(_PLACE, _FUSED)
 
 
 def killed(box, verb: str, boundary: int) -> bool:
@@ -67,7 +42,7 @@ def recover(box, before: tuple[object, ...]) -> None:
 
 def kill_at(box, verb: str, boundaries: range) -> int:
     """How often it was killed."""
-    box.install(fused(*SMALL))
+    box.install(fused(script(*SMALL)))
     before = box.everything()
     for count, boundary in enumerate(boundaries):
         if verb == "rollback":
@@ -95,7 +70,7 @@ def test_killed_at_every_boundary(box, verb):
 
 def test_an_interrupted_apply_undoes_itself(box):
     """SIGTERM, as from a lost terminal, in the middle of a step."""
-    box.install(fused(*SMALL).replace("kill -KILL", "kill -TERM"))
+    box.install(fused(script(*SMALL), "kill -TERM $$"))
     before = box.everything()
     (box.scratch / "root/fuse").write_text("25\n")
     said = box.run("apply", expected=1)
@@ -104,7 +79,7 @@ def test_an_interrupted_apply_undoes_itself(box):
 
 
 def test_a_killed_apply_is_not_applied_again(box):
-    box.install(fused(*SMALL))
+    box.install(fused(script(*SMALL)))
     assert killed(box, "apply", 30)
     assert "must end first" in box.run("apply", expected=3)
     assert "rollback" in box.run("status", expected=None)
@@ -112,7 +87,6 @@ def test_a_killed_apply_is_not_applied_again(box):
 
 def test_killed_while_its_child_lives_the_lock_is_free(box):
     """A child that outlives the run does not hold the lock: rollback is not kept out."""
-    text = fused(*SMALL).replace("kill -KILL $$", "{ sleep 300 >/dev/null 2>&1 & kill -KILL $$; }")
-    box.install(text)
+    box.install(fused(script(*SMALL), "{ sleep 300 >/dev/null 2>&1 & kill -KILL $$; }"))
     assert killed(box, "apply", 30)
     box.run("rollback")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 
@@ -76,6 +77,19 @@ def test_rendering_leaves_the_language_as_it_was():
     assert i18n.language() == "en"
 
 
+def test_rendering_changes_the_language_of_no_other_thread():
+    heard = set()
+
+    class Listening(dict):
+        def get(self, _id):
+            with ThreadPoolExecutor(1) as pool:
+                heard.add(pool.submit(i18n.language).result())
+
+    i18n.use("en")
+    assert "Il se lit comme le plan" in render(ChangeSet(), plan(language="fr"), Listening())
+    assert heard == {"en"}
+
+
 def test_the_last_line_starts_it_and_ends_it():
     assert script().endswith('\nmain "$@"; exit\n')
 
@@ -92,8 +106,11 @@ def test_a_step_stands_once_and_names_all_its_owners():
     change_set = ChangeSet((both,), {"c.third": "there is no value to set"})
     decided = plan(*(decision(id_) for id_ in ("a.first", "b.second", "c.third")))
     text = render(change_set, decided, {})
-    assert text.count("write_file 1 a.first,b.second") == 1
-    assert "#   steps: 1\n" in text
+    assert text.count("    write_file 1 ") == 1
+    assert "    # step 1 serves: a.first, b.second\n    write_file 1 " in text
+    assert "    decision a.first 'Log impossible addresses' 1\n" in text
+    assert "    decision b.second 'Log impossible addresses' 1\n" in text
+    assert "    decision c.third 'Log impossible addresses'\n" in text
     assert "#   no change: there is no value to set\n" in text
 
 

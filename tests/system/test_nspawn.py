@@ -40,10 +40,10 @@ class Trial:
 
     def apply(self, deadline: int = DEADLINE) -> float:
         """Apply; when the deadline is, on our clock."""
-        begin = now()
         self.product.script("apply", "--deadline", str(deadline))
+        applied = now()
         self.assert_applied()
-        return begin + deadline
+        return applied + deadline
 
     def assert_applied(self) -> None:
         changed = difference(self.before, state(self.machine), ignored=HISTORY)

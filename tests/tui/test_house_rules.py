@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 from textual.color import Color
 
+from hardentui.errors import InputError
 from hardentui.model import HostIdentity, Plan
 from hardentui.plan import PlanError, PlanFile
 from hardentui.tui import theme
+from hardentui.tui.app import HardenApp
 from hardentui.tui.opening import Opening
 from hardentui.tui.store import PlanStore
 from hardentui.tui.widgets.plain import Page
-from tui.house import app_on, checklists, host, ready, until
+from hardentui.tui.widgets.table import FactsTable
+from tui.house import app_on, checklists, host, ready, screen_text, until
 
 PLAN = Plan(HostIdentity("id", "web01", "Debian", "6.1"), "digest", "en", {"routing": "no"})
 _HEAVY = ("hardentui.model", "hardentui.assess", "hardentui.session", "hardentui.snapshot", "tomlkit")
@@ -76,9 +80,21 @@ async def test_a_plan_of_another_host_is_said(tmp_path: Path) -> None:
         await until(pilot, lambda: "made for another host: web01" in summary.shown.plain)
 
 
-async def test_the_first_frame_says_that_it_reads(tmp_path: Path) -> None:
-    import threading
-
+@pytest.mark.parametrize(
+    ("keys", "screen"),
+    [
+        (("2",), "ChapterScreen"),
+        (("n",), "ChapterScreen"),
+        (("j", "enter"), "ChapterScreen"),
+        (("p",), "PlanScreen"),
+        (("2", "p", "A"), "QuestionsScreen"),
+        (("2", "escape"), "OverviewScreen"),
+        (("2", "question_mark"), "HelpScreen"),
+    ],
+)
+async def test_a_key_pressed_while_it_reads_is_kept(
+    tmp_path: Path, keys: tuple[str, ...], screen: str
+) -> None:
     go = threading.Event()
     lists = checklists(tmp_path)
 
@@ -86,7 +102,39 @@ async def test_the_first_frame_says_that_it_reads(tmp_path: Path) -> None:
         go.wait(10)
         return Opening(lists, host(), None, tmp_path / "plan.toml")
 
-    from hardentui.tui.app import HardenApp
+    app = HardenApp(load)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: app.screen.query_one(FactsTable).keys)
+        await pilot.press("L", *keys)
+        assert app.session is None
+        assert "lecture des faits" in screen_text(app) or "question_mark" in keys
+        go.set()
+        await ready(pilot)
+        await until(pilot, lambda: type(app.screen).__name__ == screen)
+        assert app.session.plan.language == "fr"
+
+
+async def test_leaving_while_it_reads(tmp_path: Path) -> None:
+    go = threading.Event()
+
+    def load() -> Opening:
+        go.wait(10)
+        raise InputError("never mind")
+
+    app = HardenApp(load)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("q")
+        await until(pilot, lambda: app.return_code == 0)
+        go.set()
+
+
+async def test_the_first_frame_says_that_it_reads(tmp_path: Path) -> None:
+    go = threading.Event()
+    lists = checklists(tmp_path)
+
+    def load() -> Opening:
+        go.wait(10)
+        return Opening(lists, host(), None, tmp_path / "plan.toml")
 
     app = HardenApp(load)
     async with app.run_test(size=(80, 24)) as pilot:

@@ -13,7 +13,16 @@ from hardentui.tui.screens.overview import OverviewScreen
 from hardentui.tui.widgets.plain import KeyBar
 from tui.house import app_on, ready, screen_text, until, walk
 
-BARS = [Place.OVERVIEW, Place.WALK, Place.QUESTIONS, Place.PLAN, Place.PANEL, Place.EVERYWHERE]
+BARS = [
+    Place.OVERVIEW,
+    Place.WALK,
+    Place.QUESTIONS,
+    Place.PLAN,
+    Place.PANEL,
+    Place.EVERYWHERE,
+    Place.SAVING,
+    Place.SEARCH,
+]
 
 
 @pytest.mark.parametrize("place", BARS)
@@ -82,6 +91,21 @@ async def test_a_postage_stamp_ends_nothing(tmp_path: Path) -> None:
         for size in ((20, 5), (10, 3), (1, 1), (200, 60)):
             await pilot.resize_terminal(*size)
             await pilot.press("j")
+        await pilot.press("escape")
+        assert isinstance(app.screen, OverviewScreen)
+
+
+@pytest.mark.parametrize("size", [(40, 10), (20, 5)])
+async def test_every_screen_on_a_small_one(tmp_path: Path, size: tuple[int, int]) -> None:
+    app = app_on(tmp_path)
+    async with app.run_test(size=size) as pilot:
+        await walk(pilot)
+        (tmp_path / "plan.toml").write_text("# mine\n", encoding="utf-8")
+        await pilot.press("J", "K", "d", "enter", "J", "escape", "slash", "escape", "w", "escape")
+        await until(pilot, lambda: app.unsaved)
+        for opening in ("S", "p", "A", "question_mark"):
+            await pilot.press(opening, "J", "K", "j")
+            await pilot.press("escape")
         await pilot.press("escape")
         assert isinstance(app.screen, OverviewScreen)
 

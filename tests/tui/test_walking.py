@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
+from textual.content import Content
+from textual.geometry import Region
+
+from hardentui.snapshot import KernelFile, Question
+from hardentui.tui import passes
 from hardentui.tui.screens.chapter import ChapterScreen
 from hardentui.tui.screens.help import HelpScreen
 from hardentui.tui.screens.overview import OverviewScreen
@@ -64,6 +71,7 @@ async def test_search_narrows_the_list_as_one_types(tmp_path: Path) -> None:
         await pilot.press("slash")
         await typed(pilot, "KPTR")
         await until(pilot, lambda: screen.table.keys == ("section:kernel", KPTR))
+        assert "Esc All" in screen_text(app)
         await pilot.press("enter", "escape")
         await until(pilot, lambda: DMESG in screen.table.keys)
         assert isinstance(app.screen, ChapterScreen)
@@ -236,3 +244,50 @@ async def test_the_mouse_works_too(tmp_path: Path) -> None:
         screen = await walk(pilot)
         await pilot.click("#keys", offset=(2, 0))
         await until(pilot, lambda: screen.has_class("deciding"))
+
+
+async def test_what_moves_all_the_time_and_shows_nowhere_costs_no_new_findings(tmp_path: Path) -> None:
+    app = app_on(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(pilot)
+        values, session = app.session.snapshot.host.values, app.session
+        values["kernel.ns_last_pid"] = "1"
+        session.snapshot.ask(KernelFile("/proc/sys/kernel/ns_last_pid"))
+        restless: set[Question[Any]] = set()
+        values["kernel.ns_last_pid"] = "2"
+        assert passes.tick(session, 0, restless, slow=False).moved is not None
+        values["kernel.ns_last_pid"] = "3"
+        assert passes.tick(session, 0, restless, slow=False).moved is None
+        assert passes.tick(session, 0, restless, slow=True).moved is not None
+        values["kernel.dmesg_restrict"] = "1"
+        _snapshot, findings = passes.tick(session, 0, restless, slow=False).moved
+        assert {found.running for found in findings if found.recommendation.id == DMESG} == {"1"}
+
+
+async def test_a_longer_text_says_how_much_follows_and_j_shows_it(tmp_path: Path) -> None:
+    app = app_on(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await walk(pilot, KPTR)
+        await until(pilot, lambda: re.search(r"J: \d+ more", screen_text(app)))
+        assert KPTR not in screen_text(app)  # the last line of the details
+        await pilot.press("J", "J", "J")
+        await until(pilot, lambda: KPTR in screen_text(app))
+        assert "more" not in screen_text(app)
+        await pilot.press("K", "K", "K")
+        await until(pilot, lambda: "Pointers are hidden" in screen_text(app))
+
+
+async def test_a_step_in_the_list_paints_only_the_lines_that_differ(tmp_path: Path) -> None:
+    app = app_on(tmp_path)
+    async with app.run_test(size=(120, 36)) as pilot:
+        screen = await walk(pilot)
+        page = screen.query_one("#detail", Page)
+        await until(pilot, lambda: "Dmesg" in page.shown.plain)
+        painted: list[Region] = []
+        page.refresh = lambda *regions, **_more: painted.extend(regions)
+        shown = page.shown
+        page.show(shown)
+        assert not painted
+        page.show(Content("\n").join([*shown.split("\n")[:-1], Content("another end")]))
+        assert {region.height for region in painted} == {1}
+        assert len(painted) <= 2

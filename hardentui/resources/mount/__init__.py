@@ -23,6 +23,7 @@ from hardentui.operations import (
 from hardentui.resources.base import digest, list_fact, nothing, text_fact
 from hardentui.resources.mount import boot
 from hardentui.snapshot import (
+    HIDDEN,
     File,
     Groups,
     KernelIs,
@@ -58,6 +59,8 @@ _TMP_MOUNT = (
     "[Install]",
     "WantedBy=local-fs.target",
 )
+_ON_DEMAND = frozenset({"/boot"})  # mounted by hand for an update of the kernel: that is advice, no gap
+_WORD = re.compile(r"[A-Za-z0-9_.-]+(?:=[A-Za-z0-9_.:/%+@*-]+)?")
 _READERS = ("systemd-logind.service", "polkit.service")
 
 
@@ -88,7 +91,7 @@ class MountPoint:
     def change(self, entry: Recommendation, facts: Mapping[str, Fact], target: str) -> Change:
         """See Resource."""
         if entry.aspect == "fstype":
-            return _make_tmpfs(entry, facts)
+            return _make_tmpfs(entry, facts, target)
         return _Options(entry, facts, target).change()
 
 
@@ -167,17 +170,21 @@ def _then(
 ) -> Reading | None:
     if isinstance(then, Unread):
         return nothing(then, boot.FSTAB)
-    host = boot.container(snapshot)
+    elsewhere = boot.unforeseen(snapshot, entry.subject, now, then)
+    if elsewhere is not None:
+        return Reading(gap=elsewhere)
     if then is None:
-        if isinstance(now, Mount) and host is not None:
-            return Reading(gap=host)
         if entry.aspect == "options" and not isinstance(now, Mount):
             return None
         value = "no" if entry.aspect == "separate" else NOT_MOUNTED
         return Reading({"": value}, provenance=(Provenance(boot.FSTAB),))
     if entry.aspect == "options":
         return Reading({"": ",".join(then.options) or "defaults"}, provenance=then.provenance)
-    return Reading({"": "yes" if entry.aspect == "separate" else then.fstype}, provenance=then.provenance)
+    waits = not then.automatic and entry.subject not in _ON_DEMAND
+    if entry.aspect == "separate":
+        own = not waits and not boot.binds_below(snapshot, entry.subject, then)
+        return Reading({"": "yes" if own else "no"}, provenance=then.provenance)
+    return Reading({"": NOT_MOUNTED if waits else then.fstype}, provenance=then.provenance)
 
 
 def _facts(
@@ -190,6 +197,9 @@ def _facts(
     facts: dict[str, Fact] = {}
     if entry.aspect == "separate" or (not entry.target):
         return facts
+    if isinstance(then, Unread):
+        return facts
+    facts["zfs"] = isinstance(now, Mount) and now.fstype == "zfs" and (then is None or then.fstab is None)
     if isinstance(now, Mount):
         facts["mounted"] = ",".join(now.words)
         mounts = snapshot.ask(Mounts())
@@ -199,8 +209,7 @@ def _facts(
             else []
         )
         facts["shared"] = now.root != "/" or bool(others)
-    if isinstance(then, boot.BootMount):
-        facts["unit"] = then.unit
+    if then is not None:
         facts["boot"] = ",".join(then.options)
         facts["raw"] = then.raw_options
         facts["fstab"] = then.fstab.text if then.fstab else ""
@@ -210,7 +219,7 @@ def _facts(
     if entry.subject == "/tmp":  # noqa: S108 - the mount point, not a file of ours
         facts["tmp-unit"] = digest(snapshot, "/etc/systemd/system/tmp.mount")
         facts["tmp-dropin"] = digest(snapshot, f"/etc/systemd/system/tmp.mount.d/{_DROPIN}")
-        facts["in-fstab"] = isinstance(then, boot.BootMount) and then.fstab is not None
+        facts["in-fstab"] = then is not None and then.fstab is not None
         facts["shipped"] = isinstance(snapshot.ask(File("/usr/lib/systemd/system/tmp.mount")), str)
     if any(word.startswith("hidepid=") for word in entry.target.split(",")):
         facts.update(_hidepid_facts(snapshot))
@@ -247,10 +256,18 @@ def _hidepid_facts(snapshot: Snapshot) -> dict[str, Fact]:
 # --- changing -------------------------------------------------------------------------------------
 
 
-def _make_tmpfs(entry: Recommendation, facts: Mapping[str, Fact]) -> Change:
-    if entry.subject != "/tmp":  # noqa: S108 - see _facts
+def _make_tmpfs(entry: Recommendation, facts: Mapping[str, Fact], target: str) -> Change:
+    if entry.subject != "/tmp" or target != "tmpfs":  # noqa: S108 - see _facts
         return Refusal(_("only /tmp can become a tmpfs by a script"))
-    if facts.get("in-fstab"):
+    known = {"in-fstab": bool, "shipped": bool, "tmp-unit": str, "tmp-dropin": str}
+    lacking = [name for name, kind in known.items() if not isinstance(facts.get(name), kind)]
+    if lacking:
+        return Refusal(
+            _("the facts of this decision lack {what}: run `hardentui plan refresh`").format(
+                what=", ".join(lacking)
+            )
+        )
+    if facts["in-fstab"]:
         return Refusal(_("/etc/fstab already mounts /tmp otherwise: change that line by hand"))
     # A unit that the distribution ships gives no noexec: a drop-in adds it.
     shipped = facts.get("shipped") is True
@@ -292,6 +309,16 @@ class _Options:
                     "dpkg keeps its maintainer scripts on {path}: with noexec no package installs any more"
                 ).format(path=self._entry.subject)
             )
+        unfit = self._unfit()
+        if unfit:
+            return Refusal(_("these are no options that can hold together: {words}").format(words=unfit))
+        if self._facts.get("zfs") is True:
+            return Refusal(
+                _("{path} is a dataset of ZFS: set its properties by hand").format(path=self._entry.subject)
+            )
+        if any(HIDDEN in text_fact(self._facts, name) for name in ("fstab", "raw", "mounted")):
+            words = _("the options of {path} hold a password, which no plan may hold: change them by hand")
+            return Refusal(words.format(path=self._entry.subject))
         foreign = self._foreign()
         if foreign:
             return Refusal(
@@ -305,10 +332,27 @@ class _Options:
             )
         if "boot" not in self._facts:
             return Refusal(_("nothing mounts {path} at boot").format(path=self._entry.subject))
+        line = text_fact(self._facts, "fstab")
+        if line and len(line.split()) < 4:  # noqa: PLR2004 - the options are the fourth field
+            return Refusal(_("the line «{line}» has no options yet: write them by hand").format(line=line))
         return (*self._at_boot(), *self._hidepid(), *self._now())
+
+    def _unfit(self) -> str:
+        """Words of the target that are no options, or that undo each other: a plan can be edited by hand."""
+        keys = [word.partition("=")[0] for word in self._words]
+        for word, key in zip(self._words, keys, strict=True):
+            undone = boot.OPPOSITE.get(word) in self._words or keys.count(key) > 1
+            if undone or not _WORD.fullmatch(word):
+                return ",".join(self._words)
+        return ""
 
     def _foreign(self) -> str:
         """What in the facts is not about this mount point; a plan can be edited by hand. "" for nothing."""
+        raw, shown, gid = (text_fact(self._facts, name) for name in ("raw", "shown", "gid"))
+        if len(raw.split()) > 1:
+            return raw
+        if shown not in {"", "2", "invisible"} or not re.fullmatch(r"[0-9]{0,10}", gid):
+            return shown + gid
         line, dropin = text_fact(self._facts, "fstab"), text_fact(self._facts, "dropin")
         if line and [entry.path for entry in boot.parse_fstab(line)] != [self._entry.subject]:
             return line

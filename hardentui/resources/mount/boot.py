@@ -1,17 +1,21 @@
 """What the boot will mount: /etc/fstab merged with systemd's mount units, as systemd merges them.
 
 systemd-fstab-generator writes its units below /etc/systemd/system and above /usr/lib/systemd/system
-(systemd.unit(5), "unit file load path"); a drop-in counts for both.
+(systemd.unit(5), "unit file load path"); a drop-in counts for both. What ZFS mounts by the properties of
+its datasets is not foreseen.
 """
 
 from __future__ import annotations
 
+import posixpath
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from hardentui.i18n import _
 from hardentui.model import Gap, GapKind, Provenance, Role
-from hardentui.snapshot import File, Folder, Link, Mount, Mounts, Reason, Snapshot, Stat, Unread
+from hardentui.resources.configuration import text_of
+from hardentui.snapshot import File, Folder, Kind, Mount, Mounts, Reason, Snapshot, Stat, Unread
 
 FSTAB = "/etc/fstab"
 # Load path around the generators' units, highest first.
@@ -28,6 +32,7 @@ _IMPLIED = {
     "owner": ("nosuid", "nodev"),
     "group": ("nosuid", "nodev"),
 }
+_OF_A_MOUNT = frozenset({"What", "Type", "Options"})
 _PLAIN = frozenset({"suid", "dev", "exec", "rw", "auto", "async", "nouser", "defaults"})
 # The kernel's mounts that systemd makes before it reads fstab, with its own options (mount-setup.c).
 _BUILT_IN = {"/proc": ("proc", "nosuid,nodev,noexec"), "/dev/shm": ("tmpfs", "nosuid,nodev")}  # noqa: S108
@@ -53,6 +58,7 @@ class BootMount:
     ``automatic`` is off for what an fstab line mounts on demand only (noauto).
     """
 
+    source: str
     fstype: str
     options: tuple[str, ...]
     automatic: bool
@@ -147,8 +153,11 @@ def container(snapshot: Snapshot) -> Gap | None:
         "/run/.containerenv",
         "/.dockerenv",
     ):
-        if not isinstance(snapshot.ask(Stat(path)), Unread):
+        seen = snapshot.ask(Stat(path))
+        if not isinstance(seen, Unread):
             return Gap(GapKind.UNMODELLED, path)
+        if seen.reason is not Reason.MISSING:
+            return seen.gap(path)
     return None
 
 
@@ -175,6 +184,7 @@ def _built_in(path: str, entry: FstabEntry | None, name: str) -> BootMount | Non
         place = Provenance("systemd", Role.DEFAULT, text=base)
         return BootMount(
             fstype,
+            fstype,
             normalise(base),
             automatic=True,
             unit=name,
@@ -186,6 +196,7 @@ def _built_in(path: str, entry: FstabEntry | None, name: str) -> BootMount | Non
     words = normalise(entry.options)
     place = Provenance(FSTAB, Role.WINS, entry.line, entry.text)
     return BootMount(
+        entry.source,
         entry.fstype,
         words,
         automatic=True,
@@ -212,16 +223,17 @@ def _definitions(snapshot: Snapshot, name: str, entry: FstabEntry | None) -> lis
         if folder == FSTAB:
             if entry is not None:
                 place = Provenance(FSTAB, line=entry.line, text=entry.text)
-                found.append(_Definition({"Options": entry.options, "Type": entry.fstype}, place, entry))
+                settings = {"What": entry.source, "Type": entry.fstype, "Options": entry.options}
+                found.append(_Definition(settings, place, entry))
             continue
         path = f"{folder}/{name}"
-        if snapshot.ask(Link(path)) == "/dev/null":
-            found.append(_Definition(None, Provenance(path, text="/dev/null")))
-            continue
-        text = snapshot.ask(File(path))
+        text = text_of(snapshot, path)
         if isinstance(text, Unread):
-            if text.reason not in {Reason.MISSING, Reason.FAILED}:
+            if text.reason is not Reason.MISSING:
                 return text
+            continue
+        if not text:
+            found.append(_Definition(None, Provenance(path, text="/dev/null")))
             continue
         settings = _settings(text)
         # The generator's own unit shows the fstab of the last daemon-reload; the file itself is the truth.
@@ -244,22 +256,20 @@ def _unit(snapshot: Snapshot, name: str, entry: FstabEntry | None) -> BootMount 
     dropins = _dropins(snapshot, name)
     if isinstance(dropins, Unread):
         return dropins
-    chosen, beaten = found[0], [other.place for other in found[1:]]
-    settings = found[0].settings
-    options, winner, by_fstab = settings.get("Options", ""), chosen.place, chosen.fstab
-    for text, dropin in dropins:
-        changed = _settings(text)
-        if "Options" in changed:
-            beaten.append(winner)
-            options, winner = changed["Options"], Provenance(dropin, text=f"Options={changed['Options']}")
-            by_fstab = None
+    settings, winner, beaten, by_fstab = _with_dropins(found, found[0].settings, dropins)
+    options = settings.get("Options", "")
     options = options.replace("%%", "%") if by_fstab is None else options
     words = normalise(options)
-    by_line = entry is not None and ("noauto" not in words or "x-systemd.automount" in words)
-    automatic = by_line or name in snapshot.derive(wanted_units)
+    automatic = entry is not None and _is_automatic(words)
+    if not automatic:
+        wanted = snapshot.derive(wanted_units)
+        if isinstance(wanted, Unread):
+            return wanted
+        automatic = name in wanted
     if not automatic and entry is None:
         return None  # a unit that lies there, and that nothing starts
     return BootMount(
+        source=settings.get("What", ""),
         fstype=settings.get("Type", ""),
         options=words,
         automatic=automatic,
@@ -268,6 +278,28 @@ def _unit(snapshot: Snapshot, name: str, entry: FstabEntry | None) -> BootMount 
         raw_options=options,
         provenance=(_as(winner, Role.WINS), *(_as(place, Role.BEATEN) for place in beaten)),
     )
+
+
+def _with_dropins(
+    found: list[_Definition], settings: dict[str, str], dropins: list[tuple[str, str]]
+) -> tuple[dict[str, str], Provenance, list[Provenance], FstabEntry | None]:
+    """The settings of a unit after its drop-ins, where its options stand, what they beat, and their line."""
+    winner, beaten, by_fstab = found[0].place, [other.place for other in found[1:]], found[0].fstab
+    for text, dropin in dropins:
+        changed = {key: value for key, value in _settings(text).items() if key in _OF_A_MOUNT}
+        place = Provenance(dropin, text=" ".join(f"{key}={value}" for key, value in changed.items()))
+        if "Options" in changed:
+            beaten.append(winner)
+            winner, by_fstab = place, None
+        elif changed:
+            beaten.append(place)
+        settings = settings | changed
+    return settings, winner, beaten, by_fstab
+
+
+def _is_automatic(words: Iterable[str]) -> bool:
+    """Whether an fstab line with these words is mounted at boot, or at the first look at it."""
+    return "noauto" not in words or "x-systemd.automount" in words
 
 
 def _as(place: Provenance, role: Role) -> Provenance:
@@ -287,39 +319,92 @@ def _settings(text: str) -> dict[str, str]:
 
 def _dropins(snapshot: Snapshot, name: str) -> list[tuple[str, str]] | Unread:
     """Text and path of each drop-in of a unit, in the order in which they count."""
-    paths: dict[str, str] = {}
-    for folder in (*_ABOVE, *_BELOW):
-        entries = snapshot.ask(Folder(f"{folder}/{name}.d"))
+    folders = (*_ABOVE, *_BELOW)
+    places = [f"{folder}/{own}" for folder in folders for own in _own_folders(name)]
+    paths: dict[str, tuple[str, Kind]] = {}
+    for place in (*places, *(f"{folder}/mount.d" for folder in folders)):
+        entries = snapshot.ask(Folder(place))
         if isinstance(entries, Unread):
             if entries.reason is not Reason.MISSING:
                 return entries
             continue
         for entry in entries:
             if entry.name.endswith(".conf"):
-                paths.setdefault(entry.name, f"{folder}/{name}.d/{entry.name}")
+                paths.setdefault(entry.name, (f"{place}/{entry.name}", entry.kind))
     texts = []
-    for _file, path in sorted(paths.items()):
-        if snapshot.ask(Link(path)) == "/dev/null":
-            continue
-        text = snapshot.ask(File(path))
-        if isinstance(text, Unread):
+    for _file, (path, kind) in sorted(paths.items()):
+        text = text_of(snapshot, path, may_be_link=kind is Kind.LINK)
+        if not isinstance(text, Unread):
+            texts.append((text, path))
+        elif text.reason is not Reason.MISSING:  # a link that leads nowhere still hides the name
             return text
-        texts.append((text, path))
     return texts
 
 
-def wanted_units(snapshot: Snapshot) -> frozenset[str]:
+def _own_folders(unit: str) -> Iterator[str]:
+    """The folders of a unit's drop-ins: its own, then those of the names that begin like it (a-.mount.d)."""
+    yield f"{unit}.d"
+    stem = unit.removesuffix(".mount")
+    while (dash := stem.rstrip("-").rfind("-")) > 0:
+        stem = stem[: dash + 1]
+        yield f"{stem}.mount.d"
+
+
+def wanted_units(snapshot: Snapshot) -> frozenset[str] | Unread:
     """The units that the targets of an ordinary boot pull in by a link."""
+    places = [
+        f"{folder}/{target}.{how}"
+        for folder in (*_ABOVE, *_BELOW[1:])
+        for target in _TARGETS
+        for how in ("wants", "requires")
+    ]
+    places += [f"{folder}/local-fs.target.{how}" for folder in _LATE for how in ("wants", "requires")]
     found: set[str] = set()
-    for folder in (*_ABOVE, *_BELOW[1:]):
-        for target in _TARGETS:
-            for how in ("wants", "requires"):
-                entries = snapshot.ask(Folder(f"{folder}/{target}.{how}"))
-                if not isinstance(entries, Unread):
-                    found |= {entry.name for entry in entries}
-    for folder in ("/run/systemd/generator.late",):
-        for how in ("wants", "requires"):
-            entries = snapshot.ask(Folder(f"{folder}/local-fs.target.{how}"))
-            if not isinstance(entries, Unread):
-                found |= {entry.name for entry in entries}
+    for place in places:
+        entries = snapshot.ask(Folder(place))
+        if isinstance(entries, Unread):
+            if entries.reason is not Reason.MISSING:
+                return entries
+            continue
+        found |= {entry.name for entry in entries}
     return frozenset(found)
+
+
+# --- what the boot makes of it --------------------------------------------------------------------
+
+_ZFS_WANTS = "/etc/systemd/system/zfs.target.wants"
+
+
+def unforeseen(
+    snapshot: Snapshot, path: str, now: Mount | Unread | None, then: BootMount | None
+) -> Gap | None:
+    """Who may mount at ``path`` besides fstab and units: ZFS, or the manager of a container."""
+    by_line = then is not None and then.fstab is not None
+    if isinstance(now, Mount) and now.fstype == "zfs" and not by_line:
+        return Gap(GapKind.UNMODELLED, _("ZFS, by the properties of the dataset of {path}").format(path=path))
+    if then is not None:
+        return None
+    if isinstance(now, Mount):
+        return container(snapshot)
+    wants = None if snapshot.live else snapshot.ask(Folder(_ZFS_WANTS))
+    if wants is None or (isinstance(wants, Unread) and wants.reason is Reason.MISSING):
+        return None
+    return wants.gap(_ZFS_WANTS) if isinstance(wants, Unread) else Gap(GapKind.UNMODELLED, _ZFS_WANTS)
+
+
+def binds_below(snapshot: Snapshot, path: str, mount: BootMount) -> bool:
+    """Whether ``mount`` only shows at ``path`` another folder of the file system that lies below it."""
+    if not {"bind", "rbind"} & set(mount.options):
+        return False
+    entries = snapshot.derive(read_fstab)
+    points = {"/"}
+    for entry in () if isinstance(entries, Unread) else entries:
+        words = normalise(entry.options)
+        if _is_automatic(words) and not {"bind", "rbind"} & set(words) and entry.path != path:
+            points.add(entry.path)
+
+    def point_of(place: str) -> str:
+        above = [point for point in points if point in {"/", place} or place.startswith(f"{point}/")]
+        return max(above, key=len)
+
+    return point_of(posixpath.normpath(mount.source)) == point_of(path)

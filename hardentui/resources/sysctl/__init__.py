@@ -1,7 +1,8 @@
 """Kernel parameters: what /proc/sys holds, what both readers of sysctl.d will write, and how to win.
 
 A subject is a dotted key, or a per-interface key with ``*`` for the interface. The latter is judged on
-each interface by the value that the kernel really uses there, and on ``default`` for those to come.
+each interface by the value that the kernel really uses there, and for those to come on ``default``, on
+those that a file names, and on one for each pattern.
 """
 
 from __future__ import annotations
@@ -13,7 +14,15 @@ from hardentui.comparison import Comparison, Operator
 from hardentui.i18n import _
 from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation, Role
 from hardentui.operations import Change, Lines, Operation, Refusal, ReplaceLine, SetSysctl, WriteFile
-from hardentui.resources.base import digest, list_fact, missing, table_fact, text_fact
+from hardentui.resources.base import (
+    digest,
+    kept_comment,
+    kept_lines,
+    list_fact,
+    missing,
+    table_fact,
+    text_fact,
+)
 from hardentui.resources.sysctl import boot, kernel
 from hardentui.snapshot import Folder, KernelFile, Reason, Snapshot, Unread
 
@@ -21,6 +30,12 @@ DROPIN = "99-zz-hardentui.conf"
 OURS = "hardentui.conf"
 _KEY = re.compile(r"[a-z][a-z0-9_]*(?:\.(?:[A-Za-z0-9_-]+|\*))+")
 _SAFE_INTERFACE = re.compile(r"[A-Za-z0-9_.@:+-]{1,15}")
+_FORWARD = "net/ipv4/ip_forward"
+_REDIRECTS = "net/ipv4/conf/all/accept_redirects"
+# Changing one of these rewrites ``forwarding`` of every interface (net/ipv4/devinet.c, net/ipv6/addrconf.c).
+_REWRITE = {_FORWARD: "net/ipv4/conf", "net/ipv6/conf/all/forwarding": "net/ipv6/conf"}
+_GONE = frozenset({Reason.MISSING, Reason.VANISHED})
+_ANY = "*"  # on an image, whose interfaces nobody knows, one of any name
 _OWN_FILE = re.compile(r"/etc/sysctl\.d/[A-Za-z0-9_.@+-]*hardentui\.conf")
 _HEADER = (
     "# Written by hardentui. The plan of this host says who decided each line and why;",
@@ -57,6 +72,30 @@ class Sysctl:
         """See Resource."""
         return change_keys(entry, facts, target)
 
+    def collects(self, path: str) -> bool:
+        """See Collector."""
+        return _OWN_FILE.fullmatch(path) is not None
+
+    def kept(self, lines: Sequence[str], parts: Iterable[Lines]) -> tuple[Lines, ...]:
+        """See Collector. What a new line names, itself or by a pattern, is set by that line."""
+        new = boot.parse("", "\n".join(line for part in parts for line in part.lines))
+
+        def replaced(line: str) -> bool:
+            old = [_one_name(a.key) for a in boot.parse("", line)]
+            return any(boot.matches(a, key) or _one_name(a.key) == key for a in new for key in old)
+
+        found = []
+        for owner, line in kept_lines(lines, replaced):
+            keys = [_one_name(assignment.key) for assignment in boot.parse("", line)]
+            rank = kernel.RANKS.get(keys[0], kernel.RANK) if keys else kernel.RANK
+            found.append(Lines(owner=owner, rank=rank, lines=(kept_comment(owner), line)))
+        return tuple(found)
+
+
+def _one_name(path: str) -> str:
+    """The path of a key, by the first of its names where it has two."""
+    return next((name for name, other in boot.ALIASES.items() if other == path), path)
+
 
 def _leaf(subject: str) -> tuple[str, str, kernel.Leaf] | None:
     folder, star, name = boot.normalize(subject).partition("/*/")
@@ -72,6 +111,9 @@ def observe_key(snapshot: Snapshot, entry: Recommendation) -> Observation:
     path = boot.normalize(entry.subject)
     running: Reading | None = None
     at = snapshot.taken_at
+    foreign = boot.of_the_host(snapshot, path)
+    if foreign is not None:
+        return _not_ours(snapshot, path, foreign)
     if snapshot.live:
         value, at = snapshot.ask_timed(KernelFile(f"/proc/sys/{path}"))
         place = f"/proc/sys/{path}"
@@ -82,16 +124,37 @@ def observe_key(snapshot: Snapshot, entry: Recommendation) -> Observation:
         else:
             running = Reading({"": " ".join(value.split())}, provenance=(Provenance(place),))
     files = snapshot.derive(boot.read_files)
-    readings = tuple(_boot_of_key(snapshot, reader, path, entry) for reader in files.readers())
+    readings = tuple(_boot_of_key(snapshot, reader, path, entry) for reader in files.readers(path))
     now = {path: running.values[""]} if running and running.values else {}
     names = (path, boot.ALIASES[path]) if path in boot.ALIASES else (path,)
     facts = competition(snapshot, names, now, readings)
-    if path == "net/ipv4/ip_forward":
-        # Changing it rewrites this one (net/ipv4/devinet.c, inet_forward_change): kept to be put back.
-        resets = "net/ipv4/conf/all/accept_redirects"
-        seen = snapshot.ask(KernelFile(f"/proc/sys/{resets}"))
-        facts = {**facts, "resets": {} if isinstance(seen, Unread) else {resets: seen}}
+    if path in _REWRITE:
+        facts = {**facts, "resets": _resets(snapshot, path)}
     return Observation(running, readings, facts, at)
+
+
+def _not_ours(snapshot: Snapshot, path: str, gap: Gap) -> Observation:
+    """What a container shows of a key of its host: the value, and that nobody here can set or keep it."""
+    place = f"/proc/sys/{path}"
+    value, at = snapshot.ask_timed(KernelFile(place))
+    if isinstance(value, Unread) and value.reason is Reason.MISSING:
+        return missing(value.gap(place))
+    text = "" if isinstance(value, Unread) else " ".join(value.split())
+    return Observation(
+        Reading({}, gap, (Provenance(place, text=text),)), facts={"container": True}, seen_at=at
+    )
+
+
+def _resets(snapshot: Snapshot, path: str) -> dict[str, Fact]:
+    """What changing a key of forwarding rewrites: kept to be put back. IPv4 rewrites one key more."""
+    folder = _REWRITE[path]
+    entries = snapshot.ask(Folder(f"/proc/sys/{folder}"))
+    names = () if isinstance(entries, Unread) else tuple(e.name for e in entries if e.name != "all")
+    keys = [f"{folder}/{name}/forwarding" for name in names]
+    if path == _FORWARD:
+        keys.append(_REDIRECTS)
+    seen = {key: snapshot.ask(KernelFile(f"/proc/sys/{key}")) for key in keys}
+    return {key: value for key, value in seen.items() if not isinstance(value, Unread)}
 
 
 def _boot_of_key(snapshot: Snapshot, reader: boot.Reader, path: str, entry: Recommendation) -> Reading:
@@ -109,25 +172,29 @@ def _boot_of_key(snapshot: Snapshot, reader: boot.Reader, path: str, entry: Reco
         return Reading({"": value}, gap, places, reader.name)
     if reader.gap is not None:
         return Reading({}, gap, places, reader.name)  # what could not be read may set it: no default then
-    unset, place = _unset(snapshot, path, entry)
+    unset, place, unseen = _unset(snapshot, path, entry)
+    gap = gap or unseen
     if unset is None:
         return Reading({}, gap or Gap(GapKind.UNSET, entry.subject), places, reader.name)
     return Reading({"": unset}, gap, (*places, place), reader.name)
 
 
-def _unset(snapshot: Snapshot, path: str, entry: Recommendation) -> tuple[str | None, Provenance]:
+def _unset(snapshot: Snapshot, path: str, entry: Recommendation) -> tuple[str | None, Provenance, Gap | None]:
     """What a key has when no file sets it: the kernel's command line, or its built-in value."""
     arguments = snapshot.derive(boot.kernel_arguments)
-    if path in arguments:
-        return arguments[path], Provenance(
-            "/proc/cmdline", Role.WINS, text=f"sysctl.{path}={arguments[path]}"
-        )
+    unseen: Gap | None = None
+    if isinstance(arguments, Unread):
+        unseen = boot.unseen_arguments(arguments, live=snapshot.live)
+    elif path in arguments:
+        text = f"sysctl.{path}={arguments[path]}"
+        return arguments[path], Provenance("/proc/cmdline", Role.WINS, text=text), None
     if entry.default:
-        return entry.default, Provenance(_("kernel default"), Role.DEFAULT, text=entry.default)
+        return entry.default, Provenance(_("kernel default"), Role.DEFAULT, text=entry.default), unseen
     if entry.default_config:
         value = kernel.built_in(snapshot, entry.default_config)
-        return value, Provenance(_("kernel build option"), Role.DEFAULT, text=entry.default_config)
-    return None, Provenance("")
+        place = Provenance(_("kernel build option"), Role.DEFAULT, text=entry.default_config)
+        return value, place, unseen
+    return None, Provenance(""), unseen
 
 
 def provenance(outcome: boot.Outcome) -> tuple[Provenance, ...]:
@@ -153,14 +220,27 @@ class _PerInterface:
         self._leaf = leaf
         self._interfaces: tuple[str, ...] = ()
         self._also: tuple[str, ...] = ()
+        # Not there now: what is shown of each, and a name for it (they differ for a pattern).
+        self._coming: Mapping[str, str] = {}
 
     def _path(self, interface: str, name: str = "") -> str:
-        return f"{self._folder}/{interface}/{name or self._name}"
+        return f"{self._folder}/{self._coming.get(interface, interface)}/{name or self._name}"
+
+    @property
+    def _glob(self) -> str:
+        return f"{self._folder}/*/{self._name}"
+
+    @property
+    def _parts(self) -> tuple[str, ...]:
+        return (*self._interfaces, *self._coming)
 
     def observe(self) -> Observation:
         at = self._snapshot.taken_at
         running: Reading | None = None
         seen: dict[str, str] = {}
+        foreign = boot.of_the_host(self._snapshot, self._path("all"))
+        if foreign is not None:
+            return _not_ours(self._snapshot, self._path("all"), foreign)
         if self._snapshot.live:
             entries, at = self._snapshot.ask_timed(Folder(f"/proc/sys/{self._folder}"))
             if isinstance(entries, Unread):
@@ -173,15 +253,24 @@ class _PerInterface:
             running, seen = self._running()
             if running.gap is not None and running.gap.kind is GapKind.ABSENT:
                 return Observation(running, seen_at=at)
+        elif self._folder == "net/ipv4/conf":
+            self._interfaces = ("lo",)  # the one that every system has
         files = self._snapshot.derive(boot.read_files)
-        readings = tuple(self._boot(reader) for reader in files.readers())
-        facts = competition(
-            self._snapshot,
-            tuple(self._path(part) for part in ("all", "default", *self._interfaces)),
-            {self._path(part): value for part, value in seen.items()},
-            readings,
-        )
-        return Observation(running, readings, {**facts, "glob": self._path("*")}, at)
+        self._coming = self._to_come(files)
+        named = tuple(part for part, name in self._coming.items() if part == name)
+        paths = tuple(self._path(part) for part in ("all", "default", *self._interfaces, *named))
+        stand_ins = tuple(self._path(part) for part in self._coming if part not in named)
+        readings = tuple(self._boot(reader) for reader in files.readers(*paths, *stand_ins))
+        running_values = {self._path(part): value for part, value in seen.items()}
+        facts = competition(self._snapshot, paths, running_values, readings, stand_ins)
+        return Observation(running, readings, {**facts, "glob": self._glob}, at)
+
+    def _to_come(self, files: boot.Files) -> dict[str, str]:
+        here = {*self._interfaces, *self._also, "lo"}
+        found = boot.interfaces_of(files, self._folder, self._name)
+        if not self._snapshot.live:
+            found = {**found, _ANY: boot.example(_ANY)}
+        return {part: name for part, name in found.items() if name not in here}
 
     def _running(self) -> tuple[Reading, dict[str, str]]:
         seen: dict[str, str] = {}
@@ -190,14 +279,12 @@ class _PerInterface:
             value = self._snapshot.ask(KernelFile(f"/proc/sys/{self._path(part)}"))
             if not isinstance(value, Unread):
                 seen[part] = " ".join(value.split())
-            elif part not in self._also and (
-                value.reason is not Reason.MISSING or part in {"all", "default"}
-            ):
+            elif part not in self._also and (value.reason not in _GONE or part in {"all", "default"}):
                 # An interface may go away between two reads: then it no longer counts.
                 gap = gap or value.gap(f"/proc/sys/{self._path(part)}")
         forwards = {part: self._forwards(part) for part in seen}
         values = self._effective(seen, forwards)
-        return Reading(values, gap, (Provenance(f"/proc/sys/{self._path('*')}"),)), seen
+        return Reading(values, gap, (Provenance(f"/proc/sys/{self._glob}"),)), seen
 
     def _forwards(self, part: str) -> bool:
         return self._snapshot.ask(KernelFile(f"/proc/sys/{self._path(part, 'forwarding')}")) == "1"
@@ -206,7 +293,7 @@ class _PerInterface:
         everywhere = seen.get("all", self._leaf.all_default)
         return {
             part: self._leaf.combine.of(everywhere, seen[part], forwards=forwards.get(part, False))
-            for part in (*self._interfaces, "default")
+            for part in (*self._parts, "default")
             if part in seen
         }
 
@@ -215,14 +302,16 @@ class _PerInterface:
         seen, places, gap = self._written(reader)
         if reader.gap is not None:
             return Reading({}, gap, tuple(dict.fromkeys(places)), reader.name)  # as in _boot_of_key
-        unset = [part for part in (*self._interfaces, "default") if part not in seen]
-        router = reader.outcome("net/ipv4/ip_forward").winner
+        unset = [part for part in (*self._parts, "default") if part not in seen]
+        if "default" not in seen or ("all" not in seen and self._leaf.combine is not kernel.Combine.OWN):
+            gap = gap or self._unseen_arguments()
+        router = reader.outcome(_FORWARD).winner
         forwards = self._folder == "net/ipv4/conf" and router is not None and router.value == "1"
         # Turning routing on clears this one, unless a file sets it.
         all_default = "0" if forwards and self._name == "accept_redirects" else self._leaf.all_default
         everywhere = seen.setdefault("all", self._argument("all") or all_default)
         own_default = seen.setdefault("default", self._argument("default") or self._leaf.default)
-        for interface in self._interfaces:
+        for interface in self._parts:
             if interface in seen:
                 continue
             if self._leaf.reaches and everywhere != self._leaf.all_default:
@@ -250,82 +339,92 @@ class _PerInterface:
         gap = reader.gap
         seen: dict[str, str] = {}
         turns: dict[str, int] = {}
-        for part in ("all", "default", *self._interfaces):
+        for part in ("all", "default", *self._parts):
             outcome = reader.outcome(self._path(part))
             places += provenance(outcome)
             gap = gap or boot.other_writer(self._snapshot, self._path(part))
             if outcome.winner is not None and outcome.winner.value is not None:
                 seen[part] = " ".join(outcome.winner.value.split())
-                turns[part] = reader.assignments.index(outcome.winner)
+                turns[part] = reader.order.index(outcome.winner)
         if self._leaf.reaches and "all" in seen:
             # Writing all writes every other one, and undoes what was written before it.
-            undone = ("default", *(n for n in self._interfaces if n in turns))
+            undone = ("default", *(n for n in self._parts if n in turns))
             seen |= {part: seen["all"] for part in undone if turns.get(part, -1) < turns["all"]}
         return seen, places, gap
 
     def _argument(self, part: str) -> str:
-        return self._snapshot.derive(boot.kernel_arguments).get(self._path(part), "")
+        arguments = self._snapshot.derive(boot.kernel_arguments)
+        return "" if isinstance(arguments, Unread) else arguments.get(self._path(part), "")
+
+    def _unseen_arguments(self) -> Gap | None:
+        arguments = self._snapshot.derive(boot.kernel_arguments)
+        if not isinstance(arguments, Unread):
+            return None
+        return boot.unseen_arguments(arguments, live=self._snapshot.live)
 
 
 # --- changing -------------------------------------------------------------------------------------
 
 
 def competition(
-    snapshot: Snapshot, paths: Sequence[str], running: Mapping[str, str], readings: Iterable[Reading]
+    snapshot: Snapshot,
+    paths: Sequence[str],
+    running: Mapping[str, str],
+    readings: Iterable[Reading],
+    stand_ins: Sequence[str] = (),
 ) -> dict[str, Fact]:
     """What a change needs to know to win at the next boot.
 
     ``values`` are the running values by path; ``seen`` what a boot would give; ``contested`` the
-    interfaces' paths that another file names; ``edits`` the lines of /etc/sysctl.conf that procps
-    reads after any drop-in; ``dropin`` a name that sorts behind every rival, ``before`` its digest.
+    interfaces' paths that another file names; ``edits`` the lines of the files that are read after any
+    drop-in (/etc/sysctl.conf, ufw's); ``dropin`` a name that sorts behind every rival, ``before`` its
+    digest. ``stand_ins`` are paths that no file may be asked to name: they stand for a pattern's.
     """
     files = snapshot.derive(boot.read_files)
-    rivals = {
-        name: [a for a in assignments if any(boot.matches(a, path) for path in paths)]
+    setting = {
+        name: [a for a in assignments if any(boot.matches(a, path) for path in (*paths, *stand_ins))]
         for name, assignments in files.names.items()
-        if not name.endswith(OURS)
     }
-    later = [name for name, assignments in rivals.items() if assignments and name > DROPIN]
+    dropin = _winning_name([name for name, assignments in setting.items() if assignments])
     contested = {
         path
         for path in paths
-        for assignments in rivals.values()
+        for name, assignments in setting.items()
         for a in assignments
-        if boot.matches(a, path) and path.split("/")[-2] not in {"all", "default"}
+        if name != dropin and boot.matches(a, path) and path.split("/")[-2] not in {"all", "default"}
     }
-    edits = tuple(
-        {"line": a.text, "key": a.key}
-        for a in files.conf
-        if not a.is_glob and a.value is not None and a.key in paths
-    )
-    path = f"/etc/sysctl.d/{_winning_name(later)}"
+    path = f"/etc/sysctl.d/{dropin}"
     return {
         "values": dict(running),
         "seen": tuple(value for reading in readings for value in reading.values.values()),
         "contested": tuple(sorted(contested)) if len(paths) > 1 else (),
-        "edits": edits,
+        "edits": tuple(
+            {"file": a.file, "line": a.text, "key": a.key}
+            for a in (*files.conf, *files.ufw)
+            if not a.is_glob and a.value is not None and a.key in paths
+        ),
         "dropin": path,
         "before": digest(snapshot, path),
     }
 
 
-def _winning_name(later: Sequence[str]) -> str:
-    if not later:
-        return DROPIN
-    name = f"zz-{OURS}"
-    return name if name > max(later) else f"{max(later).removesuffix('.conf')}z-{OURS}"
+def _winning_name(setting: Sequence[str]) -> str:
+    """A name of ours that sorts behind all of ``setting``, files that set the same; or is their last."""
+    behind_each = (f"{name.removesuffix('.conf')}z-{OURS}" for name in sorted(setting))
+    return next(name for name in (DROPIN, f"zz-{OURS}", *behind_each) if name >= max(setting, default=""))
 
 
 def change_keys(entry: Recommendation, facts: Mapping[str, Fact], target: str) -> Change:
-    """The drop-in that wins, the edits of /etc/sysctl.conf where none can, and the values now."""
+    """The drop-in that wins, the edits of the files where none can, and the values now."""
+    if facts.get("container") is True:
+        return Refusal(_("this is a container, and the key belongs to its host"))
     foreign = _foreign(entry, facts)
     if foreign:
         return Refusal(_("the facts of this decision speak of something else: {what}").format(what=foreign))
+    own = boot.normalize(entry.subject)
     values = {path: str(value) for path, value in table_fact(facts, "values").items()}
     seen = [str(value) for value in list_fact(facts, "seen")]
-    kept = [
-        value for value in (*values.values(), *seen) if kernel.takes(boot.normalize(entry.subject), value)
-    ]
+    kept = [value for value in (*values.values(), *seen) if kernel.takes(own, value)]
     target = _not_lowered(entry.accept, target, kept)
     glob = text_fact(facts, "glob")
     folder, _star, name = glob.partition("/*/")
@@ -335,13 +434,14 @@ def change_keys(entry: Recommendation, facts: Mapping[str, Fact], target: str) -
         for p in (*contested, *values)
         if glob and not _SAFE_INTERFACE.fullmatch(p[len(folder) + 1 : -len(name) - 1])
     ]
+    resets = table_fact(facts, "resets")
+    unsafe += [key for key in resets if not _SAFE_INTERFACE.fullmatch("/".join(key.split("/")[3:-1]))]
     if unsafe:
         return Refusal(_("an interface has a name that sysctl.d cannot hold: {path}").format(path=unsafe[0]))
-    path = boot.normalize(entry.subject)
-    lines = [f"{folder}/all/{name}", f"{folder}/default/{name}", glob, *contested] if glob else [path]
-    locks_out = path.startswith("net/")
-    one_way = target in kernel.ONE_WAY.get(path, frozenset())
-    rank = kernel.RANKS.get(path, kernel.RANK)
+    lines = [f"{folder}/all/{name}", f"{folder}/default/{name}", glob, *contested] if glob else [own]
+    locks_out = own.startswith("net/")
+    one_way = target in kernel.ONE_WAY.get(own, frozenset())
+    rank = kernel.RANKS.get(own, kernel.RANK)
     operations: list[Operation] = [
         WriteFile(
             owners=(entry.id,),
@@ -384,11 +484,11 @@ def change_keys(entry: Recommendation, facts: Mapping[str, Fact], target: str) -
             can_lock_out=True,
             key=key,
             before=str(value),
-            after=str(value),
-            accept=Comparison(Operator.EQUAL, (str(value),)),
+            after=(after := str(value) if key == _REDIRECTS else target),
+            accept=Comparison(Operator.EQUAL, (after,)),
             rank=rank + 2,
         )
-        for key, value in table_fact(facts, "resets").items()
+        for key, value in resets.items()
     ]
     return tuple(operations)
 
@@ -399,13 +499,23 @@ def _foreign(entry: Recommendation, facts: Mapping[str, Fact]) -> str:
     names = {own, boot.ALIASES.get(own, own)}
     folder, star, name = own.partition("/*/")
     pattern = re.compile(f"{re.escape(folder)}/[^/]+/{re.escape(name)}")
-    edits = [text_fact(edit, "key") for edit in list_fact(facts, "edits") if isinstance(edit, Mapping)]
-    keys = [*table_fact(facts, "values"), *map(str, list_fact(facts, "contested")), *edits]
+    edits = [edit for edit in list_fact(facts, "edits") if isinstance(edit, Mapping)]
+    for edit in edits:
+        if _edited(edit) not in {boot.CONF, boot.UFW_CONF}:
+            return _edited(edit)
+        if [a.key for a in boot.parse("", text_fact(edit, "line"))] != [text_fact(edit, "key")]:
+            return text_fact(edit, "line")
+    keys = [
+        *table_fact(facts, "values"),
+        *map(str, list_fact(facts, "contested")),
+        *(text_fact(edit, "key") for edit in edits),
+    ]
     for key in keys:
         if key not in names and not (star and pattern.fullmatch(key)):
             return key
     for key in table_fact(facts, "resets"):
-        if own != "net/ipv4/ip_forward" or key != "net/ipv4/conf/all/accept_redirects":
+        forwarding = key.startswith(f"{_REWRITE.get(own)}/") and key.endswith("/forwarding")
+        if not forwarding and (own, key) != (_FORWARD, _REDIRECTS):
             return key
     glob, dropin = text_fact(facts, "glob"), text_fact(facts, "dropin")
     if glob != (own if star else "") and (glob or star):
@@ -413,27 +523,29 @@ def _foreign(entry: Recommendation, facts: Mapping[str, Fact]) -> str:
     return "" if not dropin or _OWN_FILE.fullmatch(dropin) else dropin
 
 
+def _edited(edit: Mapping[str, Fact]) -> str:
+    return text_fact(edit, "file") or boot.CONF
+
+
 def _edits(
     entry: Recommendation, facts: Mapping[str, Fact], target: str, *, locks_out: bool
 ) -> list[Operation] | Refusal:
     operations: list[Operation] = []
     edits = [edit for edit in list_fact(facts, "edits") if isinstance(edit, Mapping)]
-    keys = [text_fact(edit, "key") for edit in edits]
-    for edit in edits:
-        line, key = text_fact(edit, "line"), text_fact(edit, "key")
+    places = [(_edited(edit), text_fact(edit, "key")) for edit in edits]
+    for (file, key), edit in zip(places, edits, strict=True):
+        line = text_fact(edit, "line")
         if entry.accept is not None and entry.accept.accepts(line.partition("=")[2]):
             continue
-        if keys.count(key) > 1:  # made alike, they could not be told apart on the way back
+        if places.count((file, key)) > 1:  # made alike, they could not be told apart on the way back
             return Refusal(
-                _("{file} holds the line «{line}» twice: remove one by hand").format(
-                    file=boot.CONF, line=line
-                )
+                _("{file} holds the line «{line}» twice: remove one by hand").format(file=file, line=line)
             )
         operations.append(
             ReplaceLine(
                 owners=(entry.id,),
                 can_lock_out=locks_out,
-                path=boot.CONF,
+                path=file,
                 before=line,
                 after=f"{boot.spell(key)} = {target}",
             )
@@ -445,4 +557,6 @@ def _not_lowered(accept: Comparison | None, target: str, seen: Sequence[str]) ->
     """The target, or a higher value that was seen where more is better: we never weaken a host."""
     if accept is None or accept.operator is not Operator.AT_LEAST:
         return target
-    return str(max([int(target), *(int(value) for value in seen if re.fullmatch(r"-?[0-9]+", value))]))
+    numbers = [int(value) for value in seen if re.fullmatch(r"-?[0-9]{1,10}", value)]
+    # What the kernel keeps in an int; more was never read from it.
+    return str(max([int(target), *(number for number in numbers if number < 1 << 31)]))

@@ -2,23 +2,29 @@
 
 systemd-sysctl (252, src/sysctl/sysctl.c) and procps ``sysctl --system`` (4.0.2, src/sysctl.c) order the
 same files differently where /etc/sysctl.conf comes in, and treat doubles and exclusions differently.
+ufw (0.36, ufw-init-functions) writes a file of its own when it starts, in no order with the first.
 """
 
 from __future__ import annotations
 
 import configparser
 import fnmatch
-import posixpath
 import re
-from collections.abc import Mapping, Sequence
+import string
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from hardentui.i18n import _
 from hardentui.model import Gap, GapKind
-from hardentui.snapshot import File, Folder, KernelFile, Kind, Link, Reason, Snapshot, Unread
+from hardentui.resources.configuration import mask_of, text_of
+from hardentui.resources.mount.boot import container, holder
+from hardentui.snapshot import File, Folder, KernelFile, Kind, Mounts, Reason, Snapshot, Stat, Unread
 
 SYSTEMD = "systemd-sysctl"
 PROCPS = "procps"
+UFW = "ufw"
 CONF = "/etc/sysctl.conf"
+UFW_CONF = "/etc/ufw/sysctl.conf"
 FOLDERS = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d")
 _PROCPS_ALSO = "/lib/sysctl.d"
 # Two names of one value: writing either writes both (net/ipv4/devinet.c).
@@ -55,14 +61,33 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Reader:
-    """One program's reading of all files: the assignments in its order, and what it could not read."""
+    """One program's reading of its files: the assignments in its order, and what it could not read.
+
+    ``over`` is another whose values it finds there, and leaves where it sets none.
+    """
 
     name: str
     assignments: tuple[Assignment, ...]
     gap: Gap | None = None
+    over: Reader | None = None
+
+    @property
+    def order(self) -> tuple[Assignment, ...]:
+        """All assignments that count, those of the program before it first."""
+        return (*(self.over.order if self.over else ()), *self.assignments)
 
     def outcome(self, path: str) -> Outcome:
-        """What it would write to ``path`` (below /proc/sys, with slashes), by whichever of its names."""
+        """What there is at ``path`` (below /proc/sys, with slashes) after it, by whichever of its names."""
+        own = self._by_any_name(path)
+        if self.over is None:
+            return own
+        below = self.over.outcome(path)
+        if own.winner is None:
+            return below
+        beaten = (below.winner,) if below.winner else ()
+        return Outcome(own.winner, (*own.beaten, *beaten, *below.beaten))
+
+    def _by_any_name(self, path: str) -> Outcome:
         own = self._outcome(path)
         if path not in ALIASES:
             return own
@@ -144,15 +169,29 @@ class Files:
     paths: Mapping[str, str]
     conf: tuple[Assignment, ...]
     gap: Gap | None
+    ufw: tuple[Assignment, ...] = ()
 
-    def readers(self) -> tuple[Reader, Reader]:
-        """The two programs' readings: procps takes /etc/sysctl.conf last."""
+    def all(self) -> Iterator[Assignment]:
+        """Every assignment, whoever reads it."""
+        for assignments in (*self.names.values(), self.conf, self.ufw):
+            yield from assignments
+
+    def readers(self, *paths: str) -> tuple[Reader, ...]:
+        """The two programs' readings, and ufw's where it sets any of ``paths``.
+
+        procps reads /etc/sysctl.conf last. ufw starts beside systemd-sysctl: what it sets must be right
+        whichever of the two comes last.
+        """
         ordered = sorted(self.names, key=lambda name: name.encode("utf-8", "surrogateescape"))
         # systemd skips hidden files; procps does not take off the blanks behind a dash.
         systemd = tuple(a for name in ordered if not name.startswith(".") for a in self.names[name])
         shared = tuple(a for name in ordered for a in self.names[name])
         procps = tuple(a for a in shared + self.conf if not _BLANK_BEHIND_DASH.match(a.text))
-        return Reader(SYSTEMD, systemd, self.gap), Reader(PROCPS, procps, self.gap)
+        first = Reader(SYSTEMD, systemd, self.gap)
+        names = {*paths, *(ALIASES[path] for path in paths if path in ALIASES)}
+        ufw = any(matches(each, path) for each in self.ufw for path in names)
+        also = (Reader(UFW, self.ufw, self.gap, over=first),) if ufw else ()
+        return first, Reader(PROCPS, procps, self.gap), *also
 
 
 def read_files(snapshot: Snapshot) -> Files:
@@ -173,7 +212,7 @@ def read_files(snapshot: Snapshot) -> Files:
             if entry.kind is Kind.FOLDER:
                 names[entry.name] = ()  # it hides the name in later folders all the same
                 continue
-            text = _text(snapshot, path, is_link=entry.kind is Kind.LINK)
+            text = text_of(snapshot, path, may_be_link=entry.kind is Kind.LINK)
             if isinstance(text, Unread):
                 names[entry.name] = ()
                 gap = gap or (None if text.reason is Reason.MISSING else text.gap(path))
@@ -181,21 +220,83 @@ def read_files(snapshot: Snapshot) -> Files:
                 names[entry.name] = parse(path, text)
                 # systemd ends a line here, procps does not: what each makes of it is not followed.
                 gap = gap or (Gap(GapKind.UNMODELLED, path) if _LONE_RETURN.search(text) else None)
-    if snapshot.ask(Link("/etc/systemd/system/systemd-sysctl.service")) == "/dev/null":
-        gap = gap or Gap(GapKind.UNMODELLED, "systemd-sysctl.service -> /dev/null")
+    gap = gap or mask_of(snapshot, "systemd-sysctl.service")
     conf = snapshot.ask(File(CONF))
     if isinstance(conf, Unread):
         gap = gap or (None if conf.reason is Reason.MISSING else conf.gap(CONF))
         conf = ""
-    return Files(names, paths, parse(CONF, conf), gap)
+    ufw, unread = _ufw(snapshot)
+    return Files(names, paths, parse(CONF, conf), gap or unread, ufw)
 
 
-def _text(snapshot: Snapshot, path: str, *, is_link: bool) -> str | Unread:
-    if is_link:
-        target = snapshot.ask(Link(path))
-        if isinstance(target, str) and posixpath.normpath(posixpath.join(path, "..", target)) == "/dev/null":
-            return ""  # masked: the name hides the files of later folders and sets nothing
-    return snapshot.ask(File(path))
+# In ufw's files, which a shell reads.
+_SHELL = r"""^[ \t]*{name}=(["']?)(?P<value>[^"'\s#]*)\1"""
+_ENABLED = re.compile(_SHELL.format(name="ENABLED"), re.MULTILINE)
+_IPT_SYSCTL = re.compile(_SHELL.format(name="IPT_SYSCTL"), re.MULTILINE)
+
+
+def _ufw(snapshot: Snapshot) -> tuple[tuple[Assignment, ...], Gap | None]:
+    """What ufw writes when it starts, if it does, and what of it could not be read."""
+    if "ufw.service" not in snapshot.derive(enabled_units):
+        return (), None
+    settings = []
+    for path, pattern in (("/etc/ufw/ufw.conf", _ENABLED), ("/etc/default/ufw", _IPT_SYSCTL)):
+        text = snapshot.ask(File(path))
+        if isinstance(text, Unread):
+            return (), None if text.reason is Reason.MISSING else text.gap(path)
+        said = [found["value"] for found in pattern.finditer(text)]
+        settings.append(said[-1] if said else "")
+    enabled, path = settings
+    if enabled.lower() != "yes" or not path:
+        return (), None
+    if path != UFW_CONF:
+        return (), Gap(GapKind.UNMODELLED, f"ufw: {path}")
+    text = snapshot.ask(File(path))
+    if isinstance(text, Unread):
+        return (), None if text.reason is Reason.MISSING else text.gap(path)
+    return parse(path, text), None
+
+
+# --- interfaces -----------------------------------------------------------------------------------
+
+_PIECE = re.compile(r"\[[!^]?\]?[^\]]*\]|.", re.DOTALL)
+_LONGEST_NAME = 15  # bytes of an interface's name (linux/if.h, IFNAMSIZ)
+
+
+def interfaces_of(files: Files, folder: str, leaf: str) -> Mapping[str, str]:
+    """The interfaces that lines about ``leaf`` below ``folder`` name: what is written, and a name for it.
+
+    The two differ for a pattern, whose name is one that it matches: an interface that may come.
+    """
+    found: dict[str, str] = {}
+    for each in files.all():
+        parts = each.key.split("/")
+        if len(parts) != 5 or parts[3] in {"all", "default"}:  # noqa: PLR2004 - net/ipv4/conf/INTERFACE/LEAF
+            continue
+        name = example(parts[3])
+        if len(name.encode("utf-8", "surrogateescape")) > _LONGEST_NAME:
+            continue
+        if name not in {"", "all", "default"} and matches(each, f"{folder}/{name}/{leaf}"):
+            found.setdefault(parts[3], name)
+    return found
+
+
+def example(pattern: str) -> str:
+    """A name that a pattern matches; a name without wildcards is its own example."""
+    if not _GLOB & set(pattern):
+        return pattern
+    return "".join(_one_of(piece) for piece in _PIECE.findall(pattern))
+
+
+def _one_of(piece: str) -> str:
+    if piece == "*":
+        return "any"
+    if piece != "?" and not piece.startswith("["):
+        return piece
+    wanted = piece.replace("[^", "[!")
+    return next(
+        (char for char in string.ascii_lowercase + string.digits if fnmatch.fnmatchcase(char, wanted)), ""
+    )
 
 
 # --- who else writes ------------------------------------------------------------------------------
@@ -206,18 +307,29 @@ _ROUTING = (
     "net/ipv4/conf/*/route_localnet",
     "net/ipv6/conf/*/forwarding",
 )
-# Services that write parameters by themselves once they run, and which: from their documentation.
+# Units that write parameters by themselves once they run, and which: from their documentation.
+_BRIDGES = (*_ROUTING, "net/ipv6/conf/*/disable_ipv6", "net/ipv6/conf/*/autoconf")
+_KUBERNETES = (*_ROUTING, "net/ipv4/conf/*/rp_filter", "kernel/panic_on_oops")
 _WRITERS: Mapping[str, tuple[str, ...]] = {
-    "docker.service": _ROUTING,
-    "docker.socket": _ROUTING,
+    "docker.*": _ROUTING,
     "containerd.service": _ROUTING,
-    "k3s.service": (*_ROUTING, "net/ipv4/conf/*/rp_filter"),
-    "kubelet.service": (*_ROUTING, "net/ipv4/conf/*/rp_filter", "kernel/panic_on_oops"),
-    "libvirtd.service": (*_ROUTING, "net/ipv6/conf/*/disable_ipv6", "net/ipv6/conf/*/autoconf"),
-    "virtnetworkd.service": (*_ROUTING, "net/ipv6/conf/*/disable_ipv6", "net/ipv6/conf/*/autoconf"),
+    "crio.service": _ROUTING,
+    "snap.docker.*": _ROUTING,
+    "k3s*.service": _KUBERNETES,
+    "rke2-*.service": _KUBERNETES,
+    "kubelet.service": _KUBERNETES,
+    "snap.microk8s.*": _KUBERNETES,
+    "libvirtd*": _BRIDGES,
+    "virtnetworkd*": _BRIDGES,
     "lxc-net.service": _ROUTING,
+    "lxd.*": _BRIDGES,
+    "snap.lxd.*": _BRIDGES,
+    "incus*": _BRIDGES,
     "NetworkManager.service": ("net/ipv6/conf/*/disable_ipv6",),
+    "systemd-networkd.service": ("net/ipv6/conf/*/disable_ipv6",),  # links that ask for IPv6 get it
 }
+_APPORT = "/usr/share/apport/apport"
+_OF_APPORT = frozenset({"fs/suid_dumpable", "kernel/core_pattern", "kernel/core_pipe_limit"})
 _WANTS = (
     "/etc/systemd/system/multi-user.target.wants",
     "/etc/systemd/system/sockets.target.wants",
@@ -241,12 +353,40 @@ def other_writer(snapshot: Snapshot, path: str) -> Gap | None:
         if isinstance(entries, Unread) and entries.reason is not Reason.MISSING:
             return entries.gap(folder)
     for unit in sorted(snapshot.derive(enabled_units)):
-        patterns = _WRITERS.get(unit, ())
-        if unit == "tuned.service":
-            patterns = snapshot.derive(_tuned_keys)
+        patterns = snapshot.derive(_tuned_keys) if unit == "tuned.service" else _written_by(unit)
         if any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns):
             return Gap(GapKind.UNMODELLED, unit)
-    return None
+    return _apport(snapshot) if path in _OF_APPORT else None
+
+
+def _written_by(unit: str) -> Iterator[str]:
+    for name, keys in _WRITERS.items():
+        if fnmatch.fnmatchcase(unit, name):
+            yield from keys
+
+
+def _apport(snapshot: Snapshot) -> Gap | None:
+    """Ubuntu's crash collector, started by a unit or a script of System V, unless its own file says no."""
+    installed = snapshot.ask(Stat(_APPORT))
+    if isinstance(installed, Unread):
+        return None if installed.reason is Reason.MISSING else installed.gap(_APPORT)
+    settings = snapshot.ask(File("/etc/default/apport"))
+    if isinstance(settings, str) and re.search(r"^\s*enabled=0\b", settings, re.MULTILINE):
+        return None
+    return Gap(GapKind.UNMODELLED, "apport")
+
+
+def of_the_host(snapshot: Snapshot, path: str) -> Gap | None:
+    """Why a key is not this system's to set: a container shows keys of its host, read-only."""
+    marker = container(snapshot) if snapshot.live else None
+    if marker is None:
+        return None
+    mounts = snapshot.ask(Mounts())
+    held = None if isinstance(mounts, Unread) else holder(mounts, f"/proc/sys/{path}")
+    if held is not None and "ro" not in held.options.split(","):
+        return None
+    words = _("this is a container ({marker}), and the key belongs to its host").format(marker=marker.detail)
+    return Gap(GapKind.UNSUPPORTED, words)
 
 
 def _tuned_keys(snapshot: Snapshot) -> tuple[str, ...]:
@@ -280,12 +420,19 @@ def _tuned_keys(snapshot: Snapshot) -> tuple[str, ...]:
     return tuple(keys)
 
 
-def kernel_arguments(snapshot: Snapshot) -> Mapping[str, str]:
+def kernel_arguments(snapshot: Snapshot) -> Mapping[str, str] | Unread:
     """What ``sysctl.KEY=VALUE`` on the kernel's command line sets before any file is read."""
     line = snapshot.ask(KernelFile("/proc/cmdline"))
     if isinstance(line, Unread):
-        return {}
+        return {} if line.reason is Reason.MISSING else line
     pairs = (
         word.removeprefix("sysctl.").partition("=") for word in line.split() if word.startswith("sysctl.")
     )
     return {normalize(key): value for key, equals, value in pairs if equals}
+
+
+def unseen_arguments(unread: Unread, *, live: bool) -> Gap:
+    """Why a default says nothing: the command line that might set the key cannot be seen."""
+    if live:
+        return unread.gap("/proc/cmdline")
+    return Gap(GapKind.UNMODELLED, _("the kernel's command line, which an image does not show"))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from textual.app import ComposeResult
 from textual.content import Content
 from textual.screen import Screen
+from textual.widget import Widget
 
 from hardentui.i18n import _
 from hardentui.tui import keys
@@ -46,7 +47,8 @@ class HardenScreen(Screen[None]):
         raise NotImplementedError
 
     def on_mount(self) -> None:
-        """Show what there is, in the first frame already."""
+        """Show what there is, in the first frame already, and in the layout that will stay."""
+        self.set_class(self.wide, "-wide")
         self.show_state()
 
     def on_screen_resume(self) -> None:
@@ -71,11 +73,15 @@ class HardenScreen(Screen[None]):
         return self.place
 
     def _headline(self) -> Content:
-        trouble = self.harden.trouble
         parts = [self.headline()]
-        if trouble:
-            parts.append(para(trouble, "bold $text-error"))
-        return Content("   ").join(parts)
+        if self.harden.unsaved:
+            sentence = _("NOT SAVED (S: what to do): {why}").format(why=self.harden.unsaved)
+            parts.append(para(sentence, "bold $text-error"))
+        if self.harden.searching:
+            parts.append(para(self.harden.searching, "bold $text-warning"))
+        if self.harden.trouble:
+            parts.append(para(self.harden.trouble, "bold $text-error"))
+        return Content("\n").join(parts)
 
     def headline(self) -> Content:
         """What the screen is about."""
@@ -84,6 +90,20 @@ class HardenScreen(Screen[None]):
     def show_body(self) -> None:
         """Bring what stands between headline and key bar up to date."""
         raise NotImplementedError
+
+    def action_text_down(self) -> None:
+        """What follows of the text beside or below the list."""
+        self._text.action_page_down()
+
+    def action_text_up(self) -> None:
+        """What came before in it."""
+        self._text.action_page_up()
+
+    @property
+    def _text(self) -> Widget:
+        """The text that has the focus, or the first in sight."""
+        texts = [text for text in self.query("Page, ScriptView") if text.region]
+        return self.focused if self.focused in texts else texts[0]
 
     def action_back(self) -> None:
         """Back to the screen below."""

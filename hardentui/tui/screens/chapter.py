@@ -84,7 +84,9 @@ class ChapterScreen(HardenScreen):
 
     @property
     def key_place(self) -> Place:
-        """The panel has its own keys."""
+        """The panel has its own keys, and so has the line for a word."""
+        if self.has_class("searching"):
+            return Place.SEARCH
         return Place.PANEL if self.has_class("deciding") else self.place
 
     def headline(self) -> Content:
@@ -225,14 +227,6 @@ class ChapterScreen(HardenScreen):
         self._lesson = not self._lesson
         self._show_detail()
 
-    def action_detail_down(self) -> None:
-        """Scroll the detail."""
-        self.query_one("#detail", Page).scroll_page_down(animate=False)
-
-    def action_detail_up(self) -> None:
-        """Scroll the detail."""
-        self.query_one("#detail", Page).scroll_page_up(animate=False)
-
     def action_back(self) -> None:
         """Close what is open: panel, search, the detail alone, the filter; then the chapter."""
         if self.has_class("deciding"):
@@ -261,6 +255,11 @@ class ChapterScreen(HardenScreen):
         field = self.query_one("#search", Field)
         field.put(self._search)
         field.focus()
+        self.show_state()
+
+    def action_keep_search(self) -> None:
+        """Enter, or a click on the key bar."""
+        self._close_search(keep=self.query_one("#search", Field).value.strip())
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """The list follows the word."""
@@ -271,7 +270,7 @@ class ChapterScreen(HardenScreen):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Back to the list, which keeps the word."""
         if event.input.id == "search":
-            self._close_search(keep=event.value.strip())
+            self.action_keep_search()
 
     def _close_search(self, *, keep: str) -> None:
         self.remove_class("searching")

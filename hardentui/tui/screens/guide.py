@@ -39,7 +39,9 @@ class GuideScreen(HardenScreen):
         guides = self.harden.guides
         if not guides or not self._accounts:
             return reading()
-        return stack([para(str(guides[0].title), "bold $text-primary"), para(account_text.summary(self._accounts))])
+        return stack(
+            [para(str(guides[0].title), "bold $text-primary"), para(account_text.summary(self._accounts))]
+        )
 
     def show_state(self) -> None:
         """Account again: findings may have moved."""
@@ -89,7 +91,12 @@ def _row(found: Account) -> Row:
     level = words.level(found.entry.level)
     return Row(
         found.entry.id,
-        (cell(found.entry.id), cell(level), cell(f"{mark} {said}"), cell(str(found.entry.title), style if not found.result else "")),
+        (
+            cell(found.entry.id),
+            cell(level),
+            cell(f"{mark} {said}"),
+            cell(str(found.entry.title), style if not found.result else ""),
+        ),
     )
 
 

@@ -66,8 +66,11 @@ class OverviewScreen(HardenScreen):
     def action_open(self) -> None:
         """Walk the chapter under the cursor."""
         current = self.query_one(FactsTable).current
-        if self._loaded(current) is not None:
-            self.harden.open_chapter(current)
+        self.harden.when_read(lambda: self._open(current))
+
+    def _open(self, id_: str) -> None:
+        if self._loaded(id_) is not None:
+            self.harden.open_chapter(id_)
 
     def action_chapter(self, number: int) -> None:
         """Walk the chapter of this number."""
@@ -77,6 +80,13 @@ class OverviewScreen(HardenScreen):
 
     def action_next_open(self) -> None:
         """Walk on at the first point that waits for a decision."""
+        self.harden.when_read(self._open_next)
+
+    def action_back(self) -> None:
+        """There is nothing to go back to, but a wish can be taken back."""
+        self.harden.forget_wish()
+
+    def _open_next(self) -> None:
         tally = self.harden.tally
         if tally is None:
             return

@@ -216,14 +216,6 @@ class PlanScreen(HardenScreen):
             parts.insert(0, para(sentence, "$text-warning"))
         return stack(parts)
 
-    def action_detail_down(self) -> None:
-        """Scroll the detail."""
-        self.query_one("#detail", Page).scroll_page_down(animate=False)
-
-    def action_detail_up(self) -> None:
-        """Scroll the detail."""
-        self.query_one("#detail", Page).scroll_page_up(animate=False)
-
     def action_view(self) -> None:
         """Changes, result, script."""
         views = list(View)

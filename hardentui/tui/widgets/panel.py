@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import calendar
 from dataclasses import dataclass
 from datetime import date
 
@@ -13,12 +12,10 @@ from textual.widgets import Input
 
 from hardentui.i18n import _
 from hardentui.model import Action, Finding
-from hardentui.plan import REASON_LENGTH
+from hardentui.plan import REASON_LENGTH, WAIVER_MONTHS, months_after
 from hardentui.tui.detail import hazards_text
 from hardentui.tui.text import para, prose, stack
 from hardentui.tui.widgets.plain import Field, Page, Plain
-
-_WAIVER_MONTHS = 6
 
 
 class DecisionPanel(Vertical):
@@ -69,7 +66,7 @@ class DecisionPanel(Vertical):
         self._plain("first-label").show(para(labels[action], "bold"))
         self._plain("second-label").show(para(_("Until"), "bold"))
         first.put(entry.target if action is Action.APPLY else "")
-        second.put(months_after(today, _WAIVER_MONTHS).isoformat())
+        second.put(months_after(today, WAIVER_MONTHS).isoformat())
         self.say("")
         (first if self.query_one("#first").display else self.query_one("#stakes", Page)).focus()
 
@@ -108,7 +105,8 @@ class DecisionPanel(Vertical):
         try:
             wanted.until = date.fromisoformat(self.query_one("#second-field", Field).value.strip())
         except ValueError:
-            self.say(_("The end is a date such as {example}.").format(example=months_after(today, 6)))
+            usual = months_after(today, WAIVER_MONTHS)
+            self.say(_("The end is a date such as {example}.").format(example=usual))
             return False
         if wanted.until < today:
             self.say(_("The end lies in the past."))
@@ -117,13 +115,6 @@ class DecisionPanel(Vertical):
 
     def _plain(self, id_: str) -> Plain:
         return self.query_one(f"#{id_}", Plain)
-
-
-def months_after(day: date, months: int) -> date:
-    """The same day some months later, or the last of that month where there is none."""
-    years, month = divmod(day.month - 1 + months, 12)
-    last = calendar.monthrange(day.year + years, month + 1)[1]
-    return date(day.year + years, month + 1, min(day.day, last))
 
 
 def _title(action: Action, finding: Finding) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
+
 from textual.content import Content
-from textual.geometry import Size
-from textual.scroll_view import ScrollView
+from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.style import Style
 from textual.widget import Widget
@@ -16,6 +17,7 @@ from hardentui.tui.text import line, para
 from hardentui.visible import visible
 
 _GAP = "  "
+_WHEEL = 3  # lines
 
 
 class Plain(Static):
@@ -32,28 +34,12 @@ class Plain(Static):
             self.update(content)
 
 
-class ScrollKeys(Widget):
-    """The keys of a list, where there are only lines to scroll."""
+class Page(Widget, can_focus=True):
+    """A text that may be longer than its place, drawn line by line.
 
-    def action_cursor_down(self) -> None:
-        """A line down."""
-        self.scroll_relative(y=1, animate=False)
-
-    def action_cursor_up(self) -> None:
-        """A line up."""
-        self.scroll_relative(y=-1, animate=False)
-
-    def action_scroll_top(self) -> None:
-        """The first line."""
-        self.scroll_home(animate=False)
-
-    def action_scroll_bottom(self) -> None:
-        """The last line."""
-        self.scroll_end(animate=False)
-
-
-class Page(ScrollKeys, ScrollView, can_focus=True):
-    """A text that may be longer than its place, drawn line by line: a Static in a scroll paints thrice."""
+    Only the lines that differ are painted again, and its last line says how much follows: a scroll
+    view would paint its border and its scroll bar with every text.
+    """
 
     BINDINGS = scrolling()
 
@@ -61,39 +47,83 @@ class Page(ScrollKeys, ScrollView, can_focus=True):
         super().__init__(id=id)
         self.shown = Content("")
         self._lines: list[Content] = []
-        self._width = 0
+        self._in_sight: list[Content] = []
+        self._top = 0
 
     def show(self, content: Content, *, from_top: bool = True) -> None:
         """Show ``content``, from its first line on unless it is the same one brought up to date."""
-        if from_top and self.scroll_offset.y:
-            self.scroll_home(animate=False)
-        if content.is_same(self.shown):
-            return
-        self.shown = content
-        self._wrap(self._width)
+        if not content.is_same(self.shown):
+            self.shown = content
+            self._top = 0 if from_top else self._top
+            self._lines = self._wrapped(self.size.width)
+            if self.styles.is_auto_height:
+                self.refresh(layout=True)
+        self._paint()
 
     def on_resize(self) -> None:
         """Lines follow the width."""
-        if self.scrollable_content_region.width != self._width:
-            self._wrap(self.scrollable_content_region.width)
+        self._lines = self._wrapped(self.size.width)
+        self._paint()
+
+    def on_mouse_scroll_down(self) -> None:
+        """Three lines down, as terminals do."""
+        self._scroll(_WHEEL)
+
+    def on_mouse_scroll_up(self) -> None:
+        """Three lines up."""
+        self._scroll(-_WHEEL)
+
+    def action_cursor_down(self) -> None:
+        """A line down."""
+        self._scroll(1)
+
+    def action_cursor_up(self) -> None:
+        """A line up."""
+        self._scroll(-1)
+
+    def action_page_down(self) -> None:
+        """What follows; the last line stays in sight."""
+        self._scroll(max(self.size.height - 1, 1))
+
+    def action_page_up(self) -> None:
+        """What came before."""
+        self._scroll(-max(self.size.height - 1, 1))
+
+    def action_scroll_top(self) -> None:
+        """The first line."""
+        self._scroll(-len(self._lines))
+
+    def action_scroll_bottom(self) -> None:
+        """The last line."""
+        self._scroll(len(self._lines))
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002
         """See Widget: as many lines as there are."""
-        return len(self.shown.wrap(width)) if width > 0 else 1
-
-    def _wrap(self, width: int) -> None:
-        self._width = width
-        self._lines = self.shown.wrap(width) if width > 0 else []
-        size = Size(width, len(self._lines))
-        if size != self.virtual_size or self.styles.is_auto_height:
-            self.virtual_size = size
-        self.refresh()
+        return max(len(self._wrapped(width)), 1)
 
     def render_line(self, y: int) -> Strip:
         """One line of what is in sight."""
-        at, base = y + self.scroll_offset.y, self.visual_style
-        segments = self._lines[at].render_segments(base) if at < len(self._lines) else []
+        base = self.visual_style
+        segments = self._in_sight[y].render_segments(base) if y < len(self._in_sight) else []
         return Strip(segments).extend_cell_length(self.size.width, base.rich_style).crop(0, self.size.width)
+
+    def _wrapped(self, width: int) -> list[Content]:
+        return self.shown.wrap(width) if width > 0 else []
+
+    def _scroll(self, lines: int) -> None:
+        self._top += lines
+        self._paint()
+
+    def _paint(self) -> None:
+        room = self.size.height
+        self._top = max(min(self._top, len(self._lines) - room), 0)
+        before, self._in_sight = self._in_sight, self._lines[self._top : self._top + room]
+        below = len(self._lines) - self._top - room
+        if below > 0 and room > 1:
+            self._in_sight[-1] = _marked(self._in_sight[-1], below, self.size.width)
+        for y, (was, now) in enumerate(zip_longest(before, self._in_sight, fillvalue=Content(""))):
+            if not now.is_same(was):
+                self.refresh(Region(0, y, max(was.cell_length, now.cell_length), 1))
 
 
 class KeyBar(Plain):
@@ -125,3 +155,10 @@ def _shown(key: Key) -> Content:
     return line(para(_(key.shown), "bold"), para(" "), para(_(key.label))).stylize(
         Style.from_meta({"@click": action})
     )
+
+
+def _marked(last: Content, below: int, width: int) -> Content:
+    """The last line in sight, its end covered by how many lines follow."""
+    mark = para(_(" J: {count} more ").format(count=below), "reverse")
+    room = max(width - mark.cell_length, 0)
+    return line(last.truncate(room, ellipsis=True, pad=True), mark).truncate(width)

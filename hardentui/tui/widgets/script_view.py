@@ -8,10 +8,9 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from hardentui.tui.keys import scrolling
-from hardentui.tui.widgets.plain import ScrollKeys
 
 
-class ScriptView(ScrollKeys, ScrollView, can_focus=True):
+class ScriptView(ScrollView, can_focus=True):
     """Prepared lines, drawn as they come into sight."""
 
     BINDINGS = scrolling()
@@ -27,6 +26,22 @@ class ScriptView(ScrollKeys, ScrollView, can_focus=True):
         self._lines = lines
         self.virtual_size = Size(max((line.cell_len for line in lines), default=0), len(lines))
         self.refresh()
+
+    def action_cursor_down(self) -> None:
+        """A line down."""
+        self.scroll_relative(y=1, animate=False)
+
+    def action_cursor_up(self) -> None:
+        """A line up."""
+        self.scroll_relative(y=-1, animate=False)
+
+    def action_scroll_top(self) -> None:
+        """The first line."""
+        self.scroll_home(animate=False)
+
+    def action_scroll_bottom(self) -> None:
+        """The last line."""
+        self.scroll_end(animate=False)
 
     def render_line(self, y: int) -> Strip:
         """One line of what is in sight."""

@@ -41,6 +41,7 @@ class FactsTable(DataTable[Text]):
         super().__init__(id=id, cursor_type="row", cell_padding=0, zebra_stripes=False)
         self._columns: tuple[tuple[Text, int], ...] = ()
         self._rows: list[Row] = []
+        self._wanted: tuple[Sequence[Column], Sequence[Row]] | None = None
 
     @property
     def current(self) -> str:
@@ -52,8 +53,16 @@ class FactsTable(DataTable[Text]):
         """The keys of all rows, in order."""
         return tuple(row.key for row in self._rows)
 
+    def watch_cursor_coordinate(self, old_coordinate: Coordinate, new_coordinate: Coordinate) -> None:
+        """The pointer's row goes with the cursor: a key paints it again, wherever it was left."""
+        super().watch_cursor_coordinate(old_coordinate, new_coordinate)
+        self.set_reactive(DataTable.hover_coordinate, new_coordinate)
+
     def fill(self, columns: Sequence[Column], rows: Sequence[Row]) -> None:
-        """Show these rows. The cursor stays on its row, or near it when that is gone."""
+        """Show these rows, once there is room. The cursor stays on its row, or near it when that is gone."""
+        self._wanted = columns, rows
+        if not self.size.width:
+            return  # every width tried in vain would be painted
         sized = self._sized(columns)
         shown = [_cut(row, sized) for row in rows]
         if sized == self._columns and [r.key for r in shown] == list(self.keys):
@@ -68,6 +77,11 @@ class FactsTable(DataTable[Text]):
             self.add_row(*row.cells)
         if not self.go_to(current):
             self._put_cursor(min(at, len(shown) - 1))
+
+    def on_resize(self) -> None:
+        """Columns follow the width."""
+        if self._wanted is not None:
+            self.fill(*self._wanted)
 
     def go_to(self, key: str) -> bool:
         """Put the cursor on this row; False when there is none."""
@@ -90,8 +104,7 @@ class FactsTable(DataTable[Text]):
     def _sized(self, columns: Sequence[Column]) -> tuple[tuple[Text, int], ...]:
         taken = sum(column.width for column in columns)
         flexible = sum(not column.width for column in columns)
-        room = self.scrollable_content_region.width or self.app.size.width
-        rest = max((room - taken) // flexible, _LEAST) if flexible else 0
+        rest = max((self.scrollable_content_region.width - taken) // flexible, _LEAST) if flexible else 0
         return tuple((_fit(c.heading, c.width or rest), c.width or rest) for c in columns)
 
 

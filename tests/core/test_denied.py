@@ -1,0 +1,132 @@
+"""Every answer denied in turn: what was not read makes nothing pass, and no verdict outlives its evidence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hardentui.assess import assess
+from hardentui.host.recording import demo_host
+from hardentui.model import Recommendation, Result
+from hardentui.resources import RESOURCES
+from hardentui.snapshot import (
+    Clock,
+    File,
+    Folder,
+    Host,
+    KernelFile,
+    Link,
+    Mounts,
+    Question,
+    Reason,
+    Snapshot,
+    Stat,
+    Unread,
+)
+
+from . import hosts
+from .images import image
+from .test_closed_loop import CHECKLISTS, answers_for
+
+HARDENED = "".join(
+    f"{key.replace('/', '.')} = {value}\n"
+    for key, value in {
+        "kernel/kptr_restrict": "2",
+        "kernel/dmesg_restrict": "1",
+        "net/ipv4/conf/*/rp_filter": "1",
+        "net/ipv4/conf/*/log_martians": "1",
+        "net/ipv6/conf/*/accept_redirects": "0",
+        "fs/protected_hardlinks": "1",
+        "net/ipv4/tcp_syncookies": "1",
+    }.items()
+)
+
+
+class Denying:
+    """A host that denies one question, and notes those that it was asked."""
+
+    def __init__(self, host: Host, denied: Question[Any] | None = None) -> None:
+        self.name = host.name
+        self.label = host.label
+        self.asked: list[Question[Any]] = []
+        self._host = host
+        self._denied = denied
+
+    def answer(self, question: Question[Any]) -> tuple[Any, float]:
+        self.asked.append(question)
+        answer, at = self._host.answer(question)
+        return (Unread(Reason.DENIED) if question == self._denied else answer), at
+
+
+def result(host: Host, entry: Recommendation) -> Result:
+    (found,) = assess([entry], Snapshot(host, deep=True), answers_for(entry), CHECKLISTS.questions)
+    return found.result
+
+
+def evidence(host: Host, entry: Recommendation) -> list[Question[Any]]:
+    """What is asked to judge an entry, and has an answer or is known to be missing."""
+    seen = Denying(host)
+    RESOURCES[entry.resource].observe(Snapshot(seen, deep=True), entry)
+    answers = {question: host.answer(question)[0] for question in seen.asked}
+    return [q for q, a in answers.items() if not isinstance(a, Unread) or a.reason is Reason.MISSING]
+
+
+def of_no_weight(entry: Recommendation, question: Question[Any]) -> str:
+    """Why a verdict may stand without this answer; "" when it may not."""
+    match question:
+        case Clock() if entry.subject != "end-of-support":
+            return "it only dates what was seen"
+        case Link():
+            return "the file is read by the same name all the same"
+        case File(path) if path.rpartition("/")[2].endswith("hardentui.conf"):
+            return "our own file, whose digest the script needs"
+        case Stat(
+            "/.dockerenv" | "/run/.containerenv" | "/run/systemd/container" | "/run/host/container-manager"
+        ):
+            return "in a container /proc/sys would be read-only, which mountinfo says"
+        case Stat("/var/lib/dpkg/info" | "/var/cache/debconf"):
+            return "it only forbids a change"
+        case KernelFile(path) if path.endswith("/forwarding") and "forwarding" not in entry.subject:
+            return "without it the stricter of two ways of the kernel is judged; or a rollback restores it"
+        case Folder(path) | KernelFile(path) if entry.subject in FORWARDS and "/conf" in path:
+            own = path == f"/proc/sys/{entry.subject.replace('.', '/')}"
+            return "" if own else "a rollback restores it"
+        case KernelFile("/proc/sys/net/ipv6/conf/lo/accept_source_route"):
+            return "lo is not judged for IPv6, only restored"
+        case Mounts() | File() | Folder() if entry.resource == "tmpfiles":
+            return "a tmpfs that the boot mounts is empty whatever else is written"
+        case _:
+            return ""
+
+
+FORWARDS = {"net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"}
+
+
+def of_kind(name: str, folder: Path) -> Host:
+    files = {"/etc/sysctl.d/90-hardened.conf": HARDENED}
+    return {
+        "demo": demo_host,
+        "image": lambda: image(folder, files),
+        "server": lambda: hosts.server(files=files),
+    }[name]()
+
+
+@pytest.mark.parametrize("name", ["demo", "image", "server"])
+def test_what_is_denied_makes_nothing_pass(name: str, tmp_path: Path) -> None:
+    host = of_kind(name, tmp_path)
+    passed, lies, outlived = 0, [], []
+    for entry in CHECKLISTS.recommendations:
+        before = result(host, entry)
+        passed += before is Result.PASS
+        for question in evidence(host, entry):
+            if result(Denying(host, question), entry) is not Result.PASS:
+                continue
+            if before is not Result.PASS:
+                lies.append((entry.id, question))
+            elif not of_no_weight(entry, question):
+                outlived.append((entry.id, question))
+    assert not lies
+    assert not outlived
+    assert passed > 15
