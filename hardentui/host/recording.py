@@ -167,11 +167,14 @@ def _demand(value: Any, kind: Any, what: str) -> None:
         ValueError: it is not, or a number that no host could have answered.
     """
     if get_origin(kind) is tuple:
-        inner, _more = get_args(kind)
+        inner = get_args(kind)
         if not isinstance(value, tuple):
             raise ValueError(f"{what}: expected a list, found {value!r:.60}")
-        for item in value:
-            _demand(item, inner, what)
+        kinds = (inner[0],) * len(value) if inner[-1] is Ellipsis else inner
+        if len(kinds) != len(value):
+            raise ValueError(f"{what}: expected {len(kinds)} items, found {len(value)}")
+        for item, each in zip(value, kinds, strict=True):
+            _demand(item, each, what)
         return
     wanted = (int, float) if kind is float else kind
     if not isinstance(value, wanted) or (isinstance(value, bool) and kind is not bool):

@@ -10,7 +10,7 @@ from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading
 from hardentui.operations import Change, Refusal
 from hardentui.resources import families
 from hardentui.resources.base import nothing, of_files, one
-from hardentui.resources.login.settings import login_setting
+from hardentui.resources.login.settings import LOGIN_DEFS, login_setting
 from hardentui.snapshot import (
     Account,
     Accounts,
@@ -79,11 +79,14 @@ def is_service(account: Account, highest: int) -> bool:
     return account.uid != 0 and (account.uid <= highest or account.name == "nobody")
 
 
-def _highest_service_uid(snapshot: Snapshot) -> int:
+def _highest_service_uid(snapshot: Snapshot) -> int | Unread:
     """SYS_UID_MAX of login.defs; one below UID_MIN, or 999, where it is not set."""
     for name, less in (("SYS_UID_MAX", 0), ("UID_MIN", 1)):
         value = login_setting(snapshot, name)
-        if isinstance(value, str) and value.isdecimal():
+        if isinstance(value, Unread):
+            if value.reason is not Reason.MISSING:
+                return value
+        elif value.isdecimal():
             return int(value) - less
     return 999
 
@@ -181,6 +184,8 @@ def _shells(snapshot: Snapshot, accounts: tuple[Account, ...]) -> Reading:
 @_of_accounts
 def _service_shells(snapshot: Snapshot, accounts: tuple[Account, ...]) -> Reading:
     highest = _highest_service_uid(snapshot)
+    if isinstance(highest, Unread):
+        return nothing(highest, LOGIN_DEFS)
     found = (a.name for a in accounts if is_service(a, highest) and has_shell(a))
     return _names(found, PASSWD, _elsewhere(snapshot))
 
@@ -190,6 +195,8 @@ def _service_passwords(
     snapshot: Snapshot, accounts: tuple[Account, ...], passwords: tuple[Password, ...]
 ) -> Reading:
     highest = _highest_service_uid(snapshot)
+    if isinstance(highest, Unread):
+        return nothing(highest, LOGIN_DEFS)
     services = {a.name for a in accounts if is_service(a, highest)}
     return _names(
         (p.account for p in passwords if p.account in services and _is_usable(p)),
@@ -229,6 +236,8 @@ def _legacy(snapshot: Snapshot) -> Reading:
 def _homes(snapshot: Snapshot, accounts: tuple[Account, ...]) -> Reading:
     """The mode of each home of a person; what is wrong besides the mode stands in its place."""
     highest = _highest_service_uid(snapshot)
+    if isinstance(highest, Unread):
+        return nothing(highest, LOGIN_DEFS)
     values: dict[str, str] = {}
     gap = _elsewhere(snapshot)
     for account in accounts:
@@ -310,6 +319,8 @@ def _unused(snapshot: Snapshot, accounts: tuple[Account, ...]) -> Reading:
     if isinstance(logins, Unread):
         return nothing(logins, _("records of logins"))
     highest = _highest_service_uid(snapshot)
+    if isinstance(highest, Unread):
+        return nothing(highest, LOGIN_DEFS)
     people = {a.name for a in accounts if has_shell(a) and a.uid > highest and a.name != "nobody"}
     values = {
         login.account: str(max(0, int(snapshot.taken_at - login.at)) // _DAY) if login.at else "never"
@@ -323,8 +334,11 @@ def _unused(snapshot: Snapshot, accounts: tuple[Account, ...]) -> Reading:
 def _root_logins(snapshot: Snapshot) -> Reading:
     """How often root logged in directly in the last days; this very session counts."""
     # The kernel keeps the account of the login through su and sudo (proc_pid_loginuid(5)).
-    if snapshot.live and snapshot.ask(KernelFile(_LOGIN_UID)) == "0":
+    entered = snapshot.ask(KernelFile(_LOGIN_UID)) if snapshot.live else ""
+    if entered == "0":
         return Reading({"": _("this session")}, provenance=(Provenance(_LOGIN_UID, text="0"),))
+    if isinstance(entered, Unread) and entered.reason is not Reason.MISSING:
+        return nothing(entered, _LOGIN_UID)
     logins = snapshot.ask(Logins())
     if isinstance(logins, Unread):
         return nothing(logins, _("records of logins"))
@@ -340,14 +354,13 @@ def _root_logins(snapshot: Snapshot) -> Reading:
     return Reading({"": str(len(recent))}, provenance=places or (Provenance(_("records of logins")),))
 
 
-def _administrators(snapshot: Snapshot) -> Reading:
+@_of_accounts
+def _administrators(snapshot: Snapshot, accounts: tuple[Account, ...]) -> Reading:
     groups = snapshot.ask(Groups())
     if isinstance(groups, Unread):
         return nothing(groups, GROUP)
-    accounts = snapshot.ask(Accounts())
-    known = () if isinstance(accounts, Unread) else accounts
     values = {
-        group.name: ", ".join(_members(group, known)) or NONE
+        group.name: ", ".join(_members(group, accounts)) or NONE
         for group in groups
         if group.name in families.ADMIN_GROUPS
     }

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
+from hardentui.i18n import _
 from hardentui.model import Fact, Gap, Observation, Provenance, Reading, Recommendation
 from hardentui.operations import Change, Lines
 from hardentui.snapshot import File, Reason, Snapshot, Unread
@@ -59,6 +60,29 @@ def kept_lines(lines: Sequence[str], replaced: Callable[[str], bool]) -> Iterato
             owner = named[1] if named else ""
         elif line.strip() and not replaced(line):
             yield owner, line
+
+
+def kept_settings(
+    lines: Sequence[str], parts: Iterable[Lines], name_of: Callable[[str], str]
+) -> tuple[Lines, ...]:
+    """What Collector.kept gives where a line sets one name: an old line gives way to a new one of it.
+
+    ``name_of`` gives the name that a line sets, "" for one that we would not write.
+
+    Raises:
+        ValueError: a line that would stay is none that we would write.
+    """
+    set_now = {name_of(line) for part in parts for line in part.lines if not line.startswith("#")}
+
+    def replaced(line: str) -> bool:
+        name = name_of(line)
+        if not name:
+            raise ValueError(_("{line} is not written by hardentui").format(line=repr(line)))
+        return name in set_now
+
+    return tuple(
+        Lines(owner=owner, lines=(kept_comment(owner), line)) for owner, line in kept_lines(lines, replaced)
+    )
 
 
 def kept_comment(owner: str) -> str:

@@ -64,6 +64,7 @@ from . import ssh, users
 
 NOW = 1_795_245_751.0  # 2026-11-21T07:22:31Z
 
+_PACKAGES = tuple(Package(name, "1") for name in ("base-files", "bash", "unattended-upgrades"))
 DEBIAN = Distribution("debian", "Debian GNU/Linux 12 (bookworm)", "12", "bookworm", "debian", "")
 ALMA = Distribution("almalinux", "AlmaLinux 9.4", "9.4", "Seafoam Ocelot", "rhel", "2032-06-01")
 
@@ -87,7 +88,7 @@ class DictHost:
         self.folders: set[str] = set(others.pop("folders", ()))
         self.asked: list[Question[Any]] = []
         self.stats: dict[str, Status] = others.pop("stats", {})
-        self.packages = others.pop("packages", (Package("base-files", "12.4"), Package("bash", "5.2")))
+        self.packages = others.pop("packages", _PACKAGES)
         self.answers: dict[type[Question[Any]], Any] = {
             Mounts: mounts,
             Sockets: others.pop("sockets", ()),
@@ -365,6 +366,8 @@ def server(interfaces: Iterable[str] = ("lo", "eth0"), **changes: Any) -> DictHo
     links = {
         "/etc/sysctl.d/99-sysctl.conf": "../sysctl.conf",
         "/etc/systemd/system/local-fs.target.wants/tmp.mount": "/etc/systemd/system/tmp.mount",
+        "/etc/systemd/system/timers.target.wants/apt-daily.timer": "/lib/systemd/system/apt-daily.timer",
+        "/etc/systemd/system/timers.target.wants/apt-daily-upgrade.timer": "/lib/systemd/system/x.timer",
         **changes.pop("links", {}),
     }
     facts = {

@@ -24,6 +24,7 @@ from hardentui.model import Finding, Result
 from hardentui.resources import check
 from hardentui.snapshot import (
     Account,
+    Accounts,
     File,
     Group,
     KernelFile,
@@ -400,6 +401,15 @@ def test_a_home_is_judged_by_its_mode_and_its_owner(
     found = judge(hosts.server(stats=stats, accounts=people), "users.homes")
     assert found.result is result
     assert words in found.message
+
+
+def test_who_administers_is_not_known_without_the_accounts() -> None:
+    """A group can be an account's own without naming it."""
+    host = hosts.server()
+    host.answers[Accounts] = Unread(Reason.DENIED)
+    found = judge(host, "users.administrators")
+    assert found.result is Result.UNKNOWN
+    assert "/etc/passwd" in found.message
 
 
 def test_the_two_views_name_the_people() -> None:

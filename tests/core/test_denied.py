@@ -12,17 +12,25 @@ from hardentui.host.recording import demo_host
 from hardentui.model import Recommendation, Result
 from hardentui.resources import RESOURCES
 from hardentui.snapshot import (
+    Accounts,
     Clock,
+    Command,
+    DistributionIs,
     File,
     Folder,
+    Groups,
     Host,
+    Interfaces,
     KernelFile,
+    KernelOption,
     Link,
     Mounts,
+    PrivilegesAre,
     Question,
     Reason,
     Snapshot,
     Stat,
+    Units,
     Unread,
 )
 
@@ -80,7 +88,7 @@ def of_no_weight(entry: Recommendation, question: Question[Any]) -> str:
             return "it only dates what was seen"
         case Link():
             return "the file is read by the same name all the same"
-        case File(path) if path.rpartition("/")[2].endswith("hardentui.conf"):
+        case File(path) if path.endswith(("hardentui.conf", "/etc/sudoers.d/zz-hardentui")):
             return "our own file, whose digest the script needs"
         case Stat(
             "/.dockerenv" | "/run/.containerenv" | "/run/systemd/container" | "/run/host/container-manager"
@@ -98,7 +106,39 @@ def of_no_weight(entry: Recommendation, question: Question[Any]) -> str:
         case Mounts() | File() | Folder() if entry.resource == "tmpfiles":
             return "a tmpfs that the boot mounts is empty whatever else is written"
         case _:
+            return of_no_weight_for_a_program(entry, question)
+
+
+def of_no_weight_for_a_program(entry: Recommendation, question: Question[Any]) -> str:
+    """The same, of what programs, accounts and listeners are judged by."""
+    match question:
+        case Stat("/etc/ssh/sshd_config") if entry.resource == "sshd":
+            return "in an image, where no daemon may have read it too early, our file only takes its mode"
+        case Command(("sshd", "-T", *_)) if entry.subject == "PubkeyAuthentication":
+            return "the files give it; sshd may only contradict them, and that it was not asked is shown"
+        case DistributionIs() if entry.resource == "pam":
+            return "it only names the tool for the hand that changes the stack"
+        case Accounts() | Groups() if entry.resource == "rights" and entry.subject == "folders":
+            return "root is number 0, whatever the names: no other owner passes by its number"
+        case KernelFile("/sys/module/module/parameters/sig_enforce"):
+            return "this kernel was built without modules, which CONFIG_MODULES says"
+        case question if entry.resource == "listeners" and is_of_reach(question):
+            return "nothing listens there for others, so nobody asks from where it is reached, or whose it is"
+        case _:
             return ""
+
+
+def is_of_reach(question: Question[Any]) -> bool:
+    """Whether it only says who reaches a listener or whose it is, not which there are."""
+    match question:
+        case Interfaces() | PrivilegesAre() | Units() | KernelOption("CONFIG_NF_TABLES"):
+            return True
+        case KernelFile("/proc/sys/net/ipv6/bindv6only"):
+            return True
+        case KernelFile("/proc/net/ip_tables_names" | "/proc/net/ip6_tables_names"):
+            return True
+        case _:
+            return False
 
 
 FORWARDS = {"net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"}

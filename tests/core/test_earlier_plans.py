@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 from pathlib import Path
 
@@ -31,6 +32,7 @@ def anew(session: Session, snapshot: object) -> Session:
     return fresh
 
 
+@functools.cache
 def hardened(host: str = "server", **answers: str) -> tuple[Session, list]:
     session = begun(host, tuple(sorted((FIRST | answers).items())))
     entries = [e for e in CHANGES if not e.alternatives and not session.refusal(session.finding(e.id))]
@@ -114,6 +116,86 @@ def test_lines_of_tmpfiles_are_kept_too() -> None:
     text = rehearse(later.snapshot, later.compiled()).ask(File(TMPFILES))
     assert "# tmp.other (kept from an earlier plan)\nD /srv/tmp 1777 root root -\n" in text
     assert text.count(f"D {entry.subject} ") == 1
+
+
+SSHD = "/etc/ssh/sshd_config.d/00-hardentui.conf"
+SUDOERS = "/etc/sudoers.d/zz-hardentui"
+LOGIN = "/etc/profile.d/zz-hardentui.sh"
+PWQUALITY = "/etc/security/pwquality.conf.d/zz-hardentui.conf"
+
+
+def _later(path: str, resource: str, subject: str, change: tuple[str, str] = ("", "")) -> str:
+    """The file after a plan of one decision on a hardened host, where ``change`` was made to it before."""
+    session, _entries = hardened()
+    old = session.snapshot.ask(File(path))
+    snapshot = session.snapshot.with_answers({File(path): old.replace(*change, 1)}, session.snapshot.taken_at)
+    entry = next(e for e in CHANGES if (e.resource, e.subject) == (resource, subject))
+    later = decided(anew(session, snapshot), [entry])
+    return rehearse(later.snapshot, later.compiled()).ask(File(path))
+
+
+@pytest.mark.parametrize(
+    ("path", "resource", "subject"),
+    [
+        (SSHD, "sshd", "PermitRootLogin"),
+        (SUDOERS, "sudoers", "use_pty"),
+        (LOGIN, "login", "umask"),
+        (LOGIN, "login", "idle-timeout"),
+        (PWQUALITY, "pam", "password-length"),
+    ],
+)
+def test_files_of_other_kinds_keep_their_lines(path: str, resource: str, subject: str) -> None:
+    """The same settings stand there, each once, and no comment is lost or said twice."""
+    before = hardened()[0].snapshot.ask(File(path)).split("\n")
+    after = _later(path, resource, subject).split("\n")
+    assert sorted(line for line in after if line[:1] != "#") == sorted(x for x in before if x[:1] != "#")
+    assert sum(line.startswith("#") for line in after) == sum(line.startswith("#") for line in before)
+    assert any(line.endswith(" (kept from an earlier plan)") for line in after)
+
+
+def test_the_lines_of_the_idle_time_stay_in_their_order() -> None:
+    """What is readonly already cannot be set."""
+    lines = _later(LOGIN, "login", "umask").split("\n")
+    at = next(n for n, line in enumerate(lines) if line.startswith("TMOUT="))
+    assert lines[at + 1 : at + 3] == ["readonly TMOUT", "export TMOUT"]
+
+
+@pytest.mark.parametrize(
+    ("path", "resource", "subject", "change"),
+    [
+        (SSHD, "sshd", "PermitRootLogin", ("MaxAuthTries", "PermitRootLogin yes\nMaxAuthTries")),
+        (SUDOERS, "sudoers", "use_pty", ("Defaults", "Defaults !use_pty\nDefaults")),
+        (LOGIN, "login", "umask", ("TMOUT", "umask 000\nTMOUT")),
+        (PWQUALITY, "pam", "password-length", ("minclass", "minlen = 1\nminclass")),
+    ],
+)
+def test_an_old_line_gives_way_to_the_new_one(
+    path: str, resource: str, subject: str, change: tuple[str, str]
+) -> None:
+    assert change[1].split("\n")[0] not in _later(path, resource, subject, change).split("\n")
+
+
+@pytest.mark.parametrize(
+    ("path", "resource", "subject", "line"),
+    [
+        (SSHD, "sshd", "PermitRootLogin", "Match User eve"),
+        (SSHD, "sshd", "PermitRootLogin", "AuthorizedKeysCommand /tmp/x"),
+        (SSHD, "sshd", "PermitRootLogin", "MaxAuthTries many"),
+        (SUDOERS, "sudoers", "use_pty", "eve ALL=(ALL) NOPASSWD: ALL"),
+        (SUDOERS, "sudoers", "use_pty", "Defaults secure_path=/bin,!authenticate"),
+        (LOGIN, "login", "umask", "umask 027; /tmp/x"),
+        (LOGIN, "login", "umask", "TMOUT=$(/tmp/x)"),
+        (PWQUALITY, "pam", "password-length", "enforcing = 0"),
+    ],
+)
+def test_a_line_that_is_none_of_ours_is_not_kept(path: str, resource: str, subject: str, line: str) -> None:
+    """Neither from the host's file nor from a plan that somebody edited."""
+    session, _entries = hardened()
+    entry = next(e for e in CHANGES if (e.resource, e.subject) == (resource, subject))
+    later = decided(session, [entry])
+    forged = {path: (*later.plan.files[path], line)}
+    with pytest.raises(ConflictError, match="cannot be kept"):
+        compile_plan(dataclasses.replace(later.plan, files=forged), CHECKLISTS)
 
 
 def test_the_plan_that_was_saved_keeps_them_as_well(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from tests.core.hosts import ALMA, NOW, DictHost, snapshot
 
 SIMULATED = """NOTE: This is only a simulation!
 Inst bash [5.2.15-2+b8] (5.2.15-2+b13 Debian:12.15/oldstable [amd64])
-Inst libgcrypt20 [1.10.1-3] (1.10.1-3+d1 Debian:12.15/oldstable, Debian-Security:12/oldstable-security [amd64]) []
+Inst libgcrypt20 [1.10.1-3] (1.10.1-3+d1 Debian:12.15/old, Debian-Security:12/old-security [amd64]) []
 Inst linux-image-6.8.0-45-generic (6.8.0-45.45 Ubuntu:24.04/noble-security [amd64])
 Inst libssl3 [3.0.2] (3.0.3 Ubuntu:24.04/noble-updates, Ubuntu:24.04/noble-security [amd64])
 Conf bash (5.2.15-2+b13 Debian:12.15/oldstable [amd64])
@@ -69,7 +69,10 @@ def test_the_list_of_rpm_has_no_keys_in_it():
 def test_automatic_updates_want_the_package_its_settings_and_its_timers():
     host = DictHost({CONF: ON}, TIMERS, packages=UNATTENDED)
     assert found(host, "packages.automatic-updates").result is Result.PASS
-    assert "not installed" in found(DictHost({CONF: ON}, TIMERS), "packages.automatic-updates").message
+    assert (
+        "not installed"
+        in found(DictHost({CONF: ON}, TIMERS, packages=()), "packages.automatic-updates").message
+    )
     without = DictHost({CONF: ON}, packages=UNATTENDED)
     assert (
         found(without, "packages.automatic-updates").boot == "off: apt-daily.timer, apt-daily-upgrade.timer"
@@ -100,7 +103,7 @@ def test_the_change_switches_them_on_and_the_rollback_off_again():
 def test_no_change_is_offered_that_would_not_hold():
     entry = shipped().get("packages.automatic-updates")
     kind = resources.RESOURCES["packages"]
-    bare = found(DictHost({}), entry.id)
+    bare = found(DictHost({}, packages=()), entry.id)
     assert isinstance(kind.change(entry, bare.observation.facts, "on"), Refusal)
     rival = DictHost(
         {"/etc/apt/apt.conf": 'APT::Periodic::Unattended-Upgrade "0";'}, TIMERS, packages=UNATTENDED

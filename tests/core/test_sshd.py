@@ -341,6 +341,16 @@ def test_a_unit_that_starts_another_command_is_not_modelled() -> None:
     assert found("ssh.root-login", made).result is Result.UNKNOWN
 
 
+def test_a_drop_in_of_the_unit_that_cannot_be_read_may_start_another_command() -> None:
+    override = "/etc/systemd/system/ssh.service.d/x.conf"
+    made = host({MAIN: "PermitRootLogin no\n", override: "[Service]\nRestart=always\n"})
+    assert found("ssh.root-login", made).result is Result.PASS
+    made.files[override] = Unread(Reason.DENIED)
+    seen = found("ssh.root-login", made)
+    assert seen.result is Result.UNKNOWN
+    assert override in seen.message
+
+
 def test_a_reload_writes_the_number_anew_in_the_real_sshd() -> None:
     """What the time of the last reading rests on: the process stays, its start time too."""
     needs_namespaces("sshd", "ssh-keygen")

@@ -24,7 +24,7 @@ from hardentui.resources.sudoers import OURS
 from hardentui.resources.sudoers.grammar import Alias, Member, MemberKind, Mistake, Rule, Setting, parse
 from hardentui.resources.sudoers.policy import read_policy
 from hardentui.session import Session
-from hardentui.snapshot import Kind, Package, Reason, Status, Unread
+from hardentui.snapshot import KernelIs, Kind, Package, Reason, Status, Unread
 
 from . import hosts
 
@@ -505,6 +505,16 @@ def test_a_file_that_cannot_be_read_leaves_it_unknown(path: str) -> None:
         found = judge(host, id_)
         assert found.result is Result.UNKNOWN
         assert "root" in found.message
+
+
+def test_an_include_by_host_name_needs_the_host_name() -> None:
+    host = sudoers("Defaults use_pty\n@include /etc/sudoers.%h\n")
+    host.files["/etc/sudoers.web01"] = "# nothing\n"
+    assert judge(host, "users.sudo-use-pty").result is Result.PASS
+    host.answers[KernelIs] = Unread(Reason.DENIED)
+    found = judge(host, "users.sudo-use-pty")
+    assert found.result is Result.UNKNOWN
+    assert "/etc/sudoers.%h" in found.message
 
 
 def test_a_host_without_sudo_is_not_concerned() -> None:

@@ -74,6 +74,8 @@ from hardentui.snapshot import (
     UnitFiles,
     Units,
     Unread,
+    Update,
+    Updates,
     Usage,
 )
 
@@ -317,6 +319,7 @@ ANSWERS = {
     Mounts(): (Mount(1, 0, "8:1", "/", "/a b", "rw", "ext4", "/dev/sda1", "rw,x=y"),),
     Sockets(): (Socket("unix", f"/run/{STRAY}", 0, ""), Socket("tcp6", "::1", 25, "exim4")),
     Units(): (Unit("a.socket", "loaded", "active", listens=("[::]:22 (Stream)",), needed_by=("b.service",)),),
+    Updates(): (Update(STRAY, STRAY, STRAY, security=True),),
     UnitFiles(): (UnitFile(f"{STRAY}.service", "enabled"),),
     Processes(): (Process(1, "systemd", "root", "/usr/lib/systemd/systemd", "init.scope"),),
     Interfaces(): (Interface("eth0.100", ("192.0.2.1", "2001:db8::1")), Interface("none", ())),

@@ -135,7 +135,10 @@ def wait_for_confirm(served) -> str:
 def test_the_guard_reloads_with_the_files_of_before(served):
     before = served.tree()
     copy = wait_for_confirm(served)
-    served.run("guard", "1", served.sh("cat /proc/sys/kernel/random/boot_id"), script=copy)
+    boot = served.sh("cat /proc/sys/kernel/random/boot_id")
+    for armed in (served.state / "runs").glob("*/armed"):
+        armed.write_text(f"1 {boot} made\n")
+    served.run("guard", "1", boot, script=copy)
     assert calls(served) == ["reload -- ssh.service with X11Forwarding no", "reload -- ssh.service with "]
     assert served.tree() == before
 

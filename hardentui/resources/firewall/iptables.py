@@ -46,6 +46,8 @@ def _nodes(text: str, family: str) -> Iterator[Json]:
             yield {"chain": _chain(family, table, found[1], found[2])}
         elif line.startswith("-A "):
             words = shlex.split(line)
+            if len(words) == 1:
+                raise ValueError(f"a rule without a chain: {line!r}")
             statements = _Translator(family, table, words[2:]).statements()
             yield {"rule": {"family": family, "table": table, "chain": words[1], "expr": statements}}
         elif line and not line.startswith("#") and line != "COMMIT":

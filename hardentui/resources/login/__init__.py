@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from hardentui.i18n import _
 from hardentui.model import Fact, Gap, Observation, Provenance, Reading, Recommendation, Role
 from hardentui.operations import Change, Lines, Refusal, ReplaceLine, WriteFile
-from hardentui.resources.base import digest, nothing, of_files, text_fact
+from hardentui.resources.base import digest, kept_settings, nothing, of_files, text_fact
 from hardentui.resources.families import family_of
 from hardentui.resources.login.settings import LOGIN_DEFS, Setting, last, read_settings, stands_twice
 from hardentui.snapshot import File, Folder, Reason, Snapshot, Unread
@@ -36,6 +36,7 @@ _READONLY = re.compile(r"\b(?:readonly|(?:declare|typeset)\s+-\w*r\w*)\s+TMOUT\b
 _ONLY_FROM_ZERO = re.compile(r"\[\s*(?:`umask`|\$\(umask\))\s*-eq\s+0\s*\]\s*&&")
 _OPENS = re.compile(r"^\s*(?:if|case|for|while|until)\b|\(\)\s*\{")
 _CLOSES = re.compile(r"(?:^|[;\s])(?:fi|esac|done)\b|^\s*\}")
+_OWN_LINE = re.compile(r"(umask) [0-9]{1,5}|(TMOUT)=[0-9]{1,5}|(?:readonly|export) (TMOUT)")
 _SHELL: Mapping[str, tuple[re.Pattern[str], str]] = {
     "idle-timeout": (_TMOUT, "none"),
     "umask": (_UMASK, "022"),
@@ -80,6 +81,20 @@ class Login:
                 unique=True,
             ),
         )
+
+    def collects(self, path: str) -> bool:
+        """See Collector."""
+        return path == OURS
+
+    def kept(self, lines: Sequence[str], parts: Iterable[Lines]) -> tuple[Lines, ...]:
+        """See Collector. What a line is about is the umask, or TMOUT."""
+        return kept_settings(lines, parts, _name_of)
+
+
+def _name_of(line: str) -> str:
+    """What a line that we would write is about; "" for any other."""
+    found = _OWN_LINE.fullmatch(line)
+    return next((name for name in found.groups() if name), "") if found else ""
 
 
 # --- login.defs -----------------------------------------------------------------------------------
@@ -166,7 +181,7 @@ def _login_shell(snapshot: Snapshot, entry: Recommendation) -> Observation:
         values = {"": unset, **values}
     elif len(set(values.values())) == 1:
         values = {"": possible[0].value}
-    ours = next((n for n, line in enumerate(said) if line.file == OURS), None)
+    ours = max((n for n, line in enumerate(said) if line.file == OURS), default=None)
     after = said[ours + 1 :] if ours is not None else [line for line in said if _is_after_ours(line)]
     rival = next((line.place for line in after if not _passes(entry, line.value)), fixed)
     places = tuple(

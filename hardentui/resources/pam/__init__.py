@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hardentui.i18n import _
 from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation, Role
 from hardentui.operations import Change, Lines, Refusal, ReplaceLine, WriteFile
-from hardentui.resources.base import digest, of_files, text_fact
+from hardentui.resources.base import digest, kept_settings, of_files, text_fact
 from hardentui.resources.families import family_of
 from hardentui.resources.login.settings import Setting, last, login_setting, read_settings, stands_twice
 from hardentui.resources.pam.stack import Module, Stack, read_stack
@@ -70,6 +70,20 @@ class Pam:
         if rival:
             return Refusal(_("{place} would still win over our file").format(place=rival))
         return _filed(entry, facts, path, f"{name} = {target}", name)
+
+    def collects(self, path: str) -> bool:
+        """See Collector."""
+        return path == OURS
+
+    def kept(self, lines: Sequence[str], parts: Iterable[Lines]) -> tuple[Lines, ...]:
+        """See Collector. The setting is what a line is about."""
+        return kept_settings(lines, parts, _name_of)
+
+
+def _name_of(line: str) -> str:
+    """The setting of a line that we would write; "" for any other."""
+    found = re.fullmatch(r"(minlen|minclass) = [0-9]{1,6}", line)
+    return found[1] if found else ""
 
 
 def _tool(facts: Mapping[str, Fact]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
 from hardentui.i18n import _
 from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation, Role
@@ -23,14 +23,14 @@ from hardentui.operations import (
     ReplaceLine,
     WriteFile,
 )
-from hardentui.resources.base import list_fact, text_fact
+from hardentui.resources.base import kept_settings, list_fact, text_fact
 from hardentui.resources.families import family_of
 from hardentui.resources.sshd import algorithms, hostkeys, placing
 from hardentui.resources.sshd.config import Explicit, Line, Outcome
 from hardentui.resources.sshd.keywords import KEYWORDS, Rule, canonical
 from hardentui.resources.sshd.match import Connection
 from hardentui.resources.sshd.state import UNITS, View, of_root, view
-from hardentui.snapshot import Snapshot
+from hardentui.snapshot import PrivilegesAre, Snapshot, Unread
 
 _NONE = "none"
 _ELSE = "else"  # the part of those for whom no Match block holds
@@ -89,6 +89,14 @@ class Sshd:
             return Refusal(_("only a person can change this"))
         return _change(entry, facts, target)
 
+    def collects(self, path: str) -> bool:
+        """See Collector."""
+        return placing.OURS.fullmatch(path) is not None
+
+    def kept(self, lines: Sequence[str], parts: Iterable[Lines]) -> tuple[Lines, ...]:
+        """See Collector. The keyword is what a line is about."""
+        return kept_settings(lines, parts, placing.keyword_of)
+
 
 # --- looking ------------------------------------------------------------------------------------------
 
@@ -140,6 +148,14 @@ def _who(snapshot: Snapshot, keyword: str) -> Connection:
     return of_root(snapshot) if keyword == "permitrootlogin" else Connection()
 
 
+def _unasked(snapshot: Snapshot) -> GapKind:
+    """Why sshd itself was not asked: on an image never, without root in vain, else it would not say."""
+    if not snapshot.live:
+        return GapKind.UNSUPPORTED
+    who = snapshot.ask(PrivilegesAre())
+    return GapKind.FAILED if not isinstance(who, Unread) and who.uid == 0 else GapKind.DENIED
+
+
 def _found(snapshot: Snapshot, seen: View, keyword: str, outcome: Outcome) -> str | Gap:
     """The value of an outcome on one line."""
     if outcome.lines and not _is_relative(outcome):
@@ -149,7 +165,7 @@ def _found(snapshot: Snapshot, seen: View, keyword: str, outcome: Outcome) -> st
         return _spelled(keyword, said)
     if outcome.lines or outcome.values is None:
         return Gap(
-            GapKind.DENIED if snapshot.live else GapKind.UNSUPPORTED,
+            _unasked(snapshot),
             _("{keyword} starts from the list that this sshd was built with; only sshd -T knows it").format(
                 keyword=KEYWORDS[keyword].name
             ),

@@ -19,6 +19,7 @@ DROPINS = "/etc/ssh/sshd_config.d"
 _NAMES = ("00-hardentui.conf", "0-hardentui.conf", "+hardentui.conf")
 OURS = re.compile(rf"{re.escape(DROPINS)}/(?:00-|0-|\+)hardentui\.conf")
 CONFIGURATION = re.compile(r"/etc/ssh/(?:sshd_config|[A-Za-z0-9_.+@-]+(?:/[A-Za-z0-9_.+@-]+){0,3})")
+_OWN_LINE = re.compile(r"([A-Za-z0-9]+) ([A-Za-z0-9@.,_-]+)")
 MODES = frozenset({"0600", "0640", "0644"})
 
 # The keywords that we set, each with a value that is valid, to see which lines of ours would win.
@@ -49,6 +50,20 @@ SAMPLES: Mapping[str, str] = {
     "hostkeyalgorithms": "ssh-ed25519",
     "pubkeyacceptedalgorithms": "ssh-ed25519",
 }
+
+
+def keyword_of(line: str) -> str:
+    """The keyword, in small letters, of a line that we would write; "" for any other.
+
+    Raises:
+        ValueError: sshd would refuse the value.
+    """
+    found = _OWN_LINE.fullmatch(line)
+    keyword = found[1].lower() if found else ""
+    if found is None or keyword not in SAMPLES or KEYWORDS[keyword].name != found[1]:
+        return ""
+    KEYWORDS[keyword].read([found[2]])
+    return keyword
 
 
 def facts(snapshot: Snapshot, seen: View, keyword: str) -> dict[str, Fact]:

@@ -16,6 +16,7 @@ from hardentui.resources.sshd.config import MAIN, Config, read
 from hardentui.resources.sshd.match import Connection
 from hardentui.resources.sshd.questions import asked, groups_of
 from hardentui.snapshot import (
+    DistributionIs,
     File,
     Folder,
     Kind,
@@ -88,10 +89,8 @@ def printed(text: str) -> dict[str, tuple[str, ...]]:
 
 def _gap(snapshot: Snapshot, seen: Config, silent: Unread | None, *, spoke: bool) -> Gap | None:
     """Why the files cannot be judged; None when they can."""
-    program = snapshot.ask(Stat(PROGRAM))
-    absent = isinstance(program, Unread) and program.reason is Reason.MISSING
     for path, unread in seen.unread:
-        if path == MAIN and unread.reason is Reason.MISSING and absent:
+        if path == MAIN and unread.reason is Reason.MISSING and _is_absent(snapshot):
             return Gap(GapKind.ABSENT, PROGRAM)
         if unread.reason is Reason.MISSING:
             return Gap(GapKind.FAILED, _("{path} is not there, and sshd does not start").format(path=path))
@@ -107,11 +106,19 @@ def _gap(snapshot: Snapshot, seen: Config, silent: Unread | None, *, spoke: bool
     return None
 
 
+def _is_absent(snapshot: Snapshot) -> bool:
+    program = snapshot.ask(Stat(PROGRAM))
+    return isinstance(program, Unread) and program.reason is Reason.MISSING
+
+
 # --- how it was started -------------------------------------------------------------------------------
 
 
 def _command_line(snapshot: Snapshot) -> tuple[tuple[str, ...], Gap | None]:
     """The ``-o`` options that its unit gives it, and what else there makes the files less than all."""
+    system = snapshot.ask(DistributionIs())
+    if isinstance(system, Unread) and system.reason is not Reason.MISSING:
+        return (), system.gap("/etc/os-release")  # which file has the options is not known
     path, variable = family_of(snapshot).ssh_options
     text = snapshot.ask(File(path))
     if isinstance(text, Unread):
@@ -136,9 +143,17 @@ def _command_line(snapshot: Snapshot) -> tuple[tuple[str, ...], Gap | None]:
 def _override(snapshot: Snapshot) -> Gap | None:
     """A drop-in of the unit that starts something else than the unit itself does."""
     for folder in (f"/etc/systemd/system/{unit}.d" for unit in UNITS):
-        for entry in _entries(snapshot, folder):
+        entries = snapshot.ask(Folder(folder))
+        if isinstance(entries, Unread):
+            if entries.reason is not Reason.MISSING:
+                return entries.gap(folder)
+            continue
+        for entry in (e.name for e in entries if e.name.endswith(".conf")):
             text = snapshot.ask(File(f"{folder}/{entry}"))
-            if isinstance(text, str) and re.search(r"^\s*ExecStart\s*=\s*\S", text, re.MULTILINE):
+            if isinstance(text, Unread):
+                if text.reason is not Reason.MISSING:
+                    return text.gap(f"{folder}/{entry}")
+            elif re.search(r"^\s*ExecStart\s*=\s*\S", text, re.MULTILINE):
                 return Gap(GapKind.UNMODELLED, f"{folder}/{entry}: ExecStart")
     return None
 
@@ -151,11 +166,6 @@ def _options(words: list[str]) -> Iterator[tuple[str, str]]:
         if not word.startswith("-") or option not in _WITH_VALUE or not option:
             continue
         yield option, word[2:] or (rest.pop(0) if rest else "")
-
-
-def _entries(snapshot: Snapshot, folder: str) -> tuple[str, ...]:
-    entries = snapshot.ask(Folder(folder))
-    return () if isinstance(entries, Unread) else tuple(e.name for e in entries if e.name.endswith(".conf"))
 
 
 # --- whether the daemon has read its files ------------------------------------------------------------
@@ -202,7 +212,9 @@ def _started_before_options(snapshot: Snapshot, daemon: Process) -> Gap | None:
     """The options of the unit count when it starts: a reload does not read them again."""
     path, _variable = family_of(snapshot).ssh_options
     status = snapshot.ask(Stat(path))
-    if isinstance(status, Unread) or not daemon.started or status.changed <= daemon.started:
+    if isinstance(status, Unread):
+        return None if status.reason is Reason.MISSING else status.gap(path)
+    if not daemon.started or status.changed <= daemon.started:
         return None
     words = _("{path} was changed on {changed}, and sshd started on {started}: restart pending")
     return Gap(
@@ -233,6 +245,8 @@ def _changes(snapshot: Snapshot, seen: Config) -> Iterator[tuple[str, float]]:
         status = snapshot.ask(Stat(path))
         if not isinstance(status, Unread):
             yield path, status.modified  # a file came, went, or took another's name
+        elif status.reason is not Reason.MISSING:
+            yield path, 0.0
     for file in seen.files:
         path = file
         for _hop in range(8):

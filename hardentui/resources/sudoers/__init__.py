@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from hardentui.i18n import _
 from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation, Role
 from hardentui.operations import Change, CheckSyntax, Lines, Refusal, WriteFile
-from hardentui.resources.base import digest, missing, nothing, of_files, one, text_fact
+from hardentui.resources.base import digest, kept_settings, missing, nothing, of_files, one, text_fact
 from hardentui.resources.sudoers.grammar import Member, MemberKind, Mistake, Place, Rule, Setting
 from hardentui.resources.sudoers.policy import FOLDER, SUDOERS, Policy, is_sudo_rs, read_policy
 from hardentui.resources.sudoers.programs import EDITORS, ESCAPES, SHELLS
@@ -37,6 +37,8 @@ _VALUES: Mapping[str, tuple[str, str]] = {
     "timestamp_timeout": (r"-?[0-9]{1,6}(?:\.[0-9]+)?", ""),
     "umask": (r"[0-7]{1,4}", "0022"),
 }
+# No comma: what stands behind one is a setting of its own.
+_OWN_LINE = re.compile(r"Defaults (?:!?([a-z_]+)|([a-z_]+)=([^\s,#]+))")
 _PTY_SINCE = (1, 9, 14)  # the first version that uses a pseudo-terminal unless told not to
 
 
@@ -90,6 +92,25 @@ class Sudoers:
             unique=True,
         )
         return (write, CheckSyntax(owners=(entry.id,), can_lock_out=True, checker="visudo"))
+
+    def collects(self, path: str) -> bool:
+        """See Collector."""
+        return path == OURS
+
+    def kept(self, lines: Sequence[str], parts: Iterable[Lines]) -> tuple[Lines, ...]:
+        """See Collector. The setting is what a line is about."""
+        return kept_settings(lines, parts, _name_of)
+
+
+def _name_of(line: str) -> str:
+    """The setting of a line that we would write; "" for any other."""
+    found = _OWN_LINE.fullmatch(line)
+    if found is None:
+        return ""
+    flag, name, value = found.groups()
+    if flag:
+        return flag if flag in _FLAGS else ""
+    return name if name in _VALUES and re.fullmatch(_VALUES[name][0], value) else ""
 
 
 def _gap(policy: Policy) -> Gap | None:

@@ -128,10 +128,8 @@ class _Reader:
                     self._rules.append(item)
                 case Mistake():
                     self._mistakes.append(item)
-                case Include(folder=True):
-                    self._folder(self._absolute(item, path), item.place, depth)
                 case Include():
-                    self._file(self._absolute(item, path), item.place, depth + 1)
+                    self._include(item, path, depth)
 
     def _define(self, alias: Alias) -> None:
         key = (alias.kind, alias.name)
@@ -141,10 +139,19 @@ class _Reader:
         else:
             self._aliases[key] = alias
 
-    def _absolute(self, include: Include, path: str) -> str:
-        kernel = self._snapshot.ask(KernelIs())
-        host = "" if isinstance(kernel, Unread) else kernel.hostname.partition(".")[0]
-        return posixpath.join(posixpath.dirname(path), include.path.replace("%h", host))
+    def _include(self, include: Include, path: str, depth: int) -> None:
+        name = include.path
+        if "%h" in name:
+            kernel = self._snapshot.ask(KernelIs())
+            if isinstance(kernel, Unread):
+                self._gaps.append(kernel.gap(name))
+                return
+            name = name.replace("%h", kernel.hostname.partition(".")[0])
+        absolute = posixpath.join(posixpath.dirname(path), name)
+        if include.folder:
+            self._folder(absolute, include.place, depth)
+        else:
+            self._file(absolute, include.place, depth + 1)
 
     def _folder(self, path: str, place: Place, depth: int) -> None:
         path = path.rstrip("/") or "/"

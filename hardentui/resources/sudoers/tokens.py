@@ -349,7 +349,9 @@ class _Scanner:
         self._continued = True
         self._line += 1
 
-    def comment(self, _found: str) -> Token:
+    def comment(self, found: str) -> Token:
+        if not found.endswith("\n") and self._at < len(self._text):
+            return self._token(Kind.ERROR, found)  # a number stands glued to something else
         return self._end()
 
     def nothing(self, found: str) -> Token:
