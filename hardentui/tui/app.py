@@ -99,6 +99,7 @@ class HardenApp(App[int]):
         self._again: bool | None = None  # whether a pass is wanted after this one, and one that re-reads
         self.searching = ""  # the search that is being made, in words
         self._search: SearchRun | None = None
+        self._search_began = ""
         self._ticks = 0
         self._restless: Restless = set()  # a tick's own; passes never overlap
         self._saving = False
@@ -231,12 +232,15 @@ class HardenApp(App[int]):
             self.run_worker(search.run, thread=True, exit_on_error=True)
 
     def on_searching(self, message: Searching) -> None:
-        """Say which one, and since when: a counter would write to the terminal for ever."""
+        """Say which one, since when, and how far it is."""
+        if message.share is None:
+            self._search_began = datetime.now().astimezone().strftime("%H:%M:%S")
+        share = "" if message.share is None else f" {message.share} %"
         self.searching = _("searching since {time}, {number} of {count}: {what} (D stops)").format(
-            time=datetime.now().astimezone().strftime("%H:%M:%S"),
+            time=self._search_began,
             number=message.number,
             count=message.count,
-            what=words.search(message.question),
+            what=words.search(message.question) + share,
         )
         self.show()
 

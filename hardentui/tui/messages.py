@@ -50,11 +50,12 @@ class FactsMoved(Message):
 
 @dataclass
 class Searching(Message):
-    """The search that begins: which one of how many."""
+    """The search that begins, or has come further: which one of how many."""
 
     number: int
     count: int
     question: Question[Any]
+    share: int | None = None  # in tens of percent, where it is known
 
 
 @dataclass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from hardentui.assess import assess
@@ -38,7 +39,8 @@ class SearchRun:
                 break
             self._tell(Searching(number, len(wanted), question))
             if isinstance(question, FileSurvey) and isinstance(host, Walkable):
-                found[question] = (self._walked(host.walk()), time.time())
+                tell = partial(Searching, number, len(wanted), question)
+                found[question] = (self._walked(host.walk(), tell), time.time())
                 continue
             answer, at = host.answer(question)
             if self._stopped.is_set():
@@ -46,12 +48,17 @@ class SearchRun:
             found[question] = (answer, at)
         self._tell(Searched(found, len(wanted)))
 
-    def _walked(self, walk: Walk) -> Survey | Unread:
+    def _walked(self, walk: Walk, step: Callable[[int], Searching]) -> Survey | Unread:
         """What a walk found until it ended or was stopped: it says itself how complete it is."""
         walk.start()
+        told = 0
         while (found := walk.result(_EVERY)) is None:
             if self._stopped.is_set():
                 walk.stop()
+            # Said in tens: a counter would write to the terminal all the time.
+            if (share := (walk.progress().share or 0) // 10 * 10) > told:
+                told = share
+                self._tell(step(share))
         return found
 
     def stop(self) -> None:

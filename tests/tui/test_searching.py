@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import threading
-import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from hardentui import hazards, resources
 from hardentui.checklist import load_files
-from hardentui.host import live
-from hardentui.snapshot import Mount, Mounts, Question, Reason, Search, Unread
+from hardentui.host.search import Progress
+from hardentui.model import Result
+from hardentui.snapshot import End, Found, Survey
 from hardentui.tui.app import HardenApp
 from hardentui.tui.opening import Opening
 from tui.house import DMESG, MemoryHost, _entry, checklists, host, ready, screen_text, until, walk
@@ -21,28 +19,51 @@ from tui.house import DMESG, MemoryHost, _entry, checklists, host, ready, screen
 TMP, NODES = "search.tmp", "search.nodes"
 
 
-class DiskHost(MemoryHost):
-    """A host whose second search lasts until it is let go, or stopped."""
+def survey(end: End) -> Survey:
+    """Two programs in /tmp, and a device that a whole search finds."""
+    picked = [("temporary", "/tmp/one"), ("temporary", "/tmp/two")]
+    picked += [("device", "/srv/null")] if end is End.COMPLETE else []
+    found = tuple(Found(rule, path, 0o755, 0, 0, "root", "root") for rule, path in picked)
+    counts = tuple(Counter(rule for rule, _path in picked).items())
+    return Survey(end, found, counts, (), 0, ("/",), (), 9, 99, 1.0, "dpkg")
+
+
+class HeldWalk:
+    """A walk that is half way until it is let go, or stopped."""
 
     def __init__(self) -> None:
-        super().__init__(host().values)
         self.go = threading.Event()
         self.stopped = False
 
-    def stop_search(self) -> None:
-        """End the search that is being made."""
+    def start(self) -> None:
+        """Nothing is to be begun."""
+
+    def stop(self) -> None:
+        """End it."""
         self.stopped = True
         self.go.set()
 
-    def _answer(self, question: Question[Any]) -> Any:
-        if isinstance(question, Mounts):
-            return (Mount(1, 0, "8:1", "/", "/", "rw", "ext4", "/dev/sda1", ""),)
-        if not isinstance(question, Search):
-            return super()._answer(question)
-        if question.rule == "executable":
-            return ("/tmp/one", "/tmp/two")
-        self.go.wait(10)
-        return Unread(Reason.FAILED, "killed") if self.stopped else ("/srv/null",)
+    def progress(self) -> Progress:
+        """Half of what is expected."""
+        return Progress(files=50, expected=100)
+
+    def result(self, timeout: float | None = None) -> Survey | None:
+        """What was found, once it was let go."""
+        if not self.go.wait(timeout):
+            return None
+        return survey(End.STOPPED if self.stopped else End.COMPLETE)
+
+
+class DiskHost(MemoryHost):
+    """A host whose files can be searched."""
+
+    def __init__(self) -> None:
+        super().__init__(host().values)
+        self.held = HeldWalk()
+
+    def walk(self) -> HeldWalk:
+        """The one walk."""
+        return self.held
 
 
 def searching_app(folder: Path, on: DiskHost, **options: Any) -> HardenApp:
@@ -69,12 +90,12 @@ async def test_a_search_says_how_far_it_is_and_the_rest_goes_on(tmp_path: Path) 
         screen = await walk(pilot, TMP)
         await until(pilot, lambda: "Press D" in screen_text(app))
         await pilot.press("D")
-        await until(pilot, lambda: "2 of 2: devices /" in screen_text(app))
+        await until(pilot, lambda: "1 of 1: all files 50 %" in screen_text(app))
         on.values["kernel.dmesg_restrict"] = "1"  # seen by a tick, while the search lasts
         await until(pilot, lambda: app.session.finding(DMESG).running == "1")
         screen.table.go_to(DMESG)
         await pilot.press("d")
-        on.go.set()
+        on.held.go.set()
         await until(pilot, lambda: app.session.finding(NODES).running == "1")
         assert app.session.finding(TMP).running == "2"
         assert app.session.plan.decision(DMESG) is not None
@@ -84,18 +105,18 @@ async def test_a_search_says_how_far_it_is_and_the_rest_goes_on(tmp_path: Path) 
         assert app.session.finding(TMP).running == "2"
 
 
-async def test_a_search_that_is_stopped_is_no_result(tmp_path: Path) -> None:
+async def test_a_search_that_is_stopped_passes_nothing(tmp_path: Path) -> None:
     on = DiskHost()
     app = searching_app(tmp_path, on)
     async with app.run_test(size=(120, 36)) as pilot:
         await walk(pilot, NODES)
         await pilot.press("D")
-        await until(pilot, lambda: "2 of 2" in screen_text(app))
+        await until(pilot, lambda: "1 of 1" in screen_text(app))
         await pilot.press("D")
-        await until(pilot, lambda: "search stopped: 1 of 2 made" in screen_text(app))
-        await until(pilot, lambda: app.session.finding(TMP).running == "2")
-        assert app.session.finding(NODES).result.value in {"notchecked", "unknown"}
-        assert "Press D" in screen_text(app)
+        await until(pilot, lambda: app.session.finding(TMP).running == "≥ 2")
+        assert app.session.finding(TMP).result is Result.FAIL
+        assert app.session.finding(NODES).result is Result.UNKNOWN
+        assert "searching" not in screen_text(app)
 
 
 async def test_asked_for_at_the_start_it_does_not_hold_the_screen_up(tmp_path: Path) -> None:
@@ -103,25 +124,7 @@ async def test_asked_for_at_the_start_it_does_not_hold_the_screen_up(tmp_path: P
     app = searching_app(tmp_path, on, deep=True)
     async with app.run_test(size=(120, 36)) as pilot:
         await ready(pilot)
-        await until(pilot, lambda: "2 of 2" in screen_text(app))
+        await until(pilot, lambda: "1 of 1" in screen_text(app))
         await pilot.press("q")
-    assert on.stopped  # nothing is left that the program would wait for
-
-
-def test_the_live_search_ends_when_it_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    # find waits here until someone reads the pipe, which nobody does.
-    monkeypatch.setitem(live._RULES, "executable", ("-fprint", str(pipe)))
-    on = live.LiveHost()
-    answers: list[Any] = []
-    search = threading.Thread(
-        target=lambda: answers.append(on.answer(Search("executable", (str(tmp_path),)))[0])
-    )
-    search.start()
-    end = time.monotonic() + 10
-    while search.is_alive() and time.monotonic() < end:
-        on.stop_search()
-        search.join(0.01)
-    assert isinstance(answers[0], Unread)
-    assert answers[0].reason is Reason.FAILED
+    assert on.held.go.wait(10)  # nothing is left that the program would wait for
+    assert on.held.stopped
