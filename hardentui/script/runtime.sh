@@ -1574,19 +1574,20 @@ guard() { # DEADLINE BOOT_ID
     [[ $BOOT == "$2" ]] || exit 0
     DEADLINE=$1 UNATTENDED=1
     # Also when the lock is ours: an apply that ended meanwhile has set a new deadline.
-    until due && lock wait && due; do
-        ! abandoned || break
+    until { due || abandoned; } && lock wait && { due || abandoned_still; }; do
         exec 9<&-
         sleep 1
     done
     take_back 9<&-
 }
 
-abandoned() { # whether apply died before its end; the lock is ours then, for whoever works holds it
-    [[ $RUN_STATE != applied ]] && exec 9<"$STATE" && flock -n 9 || return 1
-    load_journal "$RUN"
-    [[ $DAMAGED == 1 || $RUN_STATE =~ ^(none|preparing|applying)$ ]]
+abandoned() { # whether apply died before its end: it holds the lock until its journal says that all is applied
+    [[ $RUN_STATE != applied ]] && flock -n "$STATE" true || return 1
+    load_journal "$RUN" # without the lock: a person may want it now
+    abandoned_still
 }
+
+abandoned_still() { [[ $DAMAGED == 1 || $RUN_STATE =~ ^(none|preparing|applying)$ ]]; }
 
 due() { # whether the deadline has passed; the one in `armed` holds, where there is one
     local up
