@@ -1687,7 +1687,7 @@ guard() { # DEADLINE BOOT_ID
     [[ $BOOT == "$2" ]] || exit 0
     DEADLINE=$1 UNATTENDED=1
     # Also when the lock is ours: an apply that ended meanwhile has set a new deadline.
-    until { due || abandoned; } && lock wait && { due || abandoned_still; }; do
+    until { due || abandoned; } && lock wait && { due || unfinished; }; do
         exec 9<&-
         sleep 1
     done
@@ -1696,11 +1696,13 @@ guard() { # DEADLINE BOOT_ID
 
 abandoned() { # whether apply died before its end: it holds the lock until its journal says that all is applied
     [[ $RUN_STATE != applied ]] && flock -n "$STATE" true || return 1
-    load_journal "$RUN" # without the lock: a person may want it now
-    abandoned_still
+    unfinished # read without the lock: a person may want it now
 }
 
-abandoned_still() { [[ $DAMAGED == 1 || $RUN_STATE =~ ^(none|preparing|applying)$ ]]; }
+unfinished() {
+    load_journal "$RUN"
+    [[ $DAMAGED == 1 || $RUN_STATE =~ ^(none|preparing|applying)$ ]]
+}
 
 due() { # whether the deadline has passed; the one in `armed` holds, where there is one
     local up
