@@ -1685,16 +1685,20 @@ rollback() {
 
 guard() { # DEADLINE BOOT_ID
     [[ $BOOT == "$2" ]] || exit 0
+    # Without what apply was given for its steps: so long a person may see to an apply that died.
+    local -r patience=$(($1 - 2 * STEPS))
     DEADLINE=$1 UNATTENDED=1
     # Also when the lock is ours: an apply that ended meanwhile has set a new deadline.
-    until { due || abandoned; } && lock wait && { due || unfinished; }; do
+    until { due || abandoned "$patience"; } && lock wait && { due || unfinished; }; do
         exec 9<&-
         sleep 1
     done
     take_back 9<&-
 }
 
-abandoned() { # whether apply died before its end: it holds the lock until its journal says that all is applied
+abandoned() { # UPTIME; whether it has passed, and apply died before its end: else it holds the lock until then
+    local up
+    read -r up _ </proc/uptime && ((${up%.*} >= $1)) || return 1
     [[ $RUN_STATE != applied ]] && flock -n "$STATE" true || return 1
     unfinished # read without the lock: a person may want it now
 }

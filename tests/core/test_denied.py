@@ -26,6 +26,7 @@ from hardentui.snapshot import (
     Link,
     Mounts,
     PrivilegesAre,
+    Processes,
     Question,
     Reason,
     Snapshot,
@@ -114,8 +115,10 @@ def of_no_weight_for_a_program(entry: Recommendation, question: Question[Any]) -
     match question:
         case Stat("/etc/ssh/sshd_config") if entry.resource == "sshd":
             return "in an image, where no daemon may have read it too early, our file only takes its mode"
-        case Command(("sshd", "-T", *_)) if entry.subject == "PubkeyAuthentication":
-            return "the files give it; sshd may only contradict them, and that it was not asked is shown"
+        case Command(("sshd", "-T", *_)):
+            return "what the files give sshd may only contradict; that it was not asked is shown"
+        case Folder() | File() | Processes() | DistributionIs() if entry.id == "ssh.host-key-size":
+            return "sshd -T itself named the keys; options of its unit that name others are not looked for"
         case DistributionIs() if entry.resource == "pam":
             return "it only names the tool for the hand that changes the stack"
         case Accounts() | Groups() if entry.resource == "rights" and entry.subject == "folders":
