@@ -117,8 +117,13 @@ def of_no_weight_for_a_program(entry: Recommendation, question: Question[Any]) -
             return "in an image, where no daemon may have read it too early, our file only takes its mode"
         case Command(("sshd", "-T", *_)):
             return "what the files give sshd may only contradict; that it was not asked is shown"
-        case Folder() | File() | Processes() | DistributionIs() if entry.id == "ssh.host-key-size":
-            return "sshd -T itself named the keys; options of its unit that name others are not looked for"
+        case Folder() | File() | Stat() | Processes() | DistributionIs() if entry.subject == "hostkeys":
+            about_a_key = "ssh_host_" in getattr(question, "path", "")
+            return "" if about_a_key else "sshd -T names the keys, whatever our own reader sees"
+        case Command(("nft", *_)) if entry.resource == "listeners":
+            return "it only says who reaches a listener, and none is open there"
+        case Units() if entry.resource == "unit":
+            return "a service of which no unit file is there does not run"
         case DistributionIs() if entry.resource == "pam":
             return "it only names the tool for the hand that changes the stack"
         case Accounts() | Groups() if entry.resource == "rights" and entry.subject == "folders":
