@@ -17,7 +17,7 @@ FEW = ("mount.srv.options", "sysctl.ipv4-log-martians", "sysctl.kernel-kptr-rest
 
 # Says so when the newest journal has so many lines.
 WATCH = f"""
-while [ "$(cat {STATE}/runs/*/journal 2>/dev/null | wc -l)" -lt "$1" ]; do :; done
+while [ "$(cat {STATE}/runs/*/journal 2>/dev/null | wc -l)" -lt "$1" ]; do sleep 0.2; done
 echo reached
 """
 
@@ -26,7 +26,7 @@ def test_the_main_job(vm: Vm, note: Note) -> None:
     main_job(vm, note)
 
 
-@pytest.mark.parametrize("lines", [40, 170])  # of about 260
+@pytest.mark.parametrize("lines", [170])  # of about 260; containers are killed at many more points
 def test_the_power_goes_while_apply_is_at_work(vm: Vm, note: Note, lines: int) -> None:
     product = Product(vm)
     product.plan()
