@@ -150,7 +150,7 @@ def _chapter(file: _File, check: Check, hazards: frozenset[str], asked: Mapping[
     chapter = Chapter(
         id=id_,
         number=top.get("number", int),
-        title=_text(top, "title"),
+        title=read_text(top, "title"),
         version=top.string("version"),
         documents=documents,
         questions=file.questions,
@@ -173,12 +173,15 @@ def _question(table: Table) -> Question:
         inner.close()
     if len(choices) < 2:  # noqa: PLR2004 - a question has two answers at least
         table.wrong("choices", "expected at least two answers")
-    question = Question(table.string("id"), _text(table, "title"), _text(table, "why"), tuple(choices))
+    question = Question(
+        table.string("id"), read_text(table, "title"), read_text(table, "why"), tuple(choices)
+    )
     table.close()
     return question
 
 
-def _text(table: Table, name: str) -> Text:
+def read_text(table: Table, name: str) -> Text:
+    """The text at ``name``, in both languages; what is lacking is noted as a mistake."""
     inner = table.table(name)
     if inner is None:
         table.wrong(name, "missing, expected a text in both languages: { en = ..., fr = ... }")
@@ -192,7 +195,7 @@ def _text(table: Table, name: str) -> Text:
 
 
 def _optional_text(table: Table, name: str) -> Text | None:
-    return _text(table, name) if name in table else None
+    return read_text(table, name) if name in table else None
 
 
 class _Reader:
@@ -217,8 +220,8 @@ class _Reader:
         id_ = table.string("id")
         section = Section(
             id=id_,
-            title=_text(table, "title"),
-            text=_text(table, "text"),
+            title=read_text(table, "title"),
+            text=read_text(table, "text"),
             covers=table.strings("covers"),
             recommendations=tuple(
                 self._recommendation(inner, id_) for inner in table.tables("recommendations")
@@ -243,7 +246,7 @@ class _Reader:
             id=id_,
             chapter=self._chapter,
             section=section,
-            title=_text(table, "title"),
+            title=read_text(table, "title"),
             resource=resource,
             subject=subject,
             aspect=aspect,
@@ -253,8 +256,8 @@ class _Reader:
             level=table.choice("level", Level),
             level_by=table.string("level-by"),
             severity=table.choice("severity", Severity),
-            why=_text(table, "why"),
-            risk=_text(table, "risk"),
+            why=read_text(table, "why"),
+            risk=read_text(table, "risk"),
             sources=self._sources(table),
             covers=table.strings("covers"),
             errata=tuple(self._erratum(inner) for inner in table.tables("errata")),
@@ -351,7 +354,7 @@ class _Reader:
     @staticmethod
     def _erratum(table: Table) -> Erratum:
         erratum = Erratum(
-            table.string("id"), _text(table, "says"), _text(table, "right"), _text(table, "why")
+            table.string("id"), read_text(table, "says"), read_text(table, "right"), read_text(table, "why")
         )
         table.close()
         return erratum

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from hardentui.checklist import read_text
 from hardentui.model import Checklists, Finding, Level, Recommendation, Result, Text
 from hardentui.tables import MistakesError, Report, Table, read_toml
 
@@ -130,7 +131,9 @@ def _guide(top: Table) -> Guide:
         if entry.id in entries:
             table.wrong("id", f"{entry.id!r} stands twice in this file")
         entries[entry.id] = entry
-    guide = Guide(top.string("guide"), _text(top, "title"), top.string("document"), tuple(entries.values()))
+    guide = Guide(
+        top.string("guide"), read_text(top, "title"), top.string("document"), tuple(entries.values())
+    )
     top.close()
     return guide
 
@@ -139,22 +142,12 @@ def _entry(table: Table) -> Entry:
     entry = Entry(
         id=table.string("id"),
         level=table.choice("level", Level),
-        title=_text(table, "title"),
+        title=read_text(table, "title"),
         chapter=table.string("chapter", ""),
         section=table.string("section", ""),
-        outside=_text(table, "outside") if "outside" in table else None,
+        outside=read_text(table, "outside") if "outside" in table else None,
     )
     if sum(map(bool, (entry.chapter, entry.section, entry.outside))) > 1:
         table.wrong("", "expected one of chapter, section and outside at most")
     table.close()
     return entry
-
-
-def _text(table: Table, name: str) -> Text:
-    inner = table.table(name)
-    if inner is None:
-        table.wrong(name, "missing, expected a text in both languages: { en = ..., fr = ... }")
-        return Text("", "")
-    text = Text(inner.string("en").strip(), inner.string("fr").strip())
-    inner.close()
-    return text

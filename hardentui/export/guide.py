@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from hardentui import __version__
-from hardentui.export.text import MARKS, WORDS
+from hardentui.export.text import MARKS, WORDS, cut
 from hardentui.guide import Account, Guide, Standing, counts
 from hardentui.i18n import N_, _
 from hardentui.model import HostIdentity, Result
@@ -35,8 +35,8 @@ def table(accounts: Iterable[Account], width: int) -> Iterator[str]:
         mark = MARKS[found.result] if found.result else " "
         word = _(WORDS[found.result]) if found.result else _(STANDINGS[found.standing])
         level = found.entry.level.value
-        yield _cut(f" {mark} {found.entry.id:4} {word:17} {level:13} {found.entry.title}", width)
-        yield from (_cut(f"      {line}", width) for line in details(found))
+        yield cut(f" {mark} {found.entry.id:4} {word:17} {level:13} {found.entry.title}", width)
+        yield from (cut(f"      {line}", width) for line in details(found))
 
 
 def details(found: Account) -> Iterator[str]:
@@ -80,7 +80,3 @@ def _account(found: Account) -> dict[str, Any]:
         "chapter": found.entry.chapter or None,
         "section": found.entry.section or None,
     }
-
-
-def _cut(line: str, width: int) -> str:
-    return line if len(line) <= width else line[: width - 1] + "…"

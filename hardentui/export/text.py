@@ -94,7 +94,7 @@ def table(found: Iterable[Finding], plan: Plan, width: int) -> Iterator[str]:
         value = finding.running or finding.boot
         word = _(WORDS[finding.result])[:14]
         line = f" {MARKS[finding.result]} {word:14} {entry.id:{name_width}} {value}{decided}"
-        yield _cut(visible(line), width)
+        yield cut(visible(line), width)
         if finding.result not in {Result.PASS, Result.NOTAPPLICABLE}:
             yield from wrapped(finding.message, width, "     ")
 
@@ -190,7 +190,7 @@ def _decision(decision: Decision, held: Standing | None, width: int) -> Iterator
     line = f"{_(ACTIONS[decision.action])}  {decision.id}"
     if decision.target:
         line += f" → {decision.target}"
-    yield _cut(visible(line), width)
+    yield cut(visible(line), width)
     seen = _("seen {running}, at boot {boot}; recommended {recommended}").format(
         running=decision.running or "-", boot=decision.boot or "-", recommended=decision.recommended or "-"
     )
@@ -237,5 +237,6 @@ def wrapped(text: str, width: int, indent: str = "") -> Iterator[str]:
     yield from textwrap.wrap(visible(text), max(40, width), initial_indent=indent, subsequent_indent=indent)
 
 
-def _cut(line: str, width: int) -> str:
+def cut(line: str, width: int) -> str:
+    """A line that is at most ``width`` long, with a mark where it was cut."""
     return line if len(line) <= width else line[: width - 1] + "…"
