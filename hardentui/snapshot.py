@@ -722,6 +722,12 @@ class Snapshot:
         return self.host.name != "image"
 
     @property
+    def as_root(self) -> bool:
+        """Whether root asks; not where that cannot be told."""
+        who = self.ask(PrivilegesAre())
+        return not isinstance(who, Unread) and who.uid == 0
+
+    @property
     def taken_at(self) -> float:
         """The host's clock at the pass (epoch seconds); recorded with a recording."""
         now = self.ask(Clock())

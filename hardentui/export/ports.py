@@ -12,7 +12,7 @@ from hardentui.model import Gap
 from hardentui.resources.firewall import loaded
 from hardentui.resources.firewall.reach import Reach
 from hardentui.resources.listeners import Listener, listeners, scope_word
-from hardentui.snapshot import PrivilegesAre, Snapshot, Unread
+from hardentui.snapshot import Snapshot
 from hardentui.visible import visible
 
 
@@ -32,7 +32,7 @@ def document(snapshot: Snapshot) -> str | Gap:
         "hardentui": __version__,
         "taken-at": snapshot.taken_at,
         "firewall-unread": f"{gap.kind.value}: {gap.detail}" if gap else None,
-        "processes-hidden": not _is_root(snapshot) and any(not one.socket.process for one in found),
+        "processes-hidden": not snapshot.as_root and any(not one.socket.process for one in found),
         "listeners": [_object(one) for one in found],
     }
     # ASCII: bytes of the host that are not UTF-8 survive as lone surrogates.
@@ -83,7 +83,7 @@ def _lines(snapshot: Snapshot, found: Sequence[Listener]) -> Iterator[str]:
                 why=explain(gap)
             )
         )
-    if not _is_root(snapshot) and any(not one.socket.process for one in found):
+    if not snapshot.as_root and any(not one.socket.process for one in found):
         yield ""
         yield _("Processes of other users are hidden: run it with sudo to see them.")
 
@@ -95,8 +95,3 @@ def _row(one: Listener) -> tuple[str, ...]:
         *(one.unit or "-", one.reachable(Reach.show)),
     )
     return tuple(visible(cell) for cell in cells)
-
-
-def _is_root(snapshot: Snapshot) -> bool:
-    who = snapshot.ask(PrivilegesAre())
-    return not isinstance(who, Unread) and who.uid == 0

@@ -16,7 +16,6 @@ from hardentui.snapshot import (
     Interface,
     Interfaces,
     KernelFile,
-    PrivilegesAre,
     Snapshot,
     Socket,
     Sockets,
@@ -108,8 +107,7 @@ class _Reader:
         found = snapshot.ask(Interfaces())
         self._interfaces = () if isinstance(found, Unread) else found
         self._no_interfaces = found.gap(_("interfaces")) if isinstance(found, Unread) else None
-        who = snapshot.ask(PrivilegesAre())
-        self._root = not isinstance(who, Unread) and who.uid == 0
+        self._root = snapshot.as_root
         self._units = _socket_units(snapshot)
         self._dual = snapshot.ask(KernelFile(_BINDV6ONLY)) == "0"
         # Beside a socket for the same port of IPv4, one for [::] cannot be for both.

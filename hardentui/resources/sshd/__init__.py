@@ -30,7 +30,7 @@ from hardentui.resources.sshd.config import Explicit, Line, Outcome
 from hardentui.resources.sshd.keywords import KEYWORDS, Rule, canonical
 from hardentui.resources.sshd.match import Connection
 from hardentui.resources.sshd.state import UNITS, View, of_root, view
-from hardentui.snapshot import PrivilegesAre, Snapshot, Unread
+from hardentui.snapshot import Snapshot
 
 _NONE = "none"
 _ELSE = "else"  # the part of those for whom no Match block holds
@@ -152,8 +152,7 @@ def _unasked(snapshot: Snapshot) -> GapKind:
     """Why sshd itself was not asked: on an image never, without root in vain, else it would not say."""
     if not snapshot.live:
         return GapKind.UNSUPPORTED
-    who = snapshot.ask(PrivilegesAre())
-    return GapKind.FAILED if not isinstance(who, Unread) and who.uid == 0 else GapKind.DENIED
+    return GapKind.FAILED if snapshot.as_root else GapKind.DENIED
 
 
 def _found(snapshot: Snapshot, seen: View, keyword: str, outcome: Outcome) -> str | Gap:
