@@ -180,6 +180,10 @@ MESSAGES: Final = {
         "step %s: %s: the version of others is kept in %s",
         "étape %s : %s : la version des autres est gardée dans %s",
     ),
+    "save-failed": Text(
+        "What stands there now cannot be saved in %s (disk full, read-only?).",
+        "Ce qui est en place ne peut être sauvegardé dans %s (disque plein, lecture seule ?).",
+    ),
     "journal-failed": Text(
         "The journal cannot be written (disk full, read-only?); undoing goes on.",
         "Le journal ne peut être écrit (disque plein, lecture seule ?) ; l'annulation continue.",

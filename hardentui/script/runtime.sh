@@ -30,12 +30,12 @@ STEPS=0
 # What is known of the run at hand, as its journal says.
 RUN='' RUN_STATE=none SEQ=0 JOURNAL_SIZE=0 TORN=0 DAMAGED=0 COMPLETE=0 APPLIED_BOOT='' APPLIED_UP=''
 declare -a RUNS=() STEP_STATE=() VERDICTS=()
-declare -A ASKED=()
+declare -A ASKED=() WHOLE=()
 SELF='' BOOT='' UNATTENDED=0 AT_BOOT=0 CONFLICTS=0 FAILURES=0 APPLYING=0 DEADLINE=0 PEER=''
 REPLY='' REASON='' RECORD='' TEMPORARY='' NOW='' VERDICT='' POSITION='' SUPERBLOCK='' ASK='' LOCKS=0
 # A record: what stood there before, what is to stand there, what was really reached, folders to make.
 BEFORE='' AFTER='' REACHED='' RECORD_BOOT=''
-declare -a LINES=() FOLDERS=() GROUP=()
+declare -a LINES=() FOLDERS=() GROUP=() STAGED=()
 
 # ---- The plan, as the body declares it -----------------------------------------------------------
 
@@ -178,6 +178,21 @@ digest() { # TEXT; sets REPLY
     REPLY=${REPLY%% *}
 }
 
+checksum() { # TEXT; sets REPLY: FNV-1a of 64 bits, for damage and not against people; no process is started
+    local i byte hash=-3750763034362895579
+    for ((i = 0; i < ${#1}; i++)); do
+        printf -v byte %d "'${1:i:1}"
+        ((hash = (hash ^ (byte & 255)) * 1099511628211))
+    done
+    printf -v REPLY %016x "$hash"
+}
+
+whole() { # TEXT CHECKSUM; 0 when they belong together; what was found whole once is not computed again
+    [[ ${WHOLE[:$1]-} != "$2" ]] || return 0
+    checksum "$1"
+    [[ $REPLY == "$2" ]] && WHOLE[:$1]=$2
+}
+
 one_spaced() { # TEXT; sets REPLY to its words, one space between them
     REPLY=${1//[$'\t\n']/ }
     while [[ $REPLY == *'  '* ]]; do REPLY=${REPLY//  / }; done
@@ -192,10 +207,9 @@ numbered() { # STEP; sets RECORD to the path of what is kept of it, without a su
 has_flag() { [[ ,${FLAGS[$1]}, == *",$2,"* ]]; } # STEP FLAG
 
 lacks_words() { # WORDS WANTED; both separated by commas; 0 when a wanted one is missing
-    local -a wanted
-    local word
-    IFS=, read -r -a wanted < <(printf '%s\n' "$2")
-    for word in "${wanted[@]}"; do
+    local word rest=${2:+$2,}
+    while [[ -n $rest ]]; do
+        word=${rest%%,*} rest=${rest#*,}
         [[ ",$1," == *",$word,"* ]] || return 0
     done
     return 1
@@ -206,14 +220,19 @@ same_words() { # WORDS WORDS
 }
 
 trusted_path() { # PATH OWNER...; every folder above it belongs to one of them, and only they write there
-    local path=$1 owner line
+    local path=$1 owner lines i
+    local -a above=()
     shift
     while [[ $path != / && -n $path ]]; do
         path=${path%/*}
-        REPLY=${path:-/}
-        [[ -e $REPLY || -L $REPLY ]] || continue
-        line=$(stat -c '%u %A' -- "$REPLY" 2>/dev/null) || return 1
-        [[ $line =~ ^([0-9]+)\ d....[^w]..[^w].$ ]] || return 1
+        [[ -e ${path:-/} || -L ${path:-/} ]] && above+=("${path:-/}")
+    done
+    REPLY=${above[0]-}
+    lines=$(stat -c '%u %A' -- "${above[@]}" 2>/dev/null) || return 1
+    for ((i = 0; i < ${#above[@]}; i++)); do
+        REPLY=${above[i]}
+        [[ ${lines%%$'\n'*} =~ ^([0-9]+)\ d....[^w]..[^w].$ ]] || return 1
+        lines=${lines#*$'\n'}
         for owner; do [[ ${BASH_REMATCH[1]} == "$owner" ]] && continue 2; done
         return 1
     done
@@ -229,7 +248,7 @@ booted_systemd() { [[ -d /run/systemd/system ]]; }
 
 # ---- The journal: what was done, a line for each durable boundary ----------------------------------
 
-journal() { # STEP STATE; STEP is a number, or "run"
+journal() { # STEP STATE [later]; STEP is a number, or "run"; later: the next line that is flushed takes it along
     local line up
     if [[ $DAMAGED == 1 ]]; then # nothing can be added to it; what happens is only remembered
         remember "$1" "$2" "$BOOT" ''
@@ -241,13 +260,13 @@ journal() { # STEP STATE; STEP is a number, or "run"
         TORN=0
     fi
     line="$((SEQ + 1)) $BOOT $up $1 $2"
-    digest "$line" || return 1
+    checksum "$line"
+    WHOLE[:$line]=$REPLY
     line+=" $REPLY"
     # A signal may come at any point here: until all is known, the next call takes this line for torn.
     TORN=1
-    if ! printf '%s\n' "$line" 2>/dev/null >>"$RUN/journal" || ! flush "$RUN/journal" "$RUN"; then
-        return 1
-    fi
+    printf '%s\n' "$line" 2>/dev/null >>"$RUN/journal" || return 1
+    [[ ${3-} == later ]] || flush "$RUN/journal" "$RUN" || return 1
     SEQ=$((SEQ + 1)) JOURNAL_SIZE=$((JOURNAL_SIZE + ${#line} + 1)) TORN=0
     remember "$1" "$2" "$BOOT" "$up"
 }
@@ -290,26 +309,41 @@ ended() { # RUN; 0 when it was rolled back: its last line says so, and then noth
 }
 
 load_line() { # LINE NUMBER; what it says is known from then on
-    local -r grammar='^(([1-9][0-9]{0,5}) ([0-9a-f-]{36}) ([0-9]{1,12}\.[0-9]{2}) (run|[1-9][0-9]{0,3}) ([a-z-]+)) ([0-9a-f]{64})'$'\n''$'
+    local -r grammar='^(([1-9][0-9]{0,5}) ([0-9a-f-]{36}) ([0-9]{1,12}\.[0-9]{2}) (run|[1-9][0-9]{0,3}) ([a-z-]+)) ([0-9a-f]{16})'$'\n''$'
     [[ $1 =~ $grammar ]] || return 1
     local -a part=("${BASH_REMATCH[@]}")
     [[ ${part[2]} == "$2" ]] || return 1
-    digest "${part[1]}" && [[ $REPLY == "${part[7]}" ]] || return 1
+    whole "${part[1]}" "${part[7]}" || return 1
     SEQ=${part[2]} JOURNAL_SIZE=$((JOURNAL_SIZE + ${#part[0]}))
     remember "${part[5]}" "${part[6]}" "${part[3]}" "${part[4]}"
 }
 
 # ---- What a step is recorded with: its target, and what stood and will stand there ------------------
 
-save_record() { # STEP; BEFORE, AFTER, REACHED and FOLDERS go into the record
+stage_record() { # STEP; BEFORE, AFTER, REACHED and FOLDERS make its record, which counts once it is kept
     local step=$1 folder text
-    numbered "$step"
+    printf -v RECORD '%s/staged/%03d.meta' "$RUN" "$step"
     text="target ${KIND[step]} ${TARGET[step]}"$'\n'"boot $BOOT"$'\n'"before $BEFORE"$'\n'"after $AFTER"$'\n'
     [[ -z $REACHED ]] || text+="reached $REACHED"$'\n'
     for folder in "${FOLDERS[@]}"; do text+="folder $folder"$'\n'; done
-    digest "$text" || return 1
-    printf '%ssum %s\n' "$text" "$REPLY" 2>/dev/null >"$RECORD.tmp" || return 1
-    flush "$RECORD.tmp" && try mv -fT -- "$RECORD.tmp" "$RECORD.meta" && flush "$RUN/before"
+    checksum "$text"
+    WHOLE[:$text]=$REPLY
+    printf '%ssum %s\n' "$text" "$REPLY" 2>/dev/null >"$RECORD" && STAGED+=("$RECORD")
+}
+
+keep_records() { # those that are staged; each replaces the one before whole or not at all
+    local -a staged=("${STAGED[@]}")
+    STAGED=()
+    [[ ${#staged[@]} != 0 ]] || return 0
+    flush "${staged[@]}" && try mv -f -t "$RUN/before" -- "${staged[@]}" && flush "$RUN/before"
+}
+
+saved() { # STEP...; their records, and that they are saved, reach the disk
+    local step
+    (($# != 0)) || return 0
+    keep_records || return 1
+    for step; do journal "$step" saved later || return 1; done
+    flush "$RUN/journal" "$RUN"
 }
 
 load_record() { # STEP; 1 when it is not there, or not whole
@@ -324,7 +358,7 @@ load_record() { # STEP; 1 when it is not there, or not whole
             after) AFTER=$rest ;;
             reached) REACHED=$rest ;;
             folder) FOLDERS+=("$rest") ;;
-            sum) digest "$text" && [[ $REPLY == "$rest" ]] && return 0 ;;
+            sum) whole "$text" "$rest" && return 0 ;;
         esac
         text+="$word $rest"$'\n'
     done <"$RECORD.meta"
@@ -454,7 +488,7 @@ file_save() { # STEP, as it was just looked at; the original and what is to stan
         write) AFTER="file ${text%% *} ${MODES[step]} 0:0 any" ;;
         *) AFTER=${BEFORE#file * } AFTER="file ${text%% *} ${AFTER% *} any" ;;
     esac
-    [[ $AFTER != "${BEFORE% *} any" ]] && save_record "$step" && journal "$step" saved
+    [[ $AFTER != "${BEFORE% *} any" ]] && stage_record "$step"
 }
 
 original_whole() { # FILE; 0 when it is BEFORE in all: what was not saved whole must replace nothing
@@ -545,12 +579,18 @@ sysctl_now() { # STEP; NOW is "absent" or the value
     NOW=absent
     [[ -e $path ]] || return 0
     NOW=unreadable
-    value=$(cat -- "$path" 2>/dev/null) || return 0
+    { value=$(<"$path"); } 2>/dev/null || return 0
+    # Bash takes a failing read for an empty value; cat tells them apart.
+    [[ -n $value ]] || cat -- "$path" >/dev/null 2>&1 || return 0
     one_spaced "$value"
     NOW=$REPLY
 }
 
-sysctl_write() { try tee -- "/proc/sys/$1" < <(printf '%s\n' "$2"); } # KEY VALUE
+sysctl_write() { # KEY VALUE
+    REASON=$(printf '%s\n' "$2" 2>&1 >"/proc/sys/$1") && return 0
+    REASON=${REASON##*: }
+    return 1
+}
 
 is_number() { # TEXT; only what arithmetic can be trusted with
     [[ $1 =~ ^-?(0|[1-9][0-9]{0,17})$ ]]
@@ -563,9 +603,9 @@ covers_range() { # VALUE WANTED; both "LOW HIGH"
 }
 
 sysctl_passes() { # STEP; whether NOW is as good as the value that we would set
-    local -a rule
-    local operand
-    mapfile -t rule < <(printf '%s\n' "${ACCEPT[$1]}")
+    local -a rule=()
+    local operand rest=${ACCEPT[$1]}$'\n'
+    while [[ -n $rest ]]; do rule+=("${rest%%$'\n'*}") rest=${rest#*$'\n'}; done
     case ${rule[0]} in
         equal | one-of)
             for operand in "${rule[@]:1}"; do
@@ -592,9 +632,11 @@ mount_now() { # STEP; sets SUPERBLOCK, too, to all options of the superblock
         NOW="$device $root ${BASH_REMATCH[1]} $flags" SUPERBLOCK=${BASH_REMATCH[2]}
     done </proc/self/mountinfo
     [[ $NOW != absent ]] || return 0
-    while read -r -d, word; do
+    rest=$SUPERBLOCK,
+    while [[ -n $rest ]]; do
+        word=${rest%%,*} rest=${rest#*,}
         [[ ",${SETS[$1]},${UNSETS[$1]}," != *",${word%%=*}"[=,]* ]] || own+=,$word
-    done < <(printf '%s,' "$SUPERBLOCK")
+    done
     NOW+=" ${own:--}"
 }
 
@@ -811,7 +853,7 @@ value_expect() { # STEP
 value_save() { # STEP AFTER
     call now "$1"
     BEFORE=$NOW AFTER=$2 REACHED='' FOLDERS=()
-    save_record "$1" && journal "$1" saved
+    stage_record "$1"
 }
 
 is_file() { [[ ${KIND[$1]} == write || ${KIND[$1]} == edit ]]; } # STEP
@@ -875,9 +917,15 @@ to_do() { # [FLAG]; 0 when a step, or one with this flag, is to be made
 group() { # STEP
     local other
     GROUP=() ASK='' LOCKS=0
+    if ! is_file "$1"; then
+        [[ -n ${STEP_STATE[$1]-} ]] || return 0
+        GROUP=("$1") ASK=${ASKED[$1]-}
+        ! has_flag "$1" can-lock-out || LOCKS=1
+        return 0
+    fi
     for ((other = STEPS; other >= 1; other--)); do
         [[ -n ${STEP_STATE[other]-} && ${TARGET[other]} == "${TARGET[$1]}" ]] || continue
-        if [[ $other != "$1" ]] && ! { is_file "$1" && is_file "$other"; }; then continue; fi
+        is_file "$other" || continue
         GROUP+=("$other") ASK=${ASKED[$other]-$ASK}
         ! has_flag "$other" can-lock-out || LOCKS=1
     done
@@ -973,11 +1021,14 @@ drifted() { # names every step that is not as the run left it; 0 when there is o
 
 make_all() { # the steps of apply in their order; 1 at the first that fails
     local step
+    local -a values=()
     # Forwarding resets other values: all of them are saved before the first is written.
     for ((step = 1; step <= STEPS; step++)); do
         if ! is_value "$step" || ! planned "$step"; then continue; fi
         call save "$step" </dev/null || failed "$step" || return 1
+        values+=("$step")
     done
+    saved "${values[@]}" || not_saved || return 1
     for ((step = 1; step <= STEPS; step++)); do
         planned "$step" || continue
         make_step "$step" </dev/null || failed "$step" || return 1
@@ -989,8 +1040,15 @@ make_all() { # the steps of apply in their order; 1 at the first that fails
         in_place "$step" || not_as_wanted || failed "$step" || return 1
         [[ $POSITION != gone ]] || continue
         REACHED=$NOW
-        save_record "$step" || failed "$step" || return 1
+        stage_record "$step" || failed "$step" || return 1
     done
+    keep_records || not_saved
+}
+
+not_saved() {
+    say save-failed "$RUN" >&2
+    [[ -z $REASON ]] || say reason "$REASON" >&2
+    return 1
 }
 
 not_as_wanted() { # what was made, or restored, reads back as something else
@@ -1019,16 +1077,19 @@ make_step() { # STEP
             gone) say key-gone "$step" "${TARGET[step]}" && return 0 ;;
             made) [[ ${VERDICTS[step]} != made ]] || return 0 ;;
         esac
-        is_value "$step" || { [[ $VERDICT == todo ]] && call save "$step"; } || not_as_planned "$step" || return 1
+        is_value "$step" || { [[ $VERDICT == todo ]] && call save "$step" && saved "$step"; } || not_as_planned "$step" || return 1
     fi
     carry_out "$step" "done" && say step-done "$step" "${TARGET[step]}"
 }
 
 carry_out() { # STEP STATE; what was saved is made, read back, and then said to be in this state
+    local when=now
+    # A value that is saved counts as written for as long as the run is not complete.
+    [[ $2 != "done" ]] || ! is_value "$1" || when=later
     is_action "$1" || load_record "$1" || return 1
-    journal "$1" doing && call make "$1" || return 1
+    journal "$1" doing "$when" && call make "$1" || return 1
     is_action "$1" || in_place "$1" || not_as_wanted || return 1
-    journal "$1" "$2"
+    journal "$1" "$2" "$when"
 }
 
 not_as_planned() { # STEP; others changed it while apply was at work, unless a command failed and said why
@@ -1053,7 +1114,7 @@ make_one_way() { # what nothing can take back before a reboot; 1 when one fails
 
 make_irreversible() { # STEP
     REASON=''
-    [[ -n ${STEP_STATE[$1]-} ]] || call save "$1" || return 1
+    [[ -n ${STEP_STATE[$1]-} ]] || { call save "$1" && saved "$1"; } || return 1
     carry_out "$1" irreversible && say one-way-done "$1" "${TARGET[$1]}"
 }
 
@@ -1102,9 +1163,9 @@ restore() { # STEP, whose undoing has begun
     call restore "$1" </dev/null || undo_failed "$1"
 }
 
-mark() { # STATE; in the journal, for each step of GROUP
+mark() { # STATE [later]; in the journal, for each step of GROUP
     local step
-    for step in "${GROUP[@]}"; do journal "$step" "$1" || :; done
+    for step in "${GROUP[@]}"; do journal "$step" "$1" "${2-}" || :; done
 }
 
 undo_reload() { # the manager reads again what it read after apply, once
@@ -1115,7 +1176,7 @@ undo_reload() { # the manager reads again what it read after apply, once
             if ! reload_now; then
                 if [[ ${ASKED[$step]-} == keep ]]; then
                     say left "$step" "${TARGET[step]}" "$REASON"
-                    journal "$step" left || :
+                    journal "$step" left later || :
                 else
                     undo_failed "$step" || :
                 fi
@@ -1127,7 +1188,7 @@ undo_reload() { # the manager reads again what it read after apply, once
         if [[ ${KIND[step]} == service && $AT_BOOT == 0 ]]; then
             service_now "$step" || undo_failed "$step" || continue
         fi
-        journal "$step" undone || :
+        journal "$step" undone later || :
     done
 }
 
@@ -1137,6 +1198,7 @@ undo_values() { # all are judged before the first is written, for one of them ma
     for ((step = 1; step <= STEPS; step++)); do
         is_value "$step" && begin_undo "$step" && values+=("$step")
     done
+    [[ ${#values[@]} == 0 || $DAMAGED == 1 ]] || flush "$RUN/journal" "$RUN" || say journal-failed >&2
     for step in "${values[@]}"; do
         position "$step"
         # A unit of which some links are gone may still be enabled by others.
@@ -1165,7 +1227,7 @@ begin_undo() { # STEP, the first one of its target; 0 when it is to be restored
     fi
     if [[ $ASK == keep && ($POSITION =~ ^(other|foreign|unknown)$ || $state == undo-failed) ]]; then
         say left "$step" "${TARGET[step]}" "$NOW"
-        mark left
+        mark left later
         return 1
     fi
     case $POSITION in
@@ -1173,19 +1235,19 @@ begin_undo() { # STEP, the first one of its target; 0 when it is to be restored
             # A value is looked at again once those before it are written.
             if ! is_value "$step"; then
                 remove_folders || undo_failed "$step" || return 1
-                mark undone
+                mark undone later
                 return 1
             fi
             ;;
         gone)
             say target-gone "$step" "${TARGET[step]}"
-            mark undone
+            mark undone later
             return 1
             ;;
         other | foreign) may_replace "$step" "$state" || return 1 ;;
-        after) [[ $state$COMPLETE != saved1 ]] || { mark undone && return 1; } ;;
+        after) [[ $state$COMPLETE != saved1 ]] || { mark undone later && return 1; } ;;
     esac
-    mark undoing
+    if is_value "$step"; then mark undoing later; else mark undoing; fi
 }
 
 may_replace() { # STEP STATE; whether what stands there, which is neither before nor after, may go
@@ -1194,7 +1256,7 @@ may_replace() { # STEP STATE; whether what stands there, which is neither before
         if is_value "$step"; then
             case $state$COMPLETE in
                 doing? | undoing? | undo-failed? | saved0) return 0 ;;
-                saved1) mark undone && return 1 ;; # we never wrote it
+                saved1) mark undone later && return 1 ;; # we never wrote it
             esac
         fi
         if [[ $ASK == force || $UNATTENDED$LOCKS == 11 ]]; then
@@ -1207,7 +1269,7 @@ may_replace() { # STEP STATE; whether what stands there, which is neither before
     say conflict "$step" "${TARGET[step]}" "$NOW" "${REACHED:-$AFTER}" "$before"
     show_difference "${GROUP[0]}"
     if [[ $POSITION == foreign ]]; then say conflict-foreign "$step"; else say conflict-choice "$step" "$step"; fi
-    mark conflict
+    mark conflict later
     return 1
 }
 
@@ -1234,7 +1296,7 @@ undo_failed() { # STEP
     say undo-failed "$1" "${TARGET[$1]}" >&2
     [[ -z $REASON ]] || say reason "$REASON" >&2
     group "$1"
-    mark undo-failed
+    mark undo-failed later
     return 1
 }
 
@@ -1242,7 +1304,7 @@ end_undo() { # STEP
     local member
     group "$1"
     if position "${GROUP[@]}" && [[ $POSITION == before || $POSITION == gone ]]; then
-        mark undone
+        mark undone later
         for member in "${GROUP[@]}"; do say step-undone "$member" "${TARGET[member]}"; done
     else
         [[ -n $REASON ]] || not_as_wanted || :
@@ -1451,9 +1513,9 @@ new_run() { # sets RUN: a folder of its own with root's copy of this script; 1 w
     [[ $number =~ ^[0-9]{1,6}$ ]] || return 1
     sum=$(sha256sum <"$SELF") || return 1
     printf -v RUN '%s/runs/%04d-%s' "$STATE" "$((10#$number + 1))" "${sum:0:12}"
-    rm -rf -- "$STATE/.new" && mkdir -p -- "$STATE/runs" "$STATE/.new/before" 2>/dev/null || return 1
+    rm -rf -- "$STATE/.new" && mkdir -p -- "$STATE/runs" "$STATE/.new/before" "$STATE/.new/staged" 2>/dev/null || return 1
     cat -- "$SELF" 2>/dev/null >"$STATE/.new/script.sh" && cmp -s -- "$SELF" "$STATE/.new/script.sh" || return 1
-    flush "$STATE/.new/script.sh" "$STATE/.new" && mv -T -- "$STATE/.new" "$RUN" && flush "$STATE/runs" "$STATE"
+    flush "$STATE/.new/script.sh" "$STATE/.new/before" "$STATE/.new/staged" "$STATE/.new" && mv -T -- "$STATE/.new" "$RUN" && flush "$STATE/runs" "$STATE"
 }
 
 run_copy() { # VERB ARGUMENT...; goes on in root's own copy, which nobody else can change

@@ -61,15 +61,17 @@ def sysctl(key: str = KEY, before: str = "0", after: str = "1", accept: Comparis
     return SetSysctl(owners=owners, key=key, before=before, after=after, accept=rule, **flags)
 
 
-# The runtime has one place where it waits for the disk. Here it burns a fuse there, before and after.
-_PLACE = """\
+# The runtime has one place where it waits for the disk, and one where it adds to the journal. Here it burns a
+# fuse there: before and after the wait, and after each line.
+_WAIT = """\
 flush() { # FILE_OR_FOLDER...; the durable boundary: returns when all of it is on the disk
     try sync -- "$@"
 }"""
-_FUSED = """\
+_FUSED_WAIT = """\
 flush() {
     burn
     try sync -- "$@" || return 1
+    [[ ! -e $RUN/journal || $* != *"$RUN/journal"* ]] || stat -c %s "$RUN/journal" >/root/on-disk
     burn
 }
 
@@ -80,12 +82,17 @@ burn() {
     printf '%s\\n' "$((left - 1))" >/root/fuse
     ((left > 1)) || {ACT}
 }"""
+_LINE = """printf '%s\\n' "$line" 2>/dev/null >>"$RUN/journal" || return 1"""
+
+# As when the power goes: what was added to the journal since it last reached the disk is lost.
+POWER = '{ truncate -s "$(cat /root/on-disk)" "$RUN/journal"; kill -KILL $$; }'
 
 
 def fused(text: str, act: str = "kill -KILL $$") -> str:
-    """The script, which does ``act`` at the durable boundary whose number stands in /root/fuse."""
-    assert text.count(_PLACE) == 1
-    return text.replace(_PLACE, _FUSED.replace("{ACT}", act))
+    """The script, which does ``act`` at the boundary whose number stands in /root/fuse."""
+    assert text.count(_WAIT) == 1
+    assert text.count(_LINE) == 1
+    return text.replace(_WAIT, _FUSED_WAIT.replace("{ACT}", act)).replace(_LINE, f"{_LINE}\n    burn")
 
 
 def mode(path: str = "/etc/crontab", before: str = "0644", after: str = "0600"):
