@@ -1,6 +1,7 @@
 """Killed at every boundary, in both directions: status and rollback give the state of before.
 
-A boundary is before and after each wait for the disk, and after each line of the journal. Every eleventh boundary in two series; all of them with HARDENTUI_EVERY_BOUNDARY=1 in the environment.
+A boundary is before and after each wait for the disk, and after each line of the journal. Every eleventh is
+tried; all of them with HARDENTUI_EVERY_BOUNDARY=1 in the environment.
 """
 
 from __future__ import annotations
