@@ -36,12 +36,16 @@ MESSAGES: Final = {
         "  status                ce qui est appliqué, dérivé, annulé, en attente (alors son code est 4)",
     ),
     "usage-exit": Text(
-        "exit status: 0 all is well; 1 a step failed (apply: it was undone); 2 usage;\n"
+        "exit status: 0 all is well; 1 a step failed (apply: all was undone); 2 usage;\n"
         "             3 refused, nothing done; 75 another run holds the lock; 4 others changed something,\n"
-        "             or (status) a run waits for confirm or rollback",
-        "code de sortie : 0 tout va bien ; 1 une étape a échoué (apply : annulée) ; 2 usage ;\n"
-        "                 3 refus, rien fait ; 75 verrou déjà pris ; 4 d'autres ont modifié quelque\n"
-        "                 chose, ou (status) une exécution attend confirm ou rollback",
+        "             or a run waits: for confirm, or for rollback since not all could be undone",
+        "code de sortie : 0 tout va bien ; 1 une étape a échoué (apply : tout a été annulé) ; 2 usage ;\n"
+        "                 3 refus, rien fait ; 75 verrou déjà pris ; 4 d'autres ont modifié quelque chose,\n"
+        "                 ou une exécution attend : confirm, ou rollback si tout n'a pu être annulé",
+    ),
+    "review-not-root": Text(
+        "Not as root: what only root can read shows as unexpected. Run it as root (sudo).",
+        "Sans root, ce que seul root peut lire apparaît comme inattendu. À lancer en root (sudo).",
     ),
     "about": Text("Plan for %s, %s steps.", "Plan pour %s, %s étapes."),
     "decision": Text("- %s: %s", "- %s : %s"),

@@ -281,10 +281,14 @@ remember() { # STEP STATE BOOT_ID UPTIME
     [[ $2 != applied ]] || APPLIED_BOOT=$3 APPLIED_UP=$4
 }
 
-load_journal() { # RUN; a torn last line is as if it was never written, any other damage stops
+load_journal() { # RUN; stops when it is damaged, unless nobody is there: what can be done without it is done
+    read_journal "$1" || [[ $UNATTENDED == 1 ]] || refuse damaged "$RUN/journal" "$((SEQ + 1))"
+}
+
+read_journal() { # RUN; a torn last line is as if it was never written; 1 and DAMAGED at any other damage
     local -a lines=()
     local i
-    RUN=$1 RUN_STATE=none SEQ=0 JOURNAL_SIZE=0 TORN=0 COMPLETE=0 APPLIED_BOOT='' APPLIED_UP='' STEP_STATE=()
+    RUN=$1 RUN_STATE=none SEQ=0 JOURNAL_SIZE=0 TORN=0 DAMAGED=0 COMPLETE=0 APPLIED_BOOT='' APPLIED_UP='' STEP_STATE=()
     [[ -e $RUN/journal ]] || return 0
     mapfile lines 2>/dev/null <"$RUN/journal" || refuse unreadable "$RUN/journal"
     for ((i = 0; i < ${#lines[@]}; i++)); do
@@ -293,9 +297,8 @@ load_journal() { # RUN; a torn last line is as if it was never written, any othe
         elif ((i == ${#lines[@]} - 1)); then
             TORN=1
         else
-            [[ $UNATTENDED == 1 ]] || refuse damaged "$RUN/journal" "$((i + 1))"
-            DAMAGED=1 # what the guard can still do without it, it does
-            return 0
+            DAMAGED=1
+            return 1
         fi
     done
 }
@@ -1487,14 +1490,15 @@ find_runs() { # RUNS: newest first
     mapfile -t RUNS < <(find "$STATE/runs" -mindepth 1 -maxdepth 1 -type d -name '[0-9]*' | sort -r)
 }
 
-standing_runs() { # RUNS: those that were not rolled back; leaves the newest one loaded
+standing_runs() { # RUNS: those that were not rolled back, as far as one can tell; leaves the newest one loaded
     local run
     local -a standing=()
     find_runs
     for run in "${RUNS[@]}"; do
         ended "$run" && continue
-        load_journal "$run"
-        [[ $RUN_STATE == rolled-back || $RUN_STATE == none ]] || standing+=("$run")
+        # Of one below the newest only the records matter.
+        if read_journal "$run" && [[ $RUN_STATE == rolled-back || $RUN_STATE == none ]]; then continue; fi
+        standing+=("$run")
     done
     RUNS=("${standing[@]}")
     if [[ ${#RUNS[@]} == 0 ]]; then
@@ -1573,6 +1577,7 @@ help() {
 review() {
     local step i outcome=0
     say about "$HOST_NAME" "$STEPS"
+    [[ $EUID == 0 ]] || say review-not-root
     standing_runs
     for ((i = 0; i < ${#DECISION[@]}; i++)); do say decision "${DECISION[i]}" "${TITLE[i]}"; done
     look_all || outcome=$REFUSED
@@ -1700,7 +1705,12 @@ finish() { # at the end of apply, whatever ended it
     [[ $RUN_STATE == applying ]] || outcome=$REFUSED
     trap - EXIT
     say undoing >&2
-    if undo_run; then say_undone >&2; else say undone-partly "$RUN/script.sh" >&2; fi
+    if undo_run; then
+        say_undone >&2
+    else
+        say undone-partly "$RUN/script.sh" >&2
+        outcome=$DRIFTED
+    fi
     exit "$outcome"
 }
 
@@ -1791,7 +1801,7 @@ take_back() { # nobody is there: steps that can lock out are restored whatever s
     UNATTENDED=1
     load_journal "$RUN"
     if [[ $DAMAGED == 1 ]]; then
-        armed || exit "$FAILED"
+        armed || exit "$DRIFTED"
         alarm damaged-unattended "$RUN/journal"
         suspect_all
     elif [[ $RUN_STATE =~ ^(none|kept|rolled-back)$ ]]; then
@@ -1825,7 +1835,7 @@ status() {
     [[ ${#RUNS[@]} != 0 ]] || say no-runs
     local -a all=("${RUNS[@]}")
     for run in "${all[@]}"; do
-        if ended "$run"; then RUN_STATE=rolled-back; else load_journal "$run"; fi
+        if ended "$run"; then RUN_STATE=rolled-back; else read_journal "$run" || RUN_STATE=damaged; fi
         say run-state "${run##*/}" "$RUN_STATE"
         [[ $RUN_STATE =~ ^(kept|rolled-back|none)$ ]] || outcome=$DRIFTED
     done
@@ -1937,6 +1947,16 @@ verb_confirm() { # OPTION
     fi
 }
 
+one_wish_a_file() { # 1 when steps that edit one file were asked both to force and to keep what stands there
+    local step
+    local -A wish=()
+    for step in "${!ASKED[@]}"; do
+        is_file "$step" || continue
+        [[ ${wish[${TARGET[step]}]-${ASKED[$step]}} == "${ASKED[$step]}" ]] || return 1
+        wish[${TARGET[step]}]=${ASKED[$step]}
+    done
+}
+
 verb_rollback() { # OPTION...
     local -a words=("$@")
     while (($# > 0)); do
@@ -1946,6 +1966,7 @@ verb_rollback() { # OPTION...
         ASKED[$2]=${1#--}
         shift 2
     done
+    one_wish_a_file || wrong_usage
     if in_copy; then
         lock now
         rollback 9<&-

@@ -93,6 +93,15 @@ def test_an_interrupted_apply_undoes_itself(box):
     assert before == box.everything()
 
 
+def test_an_apply_that_cannot_undo_all_says_that_it_waits(box):
+    box.install(fused(script(*SMALL), "{ echo theirs >/etc/fstab; kill -TERM $$; }"))
+    (box.scratch / "root/fuse").write_text("40\n")
+    assert "rollback" in box.run("apply", expected=4)
+    assert box.journal[-1] == "run partial"
+    box.run("rollback", "--keep", "1")
+    assert (box.etc / "fstab").read_text() == "theirs\n"
+
+
 def test_a_killed_apply_is_not_applied_again(box):
     box.install(fused(script(*SMALL)))
     assert killed(box, "apply", 30)

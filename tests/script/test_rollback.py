@@ -67,6 +67,28 @@ def test_what_rollback_does_not_understand(box, words):
     assert "--keep STEP" in box.run("rollback", *words, expected=2)
 
 
+def test_one_file_cannot_be_forced_and_kept(box):
+    box.install(script(replace(MNT, SAFE_MNT), replace(PROC, ""), sysctl()))
+    box.run("apply")
+    applied = box.everything()
+    assert "--keep STEP" in box.run("rollback", "--force", "1", "--keep", "2", expected=2)
+    assert box.everything() == applied
+    box.run("rollback", "--force", "1", "--keep", "3")
+
+
+def test_a_damaged_journal_of_an_older_run_holds_nobody_up(box):
+    first = box.install(script(write(can_lock_out=False)), "first.sh")
+    box.run("apply", script=first)
+    second = box.install(script(sysctl()), "second.sh")
+    box.run("apply", script=second)
+    journal = next(box.state.glob("runs/0001-*/journal"))
+    journal.write_text(journal.read_text().replace(" done ", " dome ", 1))
+    assert ": damaged" in box.run("status", script=second, expected=4)
+    box.run("rollback", script=second)
+    assert box.sysctl(KEY) == "0"
+    assert "is damaged in line" in box.run("rollback", script=first, expected=3)
+
+
 def test_another_file_system_mounted_there_is_left_alone(box):
     box.install(script(write(), remount()))
     before = box.everything()

@@ -61,9 +61,10 @@ def test_a_clock_that_jumps_does_not_move_the_deadline(vm: Vm, note: Note) -> No
     def taken_back() -> bool:
         return vm.get("/proc/sys/net/ipv4/conf/all/log_martians") == "0\n"
 
-    wait_for("the guard's rollback", deadline + 10 + 15, taken_back)
+    # Had the deadline moved along, it would come an hour later, or have come at once.
+    wait_for("the guard's rollback", deadline + 300, taken_back, every=0.5)
     late = vm.uptime() - begin - deadline
-    assert -5 < late < 20, f"undone {late:+.0f} s from its deadline"
+    assert late > -5, f"undone {late:+.0f} s from its deadline"
     wait_for("the state of before", 60, lambda: not difference(before, state(vm), ignored=HISTORY))
     note(f"{vm.name}: clock moved by an hour: undone {late:+.1f} s from the deadline of {deadline} s")
 
