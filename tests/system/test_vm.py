@@ -35,7 +35,7 @@ def test_the_power_goes_while_apply_is_at_work(vm: Vm, note: Note, lines: int) -
         vm.begin(["sh", "-c", WATCH, "sh", str(lines)]) as watch,
         vm.begin_login(["bash", SCRIPT, "apply", "--deadline", "900"]) as apply,
     ):
-        assert watch.line(120).strip() == "reached"
+        assert watch.line(600).strip() == "reached"
         assert apply.process.poll() is None, "apply was over before the power went"
         vm.crash()
     vm.start()
