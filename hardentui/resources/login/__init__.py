@@ -165,12 +165,15 @@ def _login_shell(snapshot: Snapshot, entry: Recommendation) -> Observation:
     gap: Gap | None = None
     fixed = ""
     for path in _start_up_files(snapshot):
-        text = snapshot.ask(File(path)) if isinstance(path, str) else path
+        if isinstance(path, Gap):
+            gap = path
+            continue
+        text = snapshot.ask(File(path))
         if isinstance(text, Unread):
             if text.reason is not Reason.MISSING:
-                gap = text.gap(str(path) if isinstance(path, str) else FOLDER)
+                gap = text.gap(path)
             continue
-        said += _said(text, str(path), pattern)
+        said += _said(text, path, pattern)
         if path != OURS and entry.subject == "idle-timeout" and _READONLY.search(text):
             fixed = str(path)
     # What is said without a condition puts aside all before it; what has one may come about or not.
@@ -200,17 +203,18 @@ def _is_after_ours(line: _Said) -> bool:
     return not (line.file == PROFILE or (line.file.startswith(f"{FOLDER}/") and line.file < OURS))
 
 
-def _start_up_files(snapshot: Snapshot) -> Iterator[str | Unread]:
+def _start_up_files(snapshot: Snapshot) -> Iterator[str | Gap]:
     """What a login shell reads, in order: /etc/profile, then the folder that it reads, then bash's own."""
     yield PROFILE
     entries = snapshot.ask(Folder(FOLDER))
-    if isinstance(entries, Unread):
-        yield entries
-    else:
+    if not isinstance(entries, Unread):
         for entry in entries:
             if entry.name.endswith(".sh"):
                 yield f"{FOLDER}/{entry.name}"
-    yield family_of(snapshot).bash_file
+    elif entries.reason is not Reason.MISSING:
+        yield entries.gap(FOLDER)
+    names = family_of(snapshot)
+    yield names if isinstance(names, Gap) else names.bash_file
 
 
 def _said(text: str, path: str, pattern: re.Pattern[str]) -> Iterator[_Said]:

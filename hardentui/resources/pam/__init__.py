@@ -86,6 +86,11 @@ def _name_of(line: str) -> str:
     return found[1] if found else ""
 
 
+def _tool_of(snapshot: Snapshot) -> str:
+    names = family_of(snapshot)
+    return "" if isinstance(names, Gap) else names.pam_tool
+
+
 def _tool(facts: Mapping[str, Fact]) -> str:
     tool = text_fact(facts, "tool")
     return tool if tool in {"pam-auth-update", "authselect"} else "pam-auth-update / authselect"
@@ -192,7 +197,7 @@ def _facts(snapshot: Snapshot, subject: str, modules: tuple[Module, ...]) -> Map
         "line": line.text if line else "",
         "twice": line is not None and not isinstance(settings, Unread) and stands_twice(settings, line),
         "before": digest(snapshot, OURS),
-        "tool": family_of(snapshot).pam_tool,
+        "tool": _tool_of(snapshot),
     }
 
 
@@ -256,7 +261,7 @@ def _password_hash(snapshot: Snapshot) -> _Seen:
     stack = _read(snapshot, _PASSWD, "password")
     if isinstance(stack, Reading):
         return _no_facts(stack)
-    facts = {"tool": family_of(snapshot).pam_tool}
+    facts = {"tool": _tool_of(snapshot)}
     for module in stack.named("pam_unix"):
         # The last of the arguments counts, as in pam_unix.
         named = [argument for argument in module.arguments if argument in _HASHES]
@@ -276,7 +281,7 @@ def _password_history(snapshot: Snapshot) -> _Seen:
     stack = _read(snapshot, _PASSWD, "password")
     if isinstance(stack, Reading):
         return _no_facts(stack)
-    facts = {"tool": family_of(snapshot).pam_tool}
+    facts = {"tool": _tool_of(snapshot)}
     for module in stack.named("pam_pwhistory"):
         settled = _settle(snapshot, module, PWHISTORY, "remember", "10")
         return Reading({"": settled.value}, stack.gap or settled.gap, settled.places), facts
@@ -313,7 +318,7 @@ def _null_passwords(snapshot: Snapshot) -> _Seen:
         null = [m for m in stack.named("pam_unix") if {"nullok", "nullok_secure"} & {*m.arguments}]
         values[service] = "allowed" if null else "refused"
         places += [module.provenance for module in null]
-    return Reading(values, gap, tuple(dict.fromkeys(places))), {"tool": family_of(snapshot).pam_tool}
+    return Reading(values, gap, tuple(dict.fromkeys(places))), {"tool": _tool_of(snapshot)}
 
 
 def _lockout(subject: str) -> Callable[[Snapshot], _Seen]:
@@ -356,7 +361,7 @@ def _su(snapshot: Snapshot) -> _Seen:
     stack = _read(snapshot, "su", "auth")
     if isinstance(stack, Reading):
         return _no_facts(stack)
-    facts = {"tool": family_of(snapshot).pam_tool}
+    facts = {"tool": _tool_of(snapshot)}
     demanded = [m for m in stack.named("pam_wheel") if m.control in {"required", "requisite"}]
     if demanded and demanded[0].argument("deny") is None:
         group = demanded[0].argument("group") or "root"

@@ -307,14 +307,14 @@ def _facts(snapshot: Snapshot, seen: View, keyword: str, reading: Reading) -> di
         for line in outcome.lines[:1]
         if line.blocks and line.blocks[-1].criteria
     )
-    unit = family_of(snapshot).ssh_unit
+    names = family_of(snapshot)
     winner = seen.config.effective(keyword, Connection()).lines[:1]
     return {
         **placing.facts(snapshot, seen, keyword),
         "seen": reading.values.get("", reading.values.get(_ELSE, "")),
         "blocks": blocks,
         "policy": next((x.file for x in winner if x.file.startswith(_POLICIES)), ""),
-        "unit": unit,
+        "unit": "" if isinstance(names, Gap) else names.ssh_unit,
     }
 
 
@@ -339,6 +339,8 @@ def _change(entry: Recommendation, facts: Mapping[str, Fact], target: str) -> Ch
     if isinstance(value, Refusal):
         return value
     unit = text_fact(facts, "unit")
+    if not unit:
+        return Refusal(_("which unit is to be reloaded is not known on this distribution"))
     if unit not in UNITS:
         return Refusal(
             _("the facts of this decision speak of something else: {what}").format(what=unit or "-")

@@ -16,7 +16,6 @@ from hardentui.resources.sshd.config import MAIN, Config, read
 from hardentui.resources.sshd.match import Connection
 from hardentui.resources.sshd.questions import asked, groups_of
 from hardentui.snapshot import (
-    DistributionIs,
     File,
     Folder,
     Kind,
@@ -116,10 +115,10 @@ def _is_absent(snapshot: Snapshot) -> bool:
 
 def _command_line(snapshot: Snapshot) -> tuple[tuple[str, ...], Gap | None]:
     """The ``-o`` options that its unit gives it, and what else there makes the files less than all."""
-    system = snapshot.ask(DistributionIs())
-    if isinstance(system, Unread) and system.reason is not Reason.MISSING:
-        return (), system.gap("/etc/os-release")  # which file has the options is not known
-    path, variable = family_of(snapshot).ssh_options
+    names = family_of(snapshot)
+    if isinstance(names, Gap):
+        return (), names  # which file has the options is not known
+    path, variable = names.ssh_options
     text = snapshot.ask(File(path))
     if isinstance(text, Unread):
         return (), None if text.reason is Reason.MISSING else text.gap(path)
@@ -192,7 +191,10 @@ def _daemon(snapshot: Snapshot, seen: Config) -> tuple[Gap | None, str]:
         if any(p.unit in UNITS for p in ours):
             why = _("no file says when it last read its configuration ({path})").format(path=path or "-")
             return Gap(GapKind.STALE, why), ""
-        socket = family_of(snapshot).ssh_socket
+        names = family_of(snapshot)
+        if isinstance(names, Gap):
+            return names, ""
+        socket = names.ssh_socket
         if not isinstance(snapshot.ask(Link(f"{_WANTS}/{socket}")), Unread):
             return None, _("{socket} starts it for the next connection").format(socket=socket)
         return Gap(GapKind.ABSENT, _("sshd does not run")), ""
@@ -210,7 +212,10 @@ def _daemon(snapshot: Snapshot, seen: Config) -> tuple[Gap | None, str]:
 
 def _started_before_options(snapshot: Snapshot, daemon: Process) -> Gap | None:
     """The options of the unit count when it starts: a reload does not read them again."""
-    path, _variable = family_of(snapshot).ssh_options
+    names = family_of(snapshot)
+    if isinstance(names, Gap):
+        return names
+    path, _variable = names.ssh_options
     status = snapshot.ask(Stat(path))
     if isinstance(status, Unread):
         return None if status.reason is Reason.MISSING else status.gap(path)
