@@ -67,7 +67,7 @@ Defaults    env_keep =  "COLORS DISPLAY HOSTNAME HISTSIZE KDEDIR LS_COLORS"
 Defaults    env_keep += "MAIL PS1 PS2 QTDIR USERNAME LANG LC_ADDRESS LC_CTYPE"
 Defaults    secure_path = /sbin:/bin:/usr/sbin:/usr/bin
 root\tALL=(ALL) \tALL
-%wheel\tALL=(ALL)\tALL
+%wheel\tALL=(ALL)\tEXEC: ALL
 #includedir /etc/sudoers.d
 """
 _COMMON_PASSWORD = """\

@@ -21,7 +21,7 @@ RESOURCES = {"accounts", "login", "pam", "sudoers"}
 SUDOERS = """\
 Defaults\tenv_reset, !use_pty
 root\tALL=(ALL:ALL) ALL
-%sudo\tALL=(ALL:ALL) ALL
+%sudo\tALL=(ALL:ALL) EXEC: ALL
 @includedir /etc/sudoers.d
 """
 FILES = {

@@ -313,6 +313,7 @@ def _facts(snapshot: Snapshot, seen: View, keyword: str, reading: Reading) -> di
         **placing.facts(snapshot, seen, keyword),
         "seen": reading.values.get("", reading.values.get(_ELSE, "")),
         "blocks": blocks,
+        "pending": seen.pending,
         "policy": next((x.file for x in winner if x.file.startswith(_POLICIES)), ""),
         "unit": "" if isinstance(names, Gap) else names.ssh_unit,
     }
@@ -332,6 +333,12 @@ def _change(entry: Recommendation, facts: Mapping[str, Fact], target: str) -> Ch
                     value=text_fact(block, "value"),
                 )
             )
+    if pending := text_fact(facts, "pending"):
+        words = _(
+            "{pending}: the reload of this run would put that in force too, and its rollback could not take "
+            "it back. Reload sshd, try a new login, and assess again"
+        )
+        return Refusal(words.format(pending=pending))
     if text_fact(facts, "policy"):
         words = _("{file} sets this for the whole system: change the policy with update-crypto-policies")
         return Refusal(words.format(file=text_fact(facts, "policy")))

@@ -81,6 +81,13 @@ class Sudoers:
         rival = text_fact(facts, "rival")
         if rival:
             return Refusal(_("{place} would still win over our file").format(place=rival))
+        if (name, target) == ("noexec", "on") and not text_fact(facts, "root_shell"):
+            return Refusal(
+                _(
+                    "under noexec sudo bash could start no program, the confirm and the rollback of this "
+                    "script neither: first give those who administer this host a rule with EXEC:"
+                )
+            )
         line = f"Defaults {name}={target}" if name in _VALUES else f"Defaults {'!' * (target == 'off')}{name}"
         write = WriteFile(
             owners=(entry.id,),
@@ -174,6 +181,8 @@ def _setting(snapshot: Snapshot, policy: Policy, entry: Recommendation) -> Obser
         "folder": policy.folder_line > 0,
         "rival": _rival(policy, entry, lines),
     }
+    if name == "noexec":
+        facts["root_shell"] = _root_shell(policy)
     return of_files(snapshot, Reading(values, gap, places), facts)
 
 
@@ -333,6 +342,17 @@ def _negations(policy: Policy) -> _Found:
         if any(member.negated for member in alias.members):
             members = alias.members
             yield alias.place, f"{alias.kind}_Alias {alias.name} = {', '.join(m.show() for m in members)}"
+
+
+def _root_shell(policy: Policy) -> str:
+    """A rule by which a person gets a shell of root that can start programs under noexec too; "" for none."""
+    for rule in policy.rules:
+        shell = any(
+            (m.kind is MemberKind.ALL and not m.negated) or _runs(SHELLS)(m) for m in policy.commands(rule)
+        )
+        if rule.tags.get("EXEC") is True and shell and _as_root(policy, rule) and not _is_root_itself(rule):
+            return f"{rule.place.file}:{rule.place.line}"
+    return ""
 
 
 def _may_execute(policy: Policy) -> _Found:
