@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
 
+from hardentui.i18n import _
 from hardentui.model import Gap, GapKind
 
 T = TypeVar("T")
@@ -63,7 +64,8 @@ class Unread:
 
     def gap(self, place: str) -> Gap:
         """The same, as a gap of an observation about ``place``."""
-        return Gap(_GAPS[self.reason], f"{place}: {self.detail}" if self.detail else place)
+        detail = _(self.detail) if self.detail else ""  # our sentences stand in English in a recording
+        return Gap(_GAPS[self.reason], ": ".join(filter(None, (place, detail))))
 
 
 # --- what can be answered -------------------------------------------------------------------------

@@ -66,12 +66,12 @@ def family_of(snapshot: Snapshot) -> Family | Gap:
     if isinstance(system, Unread):
         if system.reason is not Reason.MISSING:
             return system.gap(_OS_RELEASE)
-        why = _("which distribution this is: {path} is not there").format(path=_OS_RELEASE)
-        return Gap(GapKind.UNSUPPORTED, why)
+        why = _("which distribution this is cannot be told: {path} is not there").format(path=_OS_RELEASE)
+        return Gap(GapKind.UNTOLD, why)
     if system.family in FAMILIES:
         return FAMILIES[system.family]
-    why = _("{name} is of neither Debian's family nor RHEL's").format(name=system.name or system.id)
-    return Gap(GapKind.UNSUPPORTED, why)
+    why = _("{name} is of neither Debian's family nor RHEL's: its names of files and units are not known")
+    return Gap(GapKind.UNTOLD, why.format(name=system.name or system.id))
 
 
 # Services that a server seldom needs, by the names of their units in all families: what is not there is

@@ -371,7 +371,8 @@ def test_old_accounts_are_told_by_their_days_and_new_ones_as_never() -> None:
     never = judge(hosts.server(last_logins=(LastLogin("alice", 0, "x"),)), "users.unused")
     assert "alice never" in never.message
     missing = judge(hosts.server(last_logins=Unread(Reason.MISSING)), "users.unused")
-    assert missing.result is Result.NOTAPPLICABLE
+    assert missing.result is Result.UNKNOWN
+    assert "no login is on record" in missing.message
 
 
 def test_an_empty_record_of_logins_is_no_pass() -> None:

@@ -9,6 +9,7 @@ from hardentui.i18n import _
 from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation, Role
 from hardentui.operations import Change, Lines, Refusal, WriteFile
 from hardentui.resources.base import digest, nothing, one, text_fact
+from hardentui.resources.configuration import mask_of
 from hardentui.resources.packages import apt_conf
 from hardentui.snapshot import (
     DistributionIs,
@@ -39,6 +40,7 @@ _LOOSE = (
 )
 _OURS = f"{apt_conf.FOLDER}/99zz-hardentui"
 _UNITS = "/etc/systemd/system"
+_DNF_AUTOMATIC = ("dnf-automatic", "dnf5-plugin-automatic")
 _DNF_CONF = "/etc/dnf/automatic.conf"
 # The stamps that apt's own timer leaves, and the folders that a fetch of the lists renews.
 _FRESH = {
@@ -73,6 +75,8 @@ class PackageManager:
             return Refusal(_("a person updates the system, and watches it do so: see the procedure"))
         if facts.get("installed") is not True:
             return Refusal(_("the package that installs updates is not there: see the procedure"))
+        if text_fact(facts, "family") == "rhel":
+            return Refusal(_("dnf-automatic installs them by a timer of its own: see the procedure"))
         if text_fact(facts, "rival"):
             return Refusal(
                 _("{path} is read after our file: change it by hand").format(path=text_fact(facts, "rival"))
@@ -131,7 +135,7 @@ def _age(snapshot: Snapshot) -> Reading:
         if status.modified > newest:
             newest, where = status.modified, path
     if not newest:
-        return Reading(gap=Gap(GapKind.UNSET, _("the package lists were never fetched")))
+        return Reading(gap=Gap(GapKind.UNTOLD, _("the package lists were never fetched")))
     return one(str(max(0, int(snapshot.taken_at - newest) // _DAY)), where)
 
 
@@ -193,7 +197,7 @@ def _by_apt(snapshot: Snapshot) -> Reading:
 
 
 def _by_dnf(snapshot: Snapshot) -> Reading:
-    if (lacking := _lacking(snapshot, "dnf-automatic", "dnf5-plugin-automatic")) is not None:
+    if (lacking := _lacking(snapshot, *_DNF_AUTOMATIC)) is not None:
         return lacking
     if _starts(snapshot, "dnf-automatic-install.timer"):
         return one("on", "dnf-automatic-install.timer")
@@ -219,13 +223,16 @@ def _lacking(snapshot: Snapshot, *names: str) -> Reading | None:
 
 
 def _starts(snapshot: Snapshot, timer: str) -> bool:
-    if snapshot.ask(Link(f"{_UNITS}/{timer}")) == "/dev/null":
+    if mask_of(snapshot, timer) is not None:
         return False
     return isinstance(snapshot.ask(Link(f"{_UNITS}/timers.target.wants/{timer}")), str)
 
 
 def _automatic_facts(snapshot: Snapshot) -> dict[str, Fact]:
-    if _family(snapshot) != "debian":
+    family = _family(snapshot)
+    if family == "rhel":
+        return {"family": family, "installed": _lacking(snapshot, *_DNF_AUTOMATIC) is None}
+    if family != "debian":
         return {}
     names = snapshot.ask(Folder(apt_conf.FOLDER))
     entries: tuple[Entry, ...] = () if isinstance(names, Unread) else names

@@ -13,7 +13,7 @@ from hardentui.resources.base import digest, kept_settings, of_files, text_fact
 from hardentui.resources.families import family_of
 from hardentui.resources.login.settings import Setting, last, login_setting, read_settings, stands_twice
 from hardentui.resources.pam.stack import Module, Stack, read_stack
-from hardentui.snapshot import Folder, Reason, Snapshot, Unread
+from hardentui.snapshot import Folder, Groups, Reason, Snapshot, Unread
 
 PWQUALITY = "/etc/security/pwquality.conf"
 FAILLOCK = "/etc/security/faillock.conf"
@@ -364,9 +364,20 @@ def _su(snapshot: Snapshot) -> _Seen:
     facts = {"tool": _tool_of(snapshot)}
     demanded = [m for m in stack.named("pam_wheel") if m.control in {"required", "requisite"}]
     if demanded and demanded[0].argument("deny") is None:
-        group = demanded[0].argument("group") or "root"
+        group = demanded[0].argument("group") or _wheel(snapshot)
+        if isinstance(group, Gap):
+            return Reading(gap=stack.gap or group, provenance=(demanded[0].provenance,)), facts
         return Reading({"": f"group {group}"}, stack.gap, (demanded[0].provenance,)), facts
     return Reading({"": "anyone"}, stack.gap, tuple(m.provenance for m in stack.named("pam_wheel"))), facts
+
+
+def _wheel(snapshot: Snapshot) -> str | Gap:
+    """The group that pam_wheel(8) asks for where none is named: wheel, or the first one without it."""
+    groups = snapshot.ask(Groups())
+    if isinstance(groups, Unread):
+        return groups.gap("/etc/group")
+    names = {group.gid: group.name for group in groups}
+    return "wheel" if "wheel" in names.values() else names.get(0, "root")
 
 
 def _remote(snapshot: Snapshot) -> _Seen:

@@ -23,7 +23,7 @@ from hardentui.operations import (
     ReplaceLine,
     WriteFile,
 )
-from hardentui.resources.base import kept_settings, list_fact, text_fact
+from hardentui.resources.base import kept_settings, list_fact, text_fact, why_not
 from hardentui.resources.families import family_of
 from hardentui.resources.sshd import algorithms, hostkeys, placing
 from hardentui.resources.sshd.config import Explicit, Line, Outcome
@@ -134,9 +134,7 @@ def _keyword(snapshot: Snapshot, seen: View, keyword: str, *, weak: bool) -> Rea
         places.append(
             Provenance(
                 "sshd -T",
-                text=_("not asked ({why}): the files alone are read").format(
-                    why=seen.silent.detail or seen.silent.reason
-                ),
+                text=_("not asked ({why}): the files alone are read").format(why=why_not(seen.silent)),
             )
         )
     gap = gap or _disagreement(seen, keyword)

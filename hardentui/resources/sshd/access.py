@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from hardentui.i18n import _
 from hardentui.resources.accounts import has_shell
+from hardentui.resources.base import why_not
 from hardentui.resources.sshd.match import Connection, like
 from hardentui.resources.sshd.questions import groups_of
 from hardentui.resources.sshd.state import View, view
@@ -69,7 +70,7 @@ def lockout_unread(snapshot: Snapshot) -> str | None:
     if not isinstance(found, Unread):
         return None
     return _("whether another account can log in and become root cannot be seen here: {why}").format(
-        why=found.detail or found.reason
+        why=why_not(found)
     )
 
 

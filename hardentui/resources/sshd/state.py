@@ -201,10 +201,7 @@ def _daemon(snapshot: Snapshot, seen: Config) -> _Daemon:
         if any(p.unit in UNITS for p in ours):
             why = _("no file says when it last read its configuration ({path})").format(path=path or "-")
             return _Daemon(Gap(GapKind.STALE, why))
-        socket = family_of(snapshot).ssh_socket
-        if not isinstance(snapshot.ask(Link(f"{_WANTS}/{socket}")), Unread):
-            return _Daemon(None, _("{socket} starts it for the next connection").format(socket=socket))
-        return _Daemon(Gap(GapKind.ABSENT, _("sshd does not run")))
+        return _not_running(snapshot)
     # sshd writes the file anew when it starts, and when a reload makes it read everything again.
     status = snapshot.ask(Stat(path))
     if isinstance(status, Unread):
@@ -220,6 +217,17 @@ def _daemon(snapshot: Snapshot, seen: Config) -> _Daemon:
     return _Daemon(
         None, _("read by process {pid} on {time}").format(pid=daemon.pid, time=_time(status.modified))
     )
+
+
+def _not_running(snapshot: Snapshot) -> _Daemon:
+    """Of a daemon that is not there: its socket may start it, with the files as they are then."""
+    names = family_of(snapshot)
+    if isinstance(names, Gap):
+        return _Daemon(names)
+    if not isinstance(snapshot.ask(Link(f"{_WANTS}/{names.ssh_socket}")), Unread):
+        started = _("{socket} starts it for the next connection").format(socket=names.ssh_socket)
+        return _Daemon(None, started)
+    return _Daemon(Gap(GapKind.ABSENT, _("sshd does not run")))
 
 
 def _started_before_options(snapshot: Snapshot, daemon: Process) -> Gap | None:
