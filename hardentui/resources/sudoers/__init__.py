@@ -11,9 +11,9 @@ from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading
 from hardentui.operations import Change, CheckSyntax, Lines, Refusal, WriteFile
 from hardentui.resources.base import digest, kept_settings, missing, nothing, of_files, one, text_fact
 from hardentui.resources.sudoers.grammar import Member, MemberKind, Mistake, Place, Rule, Setting
-from hardentui.resources.sudoers.policy import FOLDER, SUDOERS, Policy, is_sudo_rs, read_policy
+from hardentui.resources.sudoers.policy import FOLDER, SUDOERS, Policy, behind, is_sudo_rs, read_policy
 from hardentui.resources.sudoers.programs import EDITORS, ESCAPES, SHELLS
-from hardentui.snapshot import Packages, Snapshot, Stat, Unread
+from hardentui.snapshot import Packages, Snapshot, Unread
 
 # Later settings win in sudoers, and the files of the folder are read by name: few sort after this one.
 OURS = f"{FOLDER}/zz-hardentui"
@@ -383,9 +383,9 @@ LISTS: Mapping[str, Callable[[Policy], _Found]] = {
 
 
 def _program(snapshot: Snapshot) -> Observation:
-    """Who may run sudo at all: the mode and owner of the program."""
-    status = snapshot.ask(Stat(_PROGRAM))
+    """Who may run sudo at all: the mode and owner of the program, where alternatives lead to it as well."""
+    path, status = behind(snapshot, _PROGRAM)
     if isinstance(status, Unread):
-        return of_files(snapshot, nothing(status, _PROGRAM))
+        return of_files(snapshot, nothing(status, path))
     value = f"{status.mode:04o} {status.user}:{status.group}"
-    return of_files(snapshot, one(value, _PROGRAM))
+    return of_files(snapshot, one(value, path))
