@@ -41,6 +41,8 @@ _LOOSE = (
 _OURS = f"{apt_conf.FOLDER}/99zz-hardentui"
 _UNITS = "/etc/systemd/system"
 _DNF_AUTOMATIC = ("dnf-automatic", "dnf5-plugin-automatic")
+_DNF_INSTALL = "dnf-automatic-install.timer"  # it installs whatever the file says
+_DNF_TIMERS = ("dnf-automatic.timer", "dnf5-automatic.timer")
 _DNF_CONF = "/etc/dnf/automatic.conf"
 # The stamps that apt's own timer leaves, and the folders that a fetch of the lists renews.
 _FRESH = {
@@ -190,7 +192,10 @@ def _by_apt(snapshot: Snapshot) -> Reading:
     if settings.get(_PERIODIC[0], apt_conf.Setting("1", "")).value == "0":
         off = [_PERIODIC[0]]
     for timer in ("apt-daily.timer", "apt-daily-upgrade.timer"):
-        if not _starts(snapshot, timer):
+        starts = _starts(snapshot, timer)
+        if isinstance(starts, Gap):
+            return Reading(gap=starts, provenance=places)
+        if not starts:
             off.append(timer)
     value = _("off: {names}").format(names=", ".join(off)) if off else "on"
     return Reading({"": value}, provenance=places or (Provenance(apt_conf.FOLDER),))
@@ -199,11 +204,14 @@ def _by_apt(snapshot: Snapshot) -> Reading:
 def _by_dnf(snapshot: Snapshot) -> Reading:
     if (lacking := _lacking(snapshot, *_DNF_AUTOMATIC)) is not None:
         return lacking
-    if _starts(snapshot, "dnf-automatic-install.timer"):
-        return one("on", "dnf-automatic-install.timer")
-    timers = ("dnf-automatic.timer", "dnf5-automatic.timer")
-    if not any(_starts(snapshot, timer) for timer in timers):
-        return one(_("off: {names}").format(names=timers[0]), timers[0])
+    starts = {timer: _starts(snapshot, timer) for timer in (_DNF_INSTALL, *_DNF_TIMERS)}
+    for gap in starts.values():
+        if isinstance(gap, Gap):
+            return Reading(gap=gap)
+    if starts[_DNF_INSTALL]:
+        return one("on", _DNF_INSTALL)
+    if not any(starts.values()):
+        return one(_("off: {names}").format(names=_DNF_TIMERS[0]), _DNF_TIMERS[0])
     text = snapshot.ask(File(_DNF_CONF))
     if isinstance(text, Unread):
         return nothing(text, _DNF_CONF)
@@ -222,10 +230,16 @@ def _lacking(snapshot: Snapshot, *names: str) -> Reading | None:
     return one(_("not installed: {name}").format(name=names[0]), _("list of packages"))
 
 
-def _starts(snapshot: Snapshot, timer: str) -> bool:
-    if mask_of(snapshot, timer) is not None:
-        return False
-    return isinstance(snapshot.ask(Link(f"{_UNITS}/timers.target.wants/{timer}")), str)
+def _starts(snapshot: Snapshot, timer: str) -> bool | Gap:
+    """Whether a timer is enabled and nothing masks it."""
+    mask = mask_of(snapshot, timer)
+    if mask is not None:
+        return False if mask.kind is GapKind.UNMODELLED else mask
+    path = f"{_UNITS}/timers.target.wants/{timer}"
+    link = snapshot.ask(Link(path))
+    if isinstance(link, Unread) and link.reason is not Reason.MISSING:
+        return link.gap(path)
+    return isinstance(link, str)
 
 
 def _automatic_facts(snapshot: Snapshot) -> dict[str, Fact]:
