@@ -83,6 +83,7 @@ systemctl reload ssh
 printf 'Defaults !use_pty, !env_reset, !secure_path\n' > /etc/sudoers.d/legacy
 chmod 0640 /etc/sudoers.d/legacy
 sed -i 's/^ENCRYPT_METHOD.*/ENCRYPT_METHOD MD5/' /etc/login.defs
+echo 'session optional pam_umask.so' >> /etc/pam.d/common-session
 
 printf 'minlen = 8\nminclass = 1\n' > /etc/security/pwquality.conf
 
@@ -118,6 +119,7 @@ def test_the_main_job_of_an_administrator(host: Nspawn, note: Note) -> None:
     note(
         f"  {len(product.waits)} logins while the script was at work, the slowest {max(product.waits):.1f} s"
     )
+    assert (product.umasks["confirm"], product.umasks["rollback"]) == ("0077", "0022")
     wrong = {
         id_
         for id_, each in found.by_id.items()
@@ -132,6 +134,7 @@ class Knocked(Product):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self.waits: list[float] = []
+        self.umasks: dict[str, str] = {}  # after each verb, what a session really starts with
 
     def script(self, verb: str, *words: str, **options: Any) -> Done:
         over = Event()
@@ -142,6 +145,7 @@ class Knocked(Product):
             finally:
                 over.set()
                 self.waits += knocking.result()
+                self.umasks[verb] = self.machine.login(["umask"], user=ADMIN).stdout.strip()
 
     def knock(self, over: Event) -> list[float]:
         """How long each login took; sshd closes its door for an instant when it reads its files again."""

@@ -11,7 +11,9 @@ from hardentui.model import Fact, Gap, Observation, Provenance, Reading, Recomme
 from hardentui.operations import Change, Lines, Refusal, ReplaceLine, WriteFile
 from hardentui.resources.base import digest, kept_settings, nothing, of_files, text_fact
 from hardentui.resources.families import family_of
+from hardentui.resources.login.sessions import in_sessions
 from hardentui.resources.login.settings import LOGIN_DEFS, Setting, last, read_settings, stands_twice
+from hardentui.resources.pam.stack import tool_for
 from hardentui.snapshot import File, Folder, Reason, Snapshot, Unread
 
 PROFILE = "/etc/profile"
@@ -116,6 +118,9 @@ def _login_defs(snapshot: Snapshot, name: str) -> Observation:
     else:
         place = Provenance(LOGIN_DEFS, Role.WINS, found.line, found.text.strip())
         reading = Reading({"": found.value}, provenance=(*_beaten(settings, found), place))
+    if name == "UMASK":
+        reading, more = in_sessions(snapshot, reading)
+        facts |= more
     return of_files(snapshot, reading, facts)
 
 
@@ -130,6 +135,12 @@ def _change_login_defs(entry: Recommendation, facts: Mapping[str, Fact], target:
         return Refusal(_("{target} is no value of {name}").format(target=target, name=entry.subject))
     if facts.get("file") != LOGIN_DEFS:
         return Refusal(_("{path} is not there").format(path=LOGIN_DEFS))
+    if entry.subject == "UMASK":
+        if not facts.get("asked"):
+            words = _("{module} is not asked by the PAM stack: by hand, with {tool}")
+            return Refusal(words.format(module="pam_umask", tool=tool_for(facts)))
+        if rival := text_fact(facts, "rival"):
+            return Refusal(_("{place} would still win over our file").format(place=rival))
     before = text_fact(facts, "line")
     if facts.get("twice"):
         return Refusal(_("the line {line} stands twice").format(line=before))

@@ -12,7 +12,7 @@ from hardentui.operations import Change, Lines, Refusal, ReplaceLine, WriteFile
 from hardentui.resources.base import digest, kept_settings, of_files, text_fact
 from hardentui.resources.families import family_of
 from hardentui.resources.login.settings import Setting, last, login_setting, read_settings, stands_twice
-from hardentui.resources.pam.stack import Module, Stack, read_stack
+from hardentui.resources.pam.stack import Module, Stack, read_stack, tool_for
 from hardentui.snapshot import Folder, Groups, Reason, Snapshot, Unread
 
 PWQUALITY = "/etc/security/pwquality.conf"
@@ -56,14 +56,14 @@ class Pam:
     def change(self, entry: Recommendation, facts: Mapping[str, Fact], target: str) -> Change:
         """See Resource."""
         if entry.subject not in _FILED:
-            return Refusal(_("the PAM stack is changed by hand, with {tool}").format(tool=_tool(facts)))
+            return Refusal(_("the PAM stack is changed by hand, with {tool}").format(tool=tool_for(facts)))
         path, name, module, _default = _FILED[entry.subject]
         if not re.fullmatch(r"[0-9]{1,6}", target):
             return Refusal(_("{target} is no value of {name}").format(target=target, name=name))
         if not facts.get("asked"):
             return Refusal(
                 _("{module} is not asked by the PAM stack: by hand, with {tool}").format(
-                    module=module, tool=_tool(facts)
+                    module=module, tool=tool_for(facts)
                 )
             )
         rival = text_fact(facts, "rival")
@@ -89,11 +89,6 @@ def _name_of(line: str) -> str:
 def _tool_of(snapshot: Snapshot) -> str:
     names = family_of(snapshot)
     return "" if isinstance(names, Gap) else names.pam_tool
-
-
-def _tool(facts: Mapping[str, Fact]) -> str:
-    tool = text_fact(facts, "tool")
-    return tool if tool in {"pam-auth-update", "authselect"} else "pam-auth-update / authselect"
 
 
 def _filed(entry: Recommendation, facts: Mapping[str, Fact], path: str, after: str, name: str) -> Change:
