@@ -19,6 +19,7 @@ from hardentui.host.distribution import read_distribution
 from hardentui.host.filesystems import is_remote
 from hardentui.i18n import N_
 from hardentui.snapshot import (
+    NOT_INSTALLED,
     Account,
     Accounts,
     BootId,
@@ -183,7 +184,7 @@ def _run(
             start_new_session=True,
         )
     except FileNotFoundError:
-        return Unread(Reason.UNSUPPORTED, f"{argv[0]} is not installed")
+        return Unread(Reason.UNSUPPORTED, f"{argv[0]}{NOT_INSTALLED}")
     except OSError as error:
         return files.unread(error)
     children.add(child)

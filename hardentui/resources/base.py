@@ -142,7 +142,7 @@ def explain(gap: Gap) -> str:
 
 def why_not(unread: Unread) -> str:
     """Why there is no answer: what was said of it, else the kind of obstacle; in the language in use."""
-    return _(unread.detail) if unread.detail else explain(unread.gap(""))
+    return unread.words() or explain(unread.gap(""))
 
 
 def text_fact(facts: Mapping[str, Fact], name: str) -> str:
