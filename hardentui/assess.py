@@ -10,7 +10,6 @@ from hardentui.i18n import _
 from hardentui.model import (
     Drift,
     Finding,
-    Gap,
     GapKind,
     Observation,
     Question,
@@ -19,6 +18,7 @@ from hardentui.model import (
     Result,
 )
 from hardentui.resources import RESOURCES
+from hardentui.resources.base import explain
 from hardentui.snapshot import DistributionIs, Snapshot, Unread
 
 _FAMILIES = {"debian": "Debian", "rhel": "RHEL"}
@@ -168,22 +168,3 @@ def _wrong(entry: Recommendation, sides: Iterable[Reading]) -> str:
         if side.gap is not None:
             return explain(side.gap)
     return ""
-
-
-def explain(gap: Gap) -> str:
-    """Why there is no value, in the language in use."""
-    sentences = {
-        GapKind.ABSENT: _("not there: {detail}"),
-        GapKind.UNSET: _("no file sets it, and the kernel's own value is not known here: {detail}"),
-        GapKind.DENIED: _("not readable without root: {detail}"),
-        GapKind.TIMED_OUT: _("no answer in time: {detail}"),
-        GapKind.TOO_LARGE: _("too large to read: {detail}"),
-        GapKind.FAILED: _("could not be read: {detail}"),
-        GapKind.UNSUPPORTED: _("cannot be asked here: {detail}"),
-        GapKind.NOT_RECORDED: _("not in this recording: {detail}"),
-        GapKind.ON_DEMAND: _("a search, made on demand: {detail}"),
-        GapKind.INCOMPLETE: _("not searched to the end: {detail}"),
-        GapKind.STALE: _("what runs is older than its files: {detail}"),
-        GapKind.UNMODELLED: _("may be written by what we do not model: {detail}"),
-    }
-    return sentences[gap.kind].format(detail=gap.detail).rstrip(" :")

@@ -214,6 +214,7 @@ class GapKind(StrEnum):
 
     ABSENT = "absent"  # the subject does not exist on this host
     UNSET = "unset"  # no configuration says anything, and the default is not known
+    UNTOLD = "untold"  # nothing on this host tells; the detail is the whole sentence
     DENIED = "denied"  # more rights are needed
     TIMED_OUT = "timed out"
     TOO_LARGE = "too large"

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
 
+from hardentui.i18n import _
 from hardentui.model import Gap, GapKind
 
 T = TypeVar("T")
@@ -41,6 +42,7 @@ class Reason(StrEnum):
     ON_DEMAND = "on demand"
 
 
+NOT_INSTALLED = " is not installed"  # what is said of a program, after its name
 _GAPS = {
     Reason.MISSING: GapKind.ABSENT,
     Reason.DENIED: GapKind.DENIED,
@@ -63,7 +65,14 @@ class Unread:
 
     def gap(self, place: str) -> Gap:
         """The same, as a gap of an observation about ``place``."""
-        return Gap(_GAPS[self.reason], f"{place}: {self.detail}" if self.detail else place)
+        return Gap(_GAPS[self.reason], ": ".join(filter(None, (place, self.words()))))
+
+    def words(self) -> str:
+        """The detail in the language in use: sentences of ours stand in English in a recording."""
+        program = self.detail.removesuffix(NOT_INSTALLED)
+        if program != self.detail:
+            return _("{program} is not installed").format(program=program)
+        return _(self.detail) if self.detail else ""
 
 
 # --- what can be answered -------------------------------------------------------------------------

@@ -6,7 +6,6 @@ import argparse
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from hardentui.assess import explain as reason
 from hardentui.cli import inputs, output
 from hardentui.export import guide as by_guide
 from hardentui.export import json, text
@@ -15,6 +14,7 @@ from hardentui.guide import account
 from hardentui.i18n import _
 from hardentui.model import Action, Finding, Gap, Result
 from hardentui.plan import Standing
+from hardentui.resources.base import explain as reason
 from hardentui.session import Session
 
 

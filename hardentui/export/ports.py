@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterator, Sequence
 
 from hardentui import __version__
-from hardentui.assess import explain
 from hardentui.i18n import _
 from hardentui.model import Gap
+from hardentui.resources.base import explain
 from hardentui.resources.firewall import loaded
 from hardentui.resources.firewall.reach import Reach
 from hardentui.resources.listeners import Listener, listeners, scope_word
@@ -58,7 +58,7 @@ def _object(one: Listener) -> dict[str, object]:
                 "from": reach.kind.value,
                 "networks": list(reach.networks),
                 "without": list(reach.without),
-                "why": reach.why or None,
+                "why": reach.plain_why() or None,
             }
             for place, reach in one.reach.items()
         ],

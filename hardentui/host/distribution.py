@@ -6,7 +6,13 @@ import os
 
 from hardentui.snapshot import Distribution, Reason, Unread
 
-_FAMILIES = ("debian", "rhel", "suse", "arch")
+# The ids, of a distribution itself or of one that it is like, that tell its family.
+_FAMILIES = {
+    "debian": {"debian", "ubuntu"},
+    "rhel": {"rhel", "fedora", "centos"},
+    "suse": {"suse"},
+    "arch": {"arch"},
+}
 
 
 def read_distribution(os_release: str = "") -> Distribution | Unread:
@@ -27,10 +33,8 @@ def read_distribution(os_release: str = "") -> Distribution | Unread:
         release = seen.os_release_info()
         if not release:
             return Unread(Reason.MISSING, "os-release")
-        ids = [seen.id(), *seen.like().split()]
-        family = next((family for family in _FAMILIES if family in ids), "")
-        if not family and {"fedora", "centos"} & set(ids):
-            family = "rhel"
+        ids = {seen.id(), *seen.like().split()}
+        family = next((family for family, known in _FAMILIES.items() if known & ids), "")
         return Distribution(
             id=seen.id(),
             name=release.get("pretty_name", "") or release.get("name", ""),

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import TypeVar
 
+from hardentui.i18n import N_
 from hardentui.snapshot import Entry, Kind, Reason, Status, Unread, Usage
 
 T = TypeVar("T")
@@ -57,7 +58,7 @@ def read_text(path: str) -> str | Unread:
         return unread(error)
     try:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
-            return Unread(Reason.FAILED, "not a regular file")
+            return Unread(Reason.FAILED, N_("not a regular file"))
         chunks = []
         left = SIZE_LIMIT + 1
         while left > 0 and (chunk := os.read(handle, min(left, 1 << 17))):
@@ -101,7 +102,7 @@ def read_link(path: str) -> str | Unread:
         return os.readlink(path)  # noqa: PTH115 - no Path is made for each of many reads
     except OSError as error:
         if error.errno == errno.EINVAL:
-            return Unread(Reason.FAILED, "not a symbolic link")
+            return Unread(Reason.FAILED, N_("not a symbolic link"))
         return unread(error)
 
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 from hardentui.host import files, logins, packages, passwords, search, units
 from hardentui.host.distribution import read_distribution
 from hardentui.host.live import DPKG_FOLDER, accounts, briefly, groups, read_mounts
+from hardentui.i18n import N_
 from hardentui.snapshot import (
     Accounts,
     Clock,
@@ -94,7 +95,7 @@ class ImageHost:
             case Clock():
                 return time.time()
             case _:
-                return Unread(Reason.UNSUPPORTED, "an image does not run")
+                return Unread(Reason.UNSUPPORTED, N_("an image does not run"))
 
     def walk(self) -> search.Walk:
         """A walk over the files of the image, with its own names of users and groups."""
@@ -145,7 +146,7 @@ class ImageHost:
                 continue
             hops += 1
             if hops > _HOPS:
-                return Unread(Reason.FAILED, "too many levels of symbolic links")
+                return Unread(Reason.FAILED, N_("too many levels of symbolic links"))
             left = [piece for piece in target.split("/") if piece] + left
             if target.startswith("/"):
                 done = []

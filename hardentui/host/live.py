@@ -16,7 +16,10 @@ from typing import Any, TypeVar, cast
 
 from hardentui.host import files, logins, packages, passwords, processes, search, units
 from hardentui.host.distribution import read_distribution
+from hardentui.host.filesystems import is_remote
+from hardentui.i18n import N_
 from hardentui.snapshot import (
+    NOT_INSTALLED,
     Account,
     Accounts,
     BootId,
@@ -66,9 +69,6 @@ PACKAGES_SECONDS = 60.0
 OUTPUT_LIMIT = 8 * 1024 * 1024  # bytes
 
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "LANG": "C.UTF-8"}
-_NETWORK_TYPES = re.compile(
-    r"nfs4?|cifs|smb3?|smbfs|9p|ceph|afs|ncpfs|gfs2?|glusterfs|fuse\.(?!fuseblk).*|davfs|autofs"
-)
 DPKG_FOLDER = "/var/lib/dpkg"
 DPKG = f"{DPKG_FOLDER}/status"
 _OPTION = re.compile(r"^(CONFIG_\w+)=(.*)$", re.MULTILINE)
@@ -85,8 +85,10 @@ class LiveHost:
         self._searches: set[subprocess.Popen[bytes]] = set()
         self._mounts = read_mounts()
         network = self._mounts if not isinstance(self._mounts, Unread) else ()
-        # A dead server holds whoever touches its mount; such trees are never entered.
-        self._network = tuple(m.path.rstrip("/") + "/" for m in network if _NETWORK_TYPES.fullmatch(m.fstype))
+        # A dead server holds whoever touches its mount, and autofs mounts it then: they are never entered.
+        self._network = tuple(
+            m.path.rstrip("/") + "/" for m in network if is_remote(m.fstype) or m.fstype == "autofs"
+        )
         self._doors: dict[type[Question[Any]], Callable[[Any], Any]] = {
             File: lambda q: self._at(q.path, files.read_text),
             KernelFile: lambda q: _without_newline(files.read_text(q.path)),
@@ -130,7 +132,7 @@ class LiveHost:
 
     def _at(self, path: str, read: Callable[[str], Any]) -> Any:
         if self._network and self._is_on_network(path):
-            return Unread(Reason.UNSUPPORTED, "on a network file system, which is not entered")
+            return Unread(Reason.UNSUPPORTED, N_("on a network file system, which is not entered"))
         return read(path)
 
     def _is_on_network(self, path: str) -> bool:
@@ -158,7 +160,7 @@ def _without_newline(text: str | Unread) -> str | Unread:
 
 def _command(question: Command) -> Output | Unread:
     if question.needs_root and os.geteuid() != 0:
-        return Unread(Reason.DENIED, "needs root")
+        return Unread(Reason.DENIED, N_("needs root"))
     output = _run(question.argv, COMMAND_SECONDS)
     return output if isinstance(output, Unread) else Output(output)
 
@@ -182,7 +184,7 @@ def _run(
             start_new_session=True,
         )
     except FileNotFoundError:
-        return Unread(Reason.UNSUPPORTED, f"{argv[0]} is not installed")
+        return Unread(Reason.UNSUPPORTED, f"{argv[0]}{NOT_INSTALLED}")
     except OSError as error:
         return files.unread(error)
     children.add(child)

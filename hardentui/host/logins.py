@@ -48,6 +48,8 @@ def last_logins(where: Where, accounts: tuple[Account, ...] | Unread) -> tuple[L
     except OSError as error:
         return files.unread(error)
     try:
+        if not os.fstat(handle).st_size:  # it is made with the system, and may have no writer any more
+            return Unread(Reason.MISSING)
         return tuple(LastLogin(a.name, _last(handle, a.uid), LASTLOG) for a in accounts)
     except OSError as error:
         return files.unread(error)
@@ -102,6 +104,8 @@ def _rows(path: str | Unread, query: str) -> list[tuple[object, ...]] | Unread:
         with closing(sqlite3.connect(f"file:{quote(path)}?mode=ro&immutable=1", uri=True)) as database:
             return database.execute(query).fetchall()
     except sqlite3.Error as error:
+        if not os.path.exists(path):  # noqa: PTH110 - a link that leads nowhere: Debian 13 ships one
+            return Unread(Reason.MISSING)
         denied = not os.access(path, os.R_OK)
         return Unread(Reason.DENIED if denied else Reason.FAILED, path if denied else f"{path}: {error}")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from hardentui.i18n import N_
 from hardentui.snapshot import Package, Reason, Unread, Update
 
 DPKG = "/var/lib/dpkg/status"
@@ -68,7 +69,7 @@ def updates(run: Run) -> tuple[Update, ...] | Unread:
     text = run(SIMULATION)
     if isinstance(text, Unread):
         if text.reason is Reason.UNSUPPORTED:
-            return Unread(Reason.UNSUPPORTED, "dnf writes a log and a cache when it is asked")
+            return Unread(Reason.UNSUPPORTED, N_("dnf writes a log and a cache when it is asked"))
         return text
     return parse_simulation(text)
 

@@ -28,6 +28,8 @@ from pathlib import Path
 from typing import IO, Any, Protocol, cast, runtime_checkable
 
 from hardentui.host import files
+from hardentui.host.filesystems import is_remote
+from hardentui.i18n import N_
 from hardentui.snapshot import End, Found, LeftOut, Mount, Reason, Survey, Unread
 
 SECONDS = 900.0  # after which a walk ends by itself
@@ -44,9 +46,6 @@ _KERNEL_TYPES = re.compile(
     r"nfsd|nsfs|proc|pstore|ramfs|resctrl|rpc_pipefs|securityfs|selinuxfs|smackfs|sysfs|tracefs"
 )
 _KERNEL_FOLDERS = frozenset({"/dev", "/proc", "/sys"})  # of a plain type in a container
-_NETWORK_TYPES = re.compile(
-    r"nfs4?|cifs|smb3?|smbfs|9p|virtiofs|ceph|afs|ncpfs|gfs2?|ocfs2|glusterfs|lustre|davfs|fuse(?:\..*)?"
-)
 _IMAGE_TYPES = frozenset({"squashfs", "iso9660", "erofs", "cramfs", "udf"})
 # Whole systems of other people lie there: their files are judged inside the container, not here.
 CONTAINERS = (
@@ -142,7 +141,7 @@ def _why_not(mount: Mount, path: str) -> str:
         or _KERNEL_TYPES.fullmatch(mount.fstype)
     ):
         return KERNEL
-    if mount.fstype != "fuseblk" and _NETWORK_TYPES.fullmatch(mount.fstype):
+    if is_remote(mount.fstype) or mount.fstype == "virtiofs":  # the files of the machine around this one
         return NETWORK
     if mount.fstype in _IMAGE_TYPES:
         return IMAGE
@@ -185,7 +184,7 @@ class Walk:
         self._collected = _Collected()
         self._stop = threading.Event()
         self._ended = threading.Event()
-        self._survey: Survey | Unread = Unread(Reason.FAILED, "not started")
+        self._survey: Survey | Unread = Unread(Reason.FAILED, N_("not started"))
         self._lock = threading.Lock()
         self._reader: threading.Thread | None = None
 
@@ -228,7 +227,7 @@ class Walk:
     def _walked(self) -> Survey | Unread:
         begin = time.monotonic()
         if not _PROGRAM.is_file():
-            return Unread(Reason.UNSUPPORTED, "the walk needs its program as a file of its own")
+            return Unread(Reason.UNSUPPORTED, N_("the walk needs its program as a file of its own"))
         expected = _used_inodes(self._areas.starts)
         child = subprocess.Popen(
             (sys.executable, "-I", "-S", "-X", "utf8", str(_PROGRAM)),

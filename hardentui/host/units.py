@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from hardentui.i18n import N_
 from hardentui.snapshot import Reason, Unit, UnitFile, Unread
 
 Run = Callable[[tuple[str, ...]], str | Unread]
@@ -18,7 +19,7 @@ SHOW = ("systemctl", "show", "--no-pager", f"--property={','.join(_PROPERTIES)}"
 def loaded(run: Run, *, booted: bool) -> tuple[Unit, ...] | Unread:
     """The units that the running manager holds; ``booted`` says whether systemd is that manager."""
     if not booted:
-        return Unread(Reason.UNSUPPORTED, "systemd does not run here")
+        return Unread(Reason.UNSUPPORTED, N_("systemd does not run here"))
     text = run(SHOW)
     return text if isinstance(text, Unread) else tuple(_units(text))
 

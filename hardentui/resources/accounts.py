@@ -317,7 +317,7 @@ def _unused(snapshot: Snapshot, accounts: tuple[Account, ...]) -> Reading:
     """For each person's account, the days since its last login, or "never"."""
     logins = snapshot.ask(LastLogins())
     if isinstance(logins, Unread):
-        return nothing(logins, _("records of logins"))
+        return _no_record(logins)
     highest = _highest_service_uid(snapshot)
     if isinstance(highest, Unread):
         return nothing(highest, LOGIN_DEFS)
@@ -331,6 +331,13 @@ def _unused(snapshot: Snapshot, accounts: tuple[Account, ...]) -> Reading:
     return _each(values, record, _elsewhere(snapshot))
 
 
+def _no_record(unread: Unread) -> Reading:
+    if unread.reason is Reason.MISSING:
+        why = _("no login is on record: the record is new, or nothing writes it")
+        return Reading(gap=Gap(GapKind.UNTOLD, why))
+    return nothing(unread, _("records of logins"))
+
+
 def _root_logins(snapshot: Snapshot) -> Reading:
     """How often root logged in directly in the last days; this very session counts."""
     # The kernel keeps the account of the login through su and sudo (proc_pid_loginuid(5)).
@@ -341,7 +348,7 @@ def _root_logins(snapshot: Snapshot) -> Reading:
         return nothing(entered, _LOGIN_UID)
     logins = snapshot.ask(Logins())
     if isinstance(logins, Unread):
-        return nothing(logins, _("records of logins"))
+        return _no_record(logins)
     since = snapshot.taken_at - _RECENT_DAYS * _DAY
     recent = [login for login in logins if login.account == "root" and login.at >= since]
     places = tuple(
@@ -349,8 +356,7 @@ def _root_logins(snapshot: Snapshot) -> Reading:
         for login in recent[-10:]
     )
     if not logins:
-        # An empty record was just rotated, or nobody writes it.
-        return Reading(gap=Gap(GapKind.UNSET, _("records of logins")))
+        return _no_record(Unread(Reason.MISSING))
     return Reading({"": str(len(recent))}, provenance=places or (Provenance(_("records of logins")),))
 
 

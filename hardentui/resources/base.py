@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from hardentui.i18n import _
-from hardentui.model import Fact, Gap, Observation, Provenance, Reading, Recommendation
+from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation
 from hardentui.operations import Change, Lines
 from hardentui.snapshot import File, Reason, Snapshot, Unread
 
@@ -118,6 +118,31 @@ def digest(snapshot: Snapshot, path: str) -> str:
     if isinstance(text, Unread):
         return "absent" if text.reason is Reason.MISSING else ""
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def explain(gap: Gap) -> str:
+    """Why there is no value, in the language in use."""
+    sentences = {
+        GapKind.ABSENT: _("not there: {detail}"),
+        GapKind.UNSET: _("no file sets it, and the kernel's own value is not known here: {detail}"),
+        GapKind.UNTOLD: "{detail}",
+        GapKind.DENIED: _("not readable without root: {detail}"),
+        GapKind.TIMED_OUT: _("no answer in time: {detail}"),
+        GapKind.TOO_LARGE: _("too large to read: {detail}"),
+        GapKind.FAILED: _("could not be read: {detail}"),
+        GapKind.UNSUPPORTED: _("cannot be asked here: {detail}"),
+        GapKind.NOT_RECORDED: _("not in this recording: {detail}"),
+        GapKind.ON_DEMAND: _("a search, made on demand: {detail}"),
+        GapKind.INCOMPLETE: _("not searched to the end: {detail}"),
+        GapKind.STALE: _("what runs is older than its files: {detail}"),
+        GapKind.UNMODELLED: _("may be written by what we do not model: {detail}"),
+    }
+    return sentences[gap.kind].format(detail=gap.detail).rstrip(" :")
+
+
+def why_not(unread: Unread) -> str:
+    """Why there is no answer: what was said of it, else the kind of obstacle; in the language in use."""
+    return unread.words() or explain(unread.gap(""))
 
 
 def text_fact(facts: Mapping[str, Fact], name: str) -> str:

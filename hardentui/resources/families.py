@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hardentui.snapshot import DistributionIs, Snapshot, Unread
+from hardentui.i18n import _
+from hardentui.model import Gap, GapKind
+from hardentui.snapshot import DistributionIs, Reason, Snapshot, Unread
+
+_OS_RELEASE = "/etc/os-release"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +60,18 @@ FAMILIES: Mapping[str, Family] = {
 ADMIN_GROUPS = frozenset(family.admin_group for family in FAMILIES.values())
 
 
-def family_of(snapshot: Snapshot) -> Family:
-    """The names that count on this host: those of Debian where the family is not known."""
+def family_of(snapshot: Snapshot) -> Family | Gap:
+    """The names that count on this host; or why they are not known, and nothing is to be guessed."""
     system = snapshot.ask(DistributionIs())
-    return FAMILIES.get("" if isinstance(system, Unread) else system.family, FAMILIES["debian"])
+    if isinstance(system, Unread):
+        if system.reason is not Reason.MISSING:
+            return system.gap(_OS_RELEASE)
+        why = _("which distribution this is cannot be told: {path} is not there").format(path=_OS_RELEASE)
+        return Gap(GapKind.UNTOLD, why)
+    if system.family in FAMILIES:
+        return FAMILIES[system.family]
+    why = _("{name} is of neither Debian's family nor RHEL's: its names of files and units are not known")
+    return Gap(GapKind.UNTOLD, why.format(name=system.name or system.id))
 
 
 # Services that a server seldom needs, by the names of their units in all families: what is not there is

@@ -157,9 +157,9 @@ class _Reader:
             return {"": Reach(From.LOOPBACK)}
         gap = self._gap or self._no_interfaces
         if gap is not None or self._reachability is None:
-            return {"": Reach(From.UNKNOWN, why=_gap_text(gap))}
+            return {"": Reach(From.UNKNOWN, gap=gap)}
         if scope == "multicast":
-            return {"": Reach(From.UNKNOWN, why="packets to a group are not followed")}
+            return {"": Reach(From.UNKNOWN, why=N_("packets to a group are not followed"))}
         if not doors:
             return {"": Reach(From.NOBODY)}  # no interface has an address of that kind
         found = self._reachability.of(socket.protocol[:3], socket.port, doors)
@@ -171,12 +171,6 @@ class _Reader:
             if by_version[f"{door.interface} IPv{door.address.version}"] != one:
                 return {f"{d.interface} {d.address}": r for d, r in found.items()}
         return by_version
-
-
-def _gap_text(gap: Gap | None) -> str:
-    if gap is None:
-        return ""
-    return f"{gap.kind.value}: {gap.detail}"
 
 
 def _is_loopback(interface: Interface) -> bool:

@@ -71,7 +71,7 @@ def _end_of_support(snapshot: Snapshot) -> Reading:
         last = date.fromisoformat(end)
     except ValueError:
         return Reading(
-            gap=Gap(GapKind.UNSET, _("no end of support is known for {name}").format(name=seen.name))
+            gap=Gap(GapKind.UNTOLD, _("no end of support is known for {name}").format(name=seen.name))
         )
     now = snapshot.ask(Clock())
     if isinstance(now, Unread):

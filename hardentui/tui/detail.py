@@ -7,7 +7,6 @@ from datetime import datetime
 
 from textual.content import Content
 
-from hardentui.assess import explain
 from hardentui.i18n import _
 from hardentui.model import (
     Action,
@@ -23,6 +22,7 @@ from hardentui.model import (
     Section,
 )
 from hardentui.plan import Standing
+from hardentui.resources.base import explain
 from hardentui.tui import words
 from hardentui.tui.passes import Move
 from hardentui.tui.progress import Tally

@@ -257,6 +257,18 @@ def test_wtmpdb_is_read_where_there_is_no_wtmp(tmp_path: Path) -> None:
     )
 
 
+def test_a_record_that_nobody_writes_is_none(tmp_path: Path) -> None:
+    """Debian 13 comes with an empty lastlog, and with a link to a wtmp.db that nothing may ever make."""
+    for folder in ("etc", "var/log", "var/lib/wtmpdb"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "etc/passwd").write_text("alice:x:1000:1000::/:/bin/sh\n")
+    (tmp_path / "var/log/lastlog").touch()
+    (tmp_path / "var/lib/wtmpdb/wtmp.db").symlink_to("../../log/wtmp.db")
+    seen = Snapshot(ImageHost(str(tmp_path)))
+    assert seen.ask(LastLogins()) == Unread(Reason.MISSING)
+    assert seen.ask(Logins()) == Unread(Reason.MISSING)
+
+
 def test_a_record_that_is_no_database_is_said_to_be_so(tmp_path: Path) -> None:
     path = tmp_path / "var/lib/lastlog/lastlog2.db"
     path.parent.mkdir(parents=True)
@@ -371,7 +383,8 @@ def test_old_accounts_are_told_by_their_days_and_new_ones_as_never() -> None:
     never = judge(hosts.server(last_logins=(LastLogin("alice", 0, "x"),)), "users.unused")
     assert "alice never" in never.message
     missing = judge(hosts.server(last_logins=Unread(Reason.MISSING)), "users.unused")
-    assert missing.result is Result.NOTAPPLICABLE
+    assert missing.result is Result.UNKNOWN
+    assert "no login is on record" in missing.message
 
 
 def test_an_empty_record_of_logins_is_no_pass() -> None:

@@ -86,6 +86,7 @@ REFUSALS = (
     "authorized key",
     "update-crypto-policies",
     "would still win",
+    "a rule with EXEC:",
 )
 
 

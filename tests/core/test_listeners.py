@@ -7,10 +7,11 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 
-from hardentui import hazards
+from hardentui import hazards, i18n
 from hardentui.assess import assess
 from hardentui.checklist import load, shipped_folder
 from hardentui.export import ports as export
@@ -18,6 +19,7 @@ from hardentui.host.live import LiveHost
 from hardentui.model import Finding, Gap, Result
 from hardentui.resources import check
 from hardentui.resources.firewall import loaded
+from hardentui.resources.firewall.reach import Reach
 from hardentui.resources.listeners import Listener, listeners, scope_of
 from hardentui.snapshot import (
     Interface,
@@ -170,6 +172,20 @@ def test_rules_without_end_are_given_up_and_said() -> None:
 def test_rules_that_cannot_be_read_leave_it_open_who_gets_in() -> None:
     (one,) = seen(host(tcp(), rules=Unread(Reason.DENIED, "needs root")))
     assert one.reachable().startswith("unknown")
+
+
+@pytest.fixture
+def french() -> Iterator[None]:
+    i18n.use("fr")
+    yield
+    i18n.use("en")
+
+
+@pytest.mark.usefixtures("french")
+def test_why_nobody_knows_is_said_in_the_language_in_use() -> None:
+    (one,) = seen(host(tcp(), rules=Unread(Reason.NOT_RECORDED)))
+    assert one.reachable(Reach.show).startswith("inconnu : absent de cet enregistrement")
+    assert one.reachable() == "unknown: not recorded: nft"  # what a plan keeps
 
 
 def test_a_rule_that_cannot_be_followed_is_shown() -> None:

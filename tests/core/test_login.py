@@ -206,6 +206,7 @@ FAILLOCK = (
         ),
         ("users.lockout-time", {"/etc/pam.d/common-auth": FAILLOCK.format(more="")}, "fail"),
         ("users.su-group", {"/etc/pam.d/su": "auth required pam_wheel.so use_uid group=ops\n"}, "pass"),
+        ("users.su-group", {"/etc/pam.d/su": "auth required pam_wheel.so use_uid\n"}, "pass"),
         ("users.su-group", {"/etc/pam.d/su": "auth required pam_wheel.so deny group=ops\n"}, "fail"),
         ("users.su-group", {"/etc/pam.d/su": "auth sufficient pam_wheel.so trust\n"}, "fail"),
     ],
@@ -402,6 +403,45 @@ def test_automation_and_shells_warn_before_strict_settings_of_sudo() -> None:
     assert "ansible" in judge(host, "users.sudo-requiretty").hazards[0].text
     assert "%sudo" in judge(host, "users.sudo-noexec").hazards[0].text
     assert not judge(hosts.server(), "users.sudo-requiretty").hazards
+
+
+ASKED = "session optional pam_umask.so\n"
+
+
+@pytest.mark.parametrize(
+    ("session", "umask", "result", "words"),
+    [
+        (ASKED, "077", Result.PASS, ""),
+        (ASKED, "022", Result.FAIL, "022"),
+        ("", "077", Result.FAIL, "none"),  # as Debian 12 comes
+        ("session optional pam_umask.so umask=0077\n", "022", Result.PASS, ""),
+        ("session optional pam_umask.so umask=022\n", "077", Result.FAIL, "022"),
+        (f"{ASKED}session optional pam_umask.so umask=027\n", "077", Result.FAIL, "027"),
+    ],
+)
+def test_the_umask_of_sessions_is_the_one_that_pam_gives(
+    session: str, umask: str, result: Result, words: str
+) -> None:
+    files = {"/etc/pam.d/common-session": session, "/etc/login.defs": f"UMASK {umask}\n"}
+    found = judge(hosts.server(files=files), "users.umask-login")
+    assert found.result is result
+    assert words in found.message
+
+
+def test_a_way_in_that_does_not_ask_for_the_umask_is_named() -> None:
+    files = {"/etc/pam.d/sshd": "session required pam_unix.so\n", "/etc/login.defs": "UMASK 077\n"}
+    found = judge(hosts.server(files=files), "users.umask-login")
+    assert found.result is Result.FAIL
+    assert "sshd none" in found.message
+
+
+@pytest.mark.parametrize(
+    ("session", "why"), [("", "pam_umask is not asked"), (ASKED[:-1] + " umask=022\n", "would still win")]
+)
+def test_a_umask_that_no_session_would_get_is_not_written(session: str, why: str) -> None:
+    host = hosts.server(files={"/etc/pam.d/common-session": session})
+    begun = Session.begin(CHECKLISTS, hosts.snapshot(host))
+    assert why in begun.refusal(begun.finding("users.umask-login"))
 
 
 def test_the_last_line_of_login_defs_counts() -> None:

@@ -16,7 +16,7 @@ from hardentui.model import Finding, Result
 from hardentui.operations import ChangeSet, Refusal, WriteFile
 from hardentui.rehearsal import rehearse, undo
 from hardentui.resources.packages import apt_conf
-from hardentui.snapshot import Kind, Package, Snapshot, Status, Update
+from hardentui.snapshot import Kind, Package, Reason, Snapshot, Status, Unread, Update
 from tests.core.hosts import ALMA, NOW, DictHost, snapshot
 
 SIMULATED = """NOTE: This is only a simulation!
@@ -85,6 +85,25 @@ def test_automatic_updates_want_the_package_its_settings_and_its_timers():
     assert found(later, "packages.automatic-updates").boot == "off: apt::periodic::unattended-upgrade"
 
 
+@pytest.mark.parametrize("mask", ["/dev/null", "../../../dev/null", ""])
+def test_a_masked_timer_starts_nothing(mask):
+    path = "/etc/systemd/system/apt-daily-upgrade.timer"
+    host = DictHost(
+        {CONF: ON, **({} if mask else {path: ""})},
+        {**TIMERS, **({path: mask} if mask else {})},
+        packages=UNATTENDED,
+    )
+    assert found(host, "packages.automatic-updates").boot == "off: apt-daily-upgrade.timer"
+
+
+def test_a_timer_that_cannot_be_seen_is_not_said_to_be_off():
+    denied = {"/run/systemd/system/apt-daily.timer": Unread(Reason.DENIED)}
+    host = DictHost({CONF: ON, **denied}, TIMERS, packages=UNATTENDED)
+    seen = found(host, "packages.automatic-updates")
+    assert seen.result is Result.UNKNOWN
+    assert "/run/systemd/system/apt-daily.timer" in seen.message
+
+
 def test_the_change_switches_them_on_and_the_rollback_off_again():
     host = DictHost({CONF: ON.replace("1", "0")}, TIMERS, packages=UNATTENDED)
     before = snapshot(host)
@@ -129,7 +148,12 @@ def test_the_rhel_family_has_dnf_automatic():
         distribution=ALMA,
         packages=installed,
     )
-    assert found(off, "packages.automatic-updates").boot == "off: apply_updates"
+    seen = found(off, "packages.automatic-updates")
+    assert seen.boot == "off: apply_updates"
+    kind = resources.RESOURCES["packages"]
+    refusal = kind.change(seen.recommendation, seen.observation.facts, "on")
+    assert isinstance(refusal, Refusal)
+    assert "dnf-automatic" in refusal.reason  # and not that its package is lacking
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from hardentui import hazards
 from hardentui.assess import assess
 from hardentui.checklist import load, shipped_folder
 from hardentui.host import search, walker
+from hardentui.host.filesystems import is_remote
 from hardentui.host.image import ImageHost
 from hardentui.host.live import read_mounts
 from hardentui.host.recording import RecordedHost, record
@@ -345,6 +346,17 @@ def test_each_local_file_system_is_entered_once_and_the_others_are_named() -> No
     assert areas.borders["/dev"] == search.KERNEL
     assert areas.borders["/proc"] == areas.borders["/sys/fs/cgroup"] == search.KERNEL
     assert areas.borders["/var/lib/docker"] == search.CONTAINER
+
+
+@pytest.mark.parametrize(
+    ("fstype", "remote"),
+    [
+        *((name, True) for name in ("nfs", "nfs4", "cifs", "lustre", "fuse", "fuse.sshfs", "9p", "ceph")),
+        *((name, False) for name in ("ext4", "fuseblk", "tmpfs", "nfsd", "fusectl", "autofs", "overlay")),
+    ],
+)
+def test_what_stands_on_another_machine_is_told_by_its_type(fstype: str, remote: bool) -> None:
+    assert is_remote(fstype) is remote
 
 
 def test_a_bind_mount_inside_an_image_is_its_own_unless_it_shows_the_image_again() -> None:

@@ -266,6 +266,17 @@ def test_a_daemon_older_than_its_files_is_unknown_until_it_is_reloaded(path: str
     assert found("ssh.root-login", made).result is Result.PASS
 
 
+def test_no_run_of_ours_puts_in_force_what_others_left_for_the_next_reload() -> None:
+    """Whoever it shuts out, no rollback of ours would let them in again."""
+    made = host({MAIN: INCLUDE, f"{ssh.FOLDER}/50-x.conf": "AllowUsers nobody\n"})
+    made.stats[f"{ssh.FOLDER}/50-x.conf"] = status(modified=hosts.NOW - 60, changed=hosts.NOW - 60)
+    for id_ in ("ssh.x11", "ssh.auth-tries"):
+        assert f"{ssh.FOLDER}/50-x.conf was changed" in refusal(id_, made)
+        assert "could not take it back" in refusal(id_, made)
+    made.stats["/run/sshd.pid"] = status(modified=hosts.NOW - 30)
+    assert refusal("ssh.x11", made) == ""
+
+
 def test_a_file_with_an_old_date_that_took_the_place_of_another_counts_as_changed() -> None:
     made = host({MAIN: "PermitRootLogin no\n"})
     made.stats[MAIN] = status(modified=hosts.NOW - 9999999, changed=hosts.NOW - 60)
@@ -660,7 +671,11 @@ KEYS = "/home/alice/.ssh/authorized_keys"
 
 def people(**changes: Any) -> hosts.DictHost:
     """A server on which alice may come in with a key and a password, and may use sudo."""
-    files = {MAIN: INCLUDE + "PermitRootLogin yes\n" + changes.pop("lines", "")}
+    files = {
+        MAIN: INCLUDE
+        + f"PermitRootLogin yes\n{changes.pop('pam', 'UsePAM yes')}\n"
+        + changes.pop("lines", "")
+    }
     made = host(files)
     if "keys" in changes and not changes.pop("keys"):
         del made.files[KEYS]
@@ -687,6 +702,9 @@ def people(**changes: Any) -> hosts.DictHost:
         ({}, False),
         ({"keys": False}, False),  # a password is left
         ({"password": False}, False),  # a key is left
+        ({"password": False, "pam": "UsePAM no"}, True),  # then sshd lets no locked account in
+        ({"password": False, "pam": ""}, True),  # its own default
+        ({"pam": "UsePAM no"}, False),
         ({"keys": False, "password": False}, True),
         ({"keys": False, "lines": "PasswordAuthentication no\nKbdInteractiveAuthentication no\n"}, True),
         ({"password": False, "lines": "PubkeyAuthentication no\n"}, True),

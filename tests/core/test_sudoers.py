@@ -574,7 +574,7 @@ CHANGED = (
 
 @needs_sudo
 def test_the_file_that_we_write_is_one_that_visudo_accepts(tmp_path: Path) -> None:
-    compiled = change(sudoers(""), *CHANGED)
+    compiled = change(sudoers("%sudo ALL=(ALL) EXEC: ALL\n"), *CHANGED)
     written = [operation for operation in compiled.operations if isinstance(operation, WriteFile)]
     assert [(w.path, w.mode) for w in written] == [(OURS, "0440")]
     assert any(isinstance(op, CheckSyntax) and op.checker == "visudo" for op in compiled.operations)
@@ -582,6 +582,24 @@ def test_the_file_that_we_write_is_one_that_visudo_accepts(tmp_path: Path) -> No
     taken, said = visudo(written[0].content, tmp_path)
     assert taken, said
     assert written[0].content.count("Defaults") == len(CHANGED)
+
+
+@pytest.mark.parametrize(
+    ("rule", "taken"),
+    [
+        ("%sudo ALL=(ALL:ALL) ALL", False),
+        ("%sudo ALL=(ALL:ALL) EXEC: ALL", True),
+        ("alice ALL = EXEC: /bin/bash", True),
+        ("Cmnd_Alias SHELLS = /bin/sh, /bin/bash\nalice ALL = EXEC: SHELLS", True),
+        ("alice ALL = EXEC: /usr/bin/apt", False),
+        ("alice ALL = (www-data) EXEC: ALL", False),
+        ("alice ALL = EXEC: !ALL", False),
+        ("root ALL = EXEC: ALL", False),
+    ],
+)
+def test_noexec_waits_for_a_rule_by_which_the_script_itself_can_still_be_run(rule: str, taken: bool) -> None:
+    refused = change(sudoers(f"{rule}\n"), "users.sudo-noexec").refused
+    assert ("rollback" in refused.get("users.sudo-noexec", "")) is not taken
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ Defaults    env_keep =  "COLORS DISPLAY HOSTNAME HISTSIZE KDEDIR LS_COLORS"
 Defaults    env_keep += "MAIL PS1 PS2 QTDIR USERNAME LANG LC_ADDRESS LC_CTYPE"
 Defaults    secure_path = /sbin:/bin:/usr/sbin:/usr/bin
 root\tALL=(ALL) \tALL
-%wheel\tALL=(ALL)\tALL
+%wheel\tALL=(ALL)\tEXEC: ALL
 #includedir /etc/sudoers.d
 """
 _COMMON_PASSWORD = """\
@@ -98,7 +98,7 @@ DEBIAN = {
     "/etc/pam.d/common-password": _COMMON_PASSWORD,
     "/etc/pam.d/common-auth": _COMMON_AUTH,
     "/etc/pam.d/common-account": "account required pam_unix.so\n",
-    "/etc/pam.d/common-session": "session required pam_unix.so\n",
+    "/etc/pam.d/common-session": "session required pam_unix.so\nsession optional pam_umask.so\n",
     "/etc/pam.d/passwd": "@include common-password\n",
     "/etc/pam.d/login": _SERVICE,
     "/etc/pam.d/sshd": _SERVICE,
@@ -124,6 +124,7 @@ password    requisite                                    pam_pwquality.so local_
 password    sufficient                                   pam_unix.so sha512 shadow use_authtok
 password    required                                     pam_deny.so
 session     required                                     pam_unix.so
+session     optional                                     pam_umask.so silent
 """
 _INCLUDES = "".join(f"{kind} substack {{stack}}\n" for kind in ("auth", "account", "password", "session"))
 RHEL = {

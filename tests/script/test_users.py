@@ -21,7 +21,7 @@ RESOURCES = {"accounts", "login", "pam", "sudoers"}
 SUDOERS = """\
 Defaults\tenv_reset, !use_pty
 root\tALL=(ALL:ALL) ALL
-%sudo\tALL=(ALL:ALL) ALL
+%sudo\tALL=(ALL:ALL) EXEC: ALL
 @includedir /etc/sudoers.d
 """
 FILES = {
@@ -30,7 +30,7 @@ FILES = {
     "sudoers.d/README": "# nothing\n",
     "pam.d/passwd": "password requisite pam_pwquality.so retry=3\npassword required pam_unix.so yescrypt\n",
     "pam.d/login": "auth required pam_faillock.so preauth\nauth sufficient pam_unix.so\n"
-    "auth required pam_faillock.so authfail\n",
+    "auth required pam_faillock.so authfail\nsession optional pam_umask.so\n",
     "security/pwquality.conf": "# minlen = 8\nminclass = 1\n",
     "security/faillock.conf": "# deny = 3\ndeny = 10",  # no line end at its end
     "login.defs": "UMASK\t\t022\nENCRYPT_METHOD MD5\nPASS_MAX_DAYS\t99999\n",

@@ -26,7 +26,7 @@ GRACE = 10  # what it may take on top
 
 @pytest.mark.parametrize("ipv6", ["static", "unused"])
 def test_the_main_job(host: Nspawn, note: Note, ipv6: str) -> None:
-    main_job(host, note, ANSWERS | {"ipv6": ipv6})
+    main_job(Product(host, ANSWERS | {"ipv6": ipv6}), note)
 
 
 class Trial:
@@ -210,7 +210,7 @@ def test_a_cut_line_leaves_the_host_reachable(trial: Trial, note: Note) -> None:
 def test_a_change_that_locks_out_is_undone(host: Nspawn, note: Note) -> None:
     """IPv6 goes away under an administrator who comes in over it."""
     product = Product(host, ANSWERS | {"ipv6": "unused"})
-    over_ipv6 = ["-o", f"HostName={link_local(host)}", "-o", "ConnectTimeout=2"]
+    over_ipv6 = ["-o", f"HostName={host.link_local()}", "-o", "ConnectTimeout=2"]
     product.plan("sysctl.net-ipv6-conf-all-disable-ipv6")
 
     def gone() -> bool:
@@ -230,11 +230,6 @@ def test_a_change_that_locks_out_is_undone(host: Nspawn, note: Note) -> None:
         f"guard, locked out: a new login {now() - begin - DEADLINE:+.1f} s from the deadline of {DEADLINE} s"
     )
     assert_same(before, state(host), "after the guard's rollback", ignored=HISTORY)
-
-
-def link_local(machine: Nspawn) -> str:
-    shown = json.loads(machine.sh("ip -6 -json addr show dev host0 scope link"))
-    return f"{shown[0]['addr_info'][0]['local']}%%br0"  # ssh expands the percent sign
 
 
 # --- interrupted -----------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ echo reached
 
 
 def test_the_main_job(vm: Vm, note: Note) -> None:
-    main_job(vm, note)
+    main_job(Product(vm), note)
 
 
 @pytest.mark.parametrize("lines", [170])  # of about 260; containers are killed at many more points

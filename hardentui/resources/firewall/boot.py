@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from hardentui.i18n import _
 from hardentui.model import Gap, GapKind, Provenance, Reading
-from hardentui.resources.families import family_of
+from hardentui.resources.families import FAMILIES, family_of
 from hardentui.resources.firewall import iptables, script, verdict
 from hardentui.snapshot import File, Folder, Reason, Snapshot, UnitFiles, Unread
 
@@ -73,7 +73,10 @@ def _both(four: str, six: str, by: str, *places: Provenance) -> Reading:
 
 
 def _nftables(snapshot: Snapshot, units: frozenset[str]) -> Reading | None:  # noqa: ARG001 - one unit only
-    path = family_of(snapshot).nftables_file
+    names = family_of(snapshot)
+    if isinstance(names, Gap):
+        return Reading(gap=names, by="nftables")
+    path = names.nftables_file
     try:
         chains = script.read(snapshot, path)
         inputs = [chain for chain in chains.values() if chain.hook == "input"]
@@ -164,6 +167,8 @@ def _zone(text: str) -> tuple[str | None, bool]:
 
 def _iptables(snapshot: Snapshot, units: frozenset[str]) -> Reading | None:
     names = family_of(snapshot)
+    if isinstance(names, Gap):
+        return Reading(gap=names, by="iptables")
     values = {}
     places = []
     for version, path, unit in zip(VERSIONS, names.iptables_files, names.iptables_units, strict=True):
@@ -185,6 +190,13 @@ def _iptables(snapshot: Snapshot, units: frozenset[str]) -> Reading | None:
     return Reading(values, by="iptables", provenance=tuple(places))
 
 
+def _iptables_units(snapshot: Snapshot) -> tuple[str, ...]:
+    """The units that load the rules; those of all families where the host's is not known."""
+    names = family_of(snapshot)
+    families = FAMILIES.values() if isinstance(names, Gap) else (names,)
+    return tuple(unit for family in families for unit in family.iptables_units)
+
+
 _HOLDERS: Mapping[
     str,
     tuple[Callable[[Snapshot], tuple[str, ...]], Callable[[Snapshot, frozenset[str]], Reading | None]],
@@ -192,5 +204,5 @@ _HOLDERS: Mapping[
     "nftables": (lambda _: ("nftables.service",), _nftables),
     "ufw": (lambda _: ("ufw.service",), _ufw),
     "firewalld": (lambda _: ("firewalld.service",), _firewalld),
-    "iptables": (lambda snapshot: family_of(snapshot).iptables_units, _iptables),
+    "iptables": (_iptables_units, _iptables),
 }

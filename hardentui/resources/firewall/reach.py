@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from hardentui.i18n import N_, _
+from hardentui.model import Gap
+from hardentui.resources.base import explain
 from hardentui.resources.firewall import sources
 from hardentui.resources.firewall.evaluate import Verdict, evaluate
 from hardentui.resources.firewall.ruleset import Ruleset, Span
@@ -29,22 +31,30 @@ class From(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """The answer: for SOME the networks, for ANY those that are left out; ``why`` where it is not plain."""
+    """The answer: for SOME the networks, for ANY those that are left out; ``why`` where it is not plain.
+
+    Of UNKNOWN, ``why`` is a place in the rules or a sentence of ours, and ``gap`` what could not be read.
+    """
 
     kind: From
     networks: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     why: str = ""
+    gap: Gap | None = None
 
     def show(self) -> str:
         """The answer on one line, in the language in use."""
-        return self._line(_)
+        return self._line(_, explain(self.gap) if self.gap else _(self.why) if self.why else "")
 
     def value(self) -> str:
         """The same in words that no language changes: what a plan keeps."""
-        return self._line(str)
+        return self._line(str, self.plain_why())
 
-    def _line(self, say: Callable[[str], str]) -> str:
+    def plain_why(self) -> str:
+        """Why it is not plain, in words that no language changes."""
+        return f"{self.gap.kind.value}: {self.gap.detail}" if self.gap else self.why
+
+    def _line(self, say: Callable[[str], str], why: str) -> str:
         match self.kind:
             case From.ANY if self.without:
                 return say(N_("any, but {networks}")).format(networks=_listed(self.without))
@@ -53,7 +63,7 @@ class Reach:
             case From.DIVERTED:
                 return say(N_("diverted to {target}")).format(target=self.why)
             case From.UNKNOWN:
-                return say(N_("unknown: {why}")).format(why=self.why)
+                return say(N_("unknown: {why}")).format(why=why)
             case _:
                 return say(_WORDS[self.kind])
 
@@ -98,14 +108,14 @@ class Reachability:
     def _at(self, protocol: str, port: int, door: Door) -> Reach:
         found = self._classes[door.address.version]
         if found is None:
-            return Reach(From.UNKNOWN, why="the rules name too many addresses")
+            return Reach(From.UNKNOWN, why=N_("the rules name too many addresses"))
         ends: dict[Verdict, list[Span]] = {}
         target = ""
         for one in found:
             if door.address.is_link_local and not one.sample.is_link_local:
                 continue  # such packets come from the link only
             if self._steps <= 0:
-                return Reach(From.UNKNOWN, why="too many rules to follow")
+                return Reach(From.UNKNOWN, why=N_("too many rules to follow"))
             outcome = evaluate(
                 self._ruleset, Packet(door.interface, one.sample, door.address, protocol, port)
             )

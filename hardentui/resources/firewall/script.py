@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from hardentui.i18n import _
+from hardentui.resources.base import explain
 from hardentui.snapshot import File, Folder, Snapshot, Unread
 
 _TOKEN = re.compile(r'#[^\n]*|"[^"\n]*"|[{};\n]|\\\n|[^\s{};"#]+')
@@ -58,7 +60,9 @@ def read(snapshot: Snapshot, path: str) -> Chains:
     for statement in _statements(snapshot, path, 0):
         words = [one for word in statement for one in defined.get(word, [word])]
         if len(words) > _WORDS:
-            raise UnclearError(f"{path}: more than {_WORDS} words in one statement")
+            raise UnclearError(
+                _("{path}: more than {count} words in one statement").format(path=path, count=_WORDS)
+            )
         if words[:1] == ["define"] and len(words) > 3:  # noqa: PLR2004 - define, name, =, value
             defined[f"${words[1]}"] = words[3:]
         else:
@@ -114,9 +118,9 @@ def _statements(snapshot: Snapshot, path: str, depth: int) -> Iterator[list[str]
     """Top-level statements as lists of words, blocks included; those of included files in their place."""
     text = snapshot.ask(File(path))
     if isinstance(text, Unread):
-        raise UnclearError(f"{path}: {text.reason.value}")
+        raise UnclearError(explain(text.gap(path)))
     if depth > _INCLUDES:
-        raise UnclearError(f"{path}: included too deep")
+        raise UnclearError(_("{path}: included too deep").format(path=path))
     words: list[str] = []
     level = 0
     for token in _TOKEN.findall(text):
@@ -124,7 +128,7 @@ def _statements(snapshot: Snapshot, path: str, depth: int) -> Iterator[list[str]
             continue
         level += {"{": 1, "}": -1}.get(token, 0)
         if level < 0:
-            raise UnclearError(f"{path}: a brace too many")
+            raise UnclearError(_("{path}: a brace too many").format(path=path))
         if token in {"\n", ";"} and level == 0:
             yield from _expanded(snapshot, words, path, depth)
             words = []
@@ -134,7 +138,7 @@ def _statements(snapshot: Snapshot, path: str, depth: int) -> Iterator[list[str]
             yield from _expanded(snapshot, words, path, depth)
             words = []
     if level:
-        raise UnclearError(f"{path}: a brace too few")
+        raise UnclearError(_("{path}: a brace too few").format(path=path))
     yield from _expanded(snapshot, words, path, depth)
 
 
@@ -143,7 +147,7 @@ def _expanded(snapshot: Snapshot, words: list[str], path: str, depth: int) -> It
         return
     if words[0] != "include":
         if "include" in words:
-            raise UnclearError(f"{path}: include inside a block")
+            raise UnclearError(_("{path}: include inside a block").format(path=path))
         yield words
         return
     pattern = words[1].strip('"') if len(words) > 1 else ""

@@ -11,7 +11,9 @@ from hardentui.model import Fact, Gap, Observation, Provenance, Reading, Recomme
 from hardentui.operations import Change, Lines, Refusal, ReplaceLine, WriteFile
 from hardentui.resources.base import digest, kept_settings, nothing, of_files, text_fact
 from hardentui.resources.families import family_of
+from hardentui.resources.login.sessions import in_sessions
 from hardentui.resources.login.settings import LOGIN_DEFS, Setting, last, read_settings, stands_twice
+from hardentui.resources.pam.stack import tool_for
 from hardentui.snapshot import File, Folder, Reason, Snapshot, Unread
 
 PROFILE = "/etc/profile"
@@ -116,6 +118,9 @@ def _login_defs(snapshot: Snapshot, name: str) -> Observation:
     else:
         place = Provenance(LOGIN_DEFS, Role.WINS, found.line, found.text.strip())
         reading = Reading({"": found.value}, provenance=(*_beaten(settings, found), place))
+    if name == "UMASK":
+        reading, more = in_sessions(snapshot, reading)
+        facts |= more
     return of_files(snapshot, reading, facts)
 
 
@@ -130,6 +135,12 @@ def _change_login_defs(entry: Recommendation, facts: Mapping[str, Fact], target:
         return Refusal(_("{target} is no value of {name}").format(target=target, name=entry.subject))
     if facts.get("file") != LOGIN_DEFS:
         return Refusal(_("{path} is not there").format(path=LOGIN_DEFS))
+    if entry.subject == "UMASK":
+        if not facts.get("asked"):
+            words = _("{module} is not asked by the PAM stack: by hand, with {tool}")
+            return Refusal(words.format(module="pam_umask", tool=tool_for(facts)))
+        if rival := text_fact(facts, "rival"):
+            return Refusal(_("{place} would still win over our file").format(place=rival))
     before = text_fact(facts, "line")
     if facts.get("twice"):
         return Refusal(_("the line {line} stands twice").format(line=before))
@@ -165,12 +176,15 @@ def _login_shell(snapshot: Snapshot, entry: Recommendation) -> Observation:
     gap: Gap | None = None
     fixed = ""
     for path in _start_up_files(snapshot):
-        text = snapshot.ask(File(path)) if isinstance(path, str) else path
+        if isinstance(path, Gap):
+            gap = path
+            continue
+        text = snapshot.ask(File(path))
         if isinstance(text, Unread):
             if text.reason is not Reason.MISSING:
-                gap = text.gap(str(path) if isinstance(path, str) else FOLDER)
+                gap = text.gap(path)
             continue
-        said += _said(text, str(path), pattern)
+        said += _said(text, path, pattern)
         if path != OURS and entry.subject == "idle-timeout" and _READONLY.search(text):
             fixed = str(path)
     # What is said without a condition puts aside all before it; what has one may come about or not.
@@ -200,17 +214,18 @@ def _is_after_ours(line: _Said) -> bool:
     return not (line.file == PROFILE or (line.file.startswith(f"{FOLDER}/") and line.file < OURS))
 
 
-def _start_up_files(snapshot: Snapshot) -> Iterator[str | Unread]:
+def _start_up_files(snapshot: Snapshot) -> Iterator[str | Gap]:
     """What a login shell reads, in order: /etc/profile, then the folder that it reads, then bash's own."""
     yield PROFILE
     entries = snapshot.ask(Folder(FOLDER))
-    if isinstance(entries, Unread):
-        yield entries
-    else:
+    if not isinstance(entries, Unread):
         for entry in entries:
             if entry.name.endswith(".sh"):
                 yield f"{FOLDER}/{entry.name}"
-    yield family_of(snapshot).bash_file
+    elif entries.reason is not Reason.MISSING:
+        yield entries.gap(FOLDER)
+    names = family_of(snapshot)
+    yield names if isinstance(names, Gap) else names.bash_file
 
 
 def _said(text: str, path: str, pattern: re.Pattern[str]) -> Iterator[_Said]:

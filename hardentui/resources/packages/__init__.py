@@ -9,6 +9,7 @@ from hardentui.i18n import _
 from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation, Role
 from hardentui.operations import Change, Lines, Refusal, WriteFile
 from hardentui.resources.base import digest, nothing, one, text_fact
+from hardentui.resources.configuration import mask_of
 from hardentui.resources.packages import apt_conf
 from hardentui.snapshot import (
     DistributionIs,
@@ -39,6 +40,9 @@ _LOOSE = (
 )
 _OURS = f"{apt_conf.FOLDER}/99zz-hardentui"
 _UNITS = "/etc/systemd/system"
+_DNF_AUTOMATIC = ("dnf-automatic", "dnf5-plugin-automatic")
+_DNF_INSTALL = "dnf-automatic-install.timer"  # it installs whatever the file says
+_DNF_TIMERS = ("dnf-automatic.timer", "dnf5-automatic.timer")
 _DNF_CONF = "/etc/dnf/automatic.conf"
 # The stamps that apt's own timer leaves, and the folders that a fetch of the lists renews.
 _FRESH = {
@@ -73,6 +77,8 @@ class PackageManager:
             return Refusal(_("a person updates the system, and watches it do so: see the procedure"))
         if facts.get("installed") is not True:
             return Refusal(_("the package that installs updates is not there: see the procedure"))
+        if text_fact(facts, "family") == "rhel":
+            return Refusal(_("dnf-automatic installs them by a timer of its own: see the procedure"))
         if text_fact(facts, "rival"):
             return Refusal(
                 _("{path} is read after our file: change it by hand").format(path=text_fact(facts, "rival"))
@@ -131,7 +137,7 @@ def _age(snapshot: Snapshot) -> Reading:
         if status.modified > newest:
             newest, where = status.modified, path
     if not newest:
-        return Reading(gap=Gap(GapKind.UNSET, _("the package lists were never fetched")))
+        return Reading(gap=Gap(GapKind.UNTOLD, _("the package lists were never fetched")))
     return one(str(max(0, int(snapshot.taken_at - newest) // _DAY)), where)
 
 
@@ -186,20 +192,26 @@ def _by_apt(snapshot: Snapshot) -> Reading:
     if settings.get(_PERIODIC[0], apt_conf.Setting("1", "")).value == "0":
         off = [_PERIODIC[0]]
     for timer in ("apt-daily.timer", "apt-daily-upgrade.timer"):
-        if not _starts(snapshot, timer):
+        starts = _starts(snapshot, timer)
+        if isinstance(starts, Gap):
+            return Reading(gap=starts, provenance=places)
+        if not starts:
             off.append(timer)
     value = _("off: {names}").format(names=", ".join(off)) if off else "on"
     return Reading({"": value}, provenance=places or (Provenance(apt_conf.FOLDER),))
 
 
 def _by_dnf(snapshot: Snapshot) -> Reading:
-    if (lacking := _lacking(snapshot, "dnf-automatic", "dnf5-plugin-automatic")) is not None:
+    if (lacking := _lacking(snapshot, *_DNF_AUTOMATIC)) is not None:
         return lacking
-    if _starts(snapshot, "dnf-automatic-install.timer"):
-        return one("on", "dnf-automatic-install.timer")
-    timers = ("dnf-automatic.timer", "dnf5-automatic.timer")
-    if not any(_starts(snapshot, timer) for timer in timers):
-        return one(_("off: {names}").format(names=timers[0]), timers[0])
+    starts = {timer: _starts(snapshot, timer) for timer in (_DNF_INSTALL, *_DNF_TIMERS)}
+    for gap in starts.values():
+        if isinstance(gap, Gap):
+            return Reading(gap=gap)
+    if starts[_DNF_INSTALL]:
+        return one("on", _DNF_INSTALL)
+    if not any(starts.values()):
+        return one(_("off: {names}").format(names=_DNF_TIMERS[0]), _DNF_TIMERS[0])
     text = snapshot.ask(File(_DNF_CONF))
     if isinstance(text, Unread):
         return nothing(text, _DNF_CONF)
@@ -218,14 +230,23 @@ def _lacking(snapshot: Snapshot, *names: str) -> Reading | None:
     return one(_("not installed: {name}").format(name=names[0]), _("list of packages"))
 
 
-def _starts(snapshot: Snapshot, timer: str) -> bool:
-    if snapshot.ask(Link(f"{_UNITS}/{timer}")) == "/dev/null":
-        return False
-    return isinstance(snapshot.ask(Link(f"{_UNITS}/timers.target.wants/{timer}")), str)
+def _starts(snapshot: Snapshot, timer: str) -> bool | Gap:
+    """Whether a timer is enabled and nothing masks it."""
+    mask = mask_of(snapshot, timer)
+    if mask is not None:
+        return False if mask.kind is GapKind.UNMODELLED else mask
+    path = f"{_UNITS}/timers.target.wants/{timer}"
+    link = snapshot.ask(Link(path))
+    if isinstance(link, Unread) and link.reason is not Reason.MISSING:
+        return link.gap(path)
+    return isinstance(link, str)
 
 
 def _automatic_facts(snapshot: Snapshot) -> dict[str, Fact]:
-    if _family(snapshot) != "debian":
+    family = _family(snapshot)
+    if family == "rhel":
+        return {"family": family, "installed": _lacking(snapshot, *_DNF_AUTOMATIC) is None}
+    if family != "debian":
         return {}
     names = snapshot.ask(Folder(apt_conf.FOLDER))
     entries: tuple[Entry, ...] = () if isinstance(names, Unread) else names

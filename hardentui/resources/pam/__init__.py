@@ -12,8 +12,8 @@ from hardentui.operations import Change, Lines, Refusal, ReplaceLine, WriteFile
 from hardentui.resources.base import digest, kept_settings, of_files, text_fact
 from hardentui.resources.families import family_of
 from hardentui.resources.login.settings import Setting, last, login_setting, read_settings, stands_twice
-from hardentui.resources.pam.stack import Module, Stack, read_stack
-from hardentui.snapshot import Folder, Reason, Snapshot, Unread
+from hardentui.resources.pam.stack import Module, Stack, read_stack, tool_for
+from hardentui.snapshot import Folder, Groups, Reason, Snapshot, Unread
 
 PWQUALITY = "/etc/security/pwquality.conf"
 FAILLOCK = "/etc/security/faillock.conf"
@@ -56,14 +56,14 @@ class Pam:
     def change(self, entry: Recommendation, facts: Mapping[str, Fact], target: str) -> Change:
         """See Resource."""
         if entry.subject not in _FILED:
-            return Refusal(_("the PAM stack is changed by hand, with {tool}").format(tool=_tool(facts)))
+            return Refusal(_("the PAM stack is changed by hand, with {tool}").format(tool=tool_for(facts)))
         path, name, module, _default = _FILED[entry.subject]
         if not re.fullmatch(r"[0-9]{1,6}", target):
             return Refusal(_("{target} is no value of {name}").format(target=target, name=name))
         if not facts.get("asked"):
             return Refusal(
                 _("{module} is not asked by the PAM stack: by hand, with {tool}").format(
-                    module=module, tool=_tool(facts)
+                    module=module, tool=tool_for(facts)
                 )
             )
         rival = text_fact(facts, "rival")
@@ -86,9 +86,9 @@ def _name_of(line: str) -> str:
     return found[1] if found else ""
 
 
-def _tool(facts: Mapping[str, Fact]) -> str:
-    tool = text_fact(facts, "tool")
-    return tool if tool in {"pam-auth-update", "authselect"} else "pam-auth-update / authselect"
+def _tool_of(snapshot: Snapshot) -> str:
+    names = family_of(snapshot)
+    return "" if isinstance(names, Gap) else names.pam_tool
 
 
 def _filed(entry: Recommendation, facts: Mapping[str, Fact], path: str, after: str, name: str) -> Change:
@@ -192,7 +192,7 @@ def _facts(snapshot: Snapshot, subject: str, modules: tuple[Module, ...]) -> Map
         "line": line.text if line else "",
         "twice": line is not None and not isinstance(settings, Unread) and stands_twice(settings, line),
         "before": digest(snapshot, OURS),
-        "tool": family_of(snapshot).pam_tool,
+        "tool": _tool_of(snapshot),
     }
 
 
@@ -256,7 +256,7 @@ def _password_hash(snapshot: Snapshot) -> _Seen:
     stack = _read(snapshot, _PASSWD, "password")
     if isinstance(stack, Reading):
         return _no_facts(stack)
-    facts = {"tool": family_of(snapshot).pam_tool}
+    facts = {"tool": _tool_of(snapshot)}
     for module in stack.named("pam_unix"):
         # The last of the arguments counts, as in pam_unix.
         named = [argument for argument in module.arguments if argument in _HASHES]
@@ -276,7 +276,7 @@ def _password_history(snapshot: Snapshot) -> _Seen:
     stack = _read(snapshot, _PASSWD, "password")
     if isinstance(stack, Reading):
         return _no_facts(stack)
-    facts = {"tool": family_of(snapshot).pam_tool}
+    facts = {"tool": _tool_of(snapshot)}
     for module in stack.named("pam_pwhistory"):
         settled = _settle(snapshot, module, PWHISTORY, "remember", "10")
         return Reading({"": settled.value}, stack.gap or settled.gap, settled.places), facts
@@ -313,7 +313,7 @@ def _null_passwords(snapshot: Snapshot) -> _Seen:
         null = [m for m in stack.named("pam_unix") if {"nullok", "nullok_secure"} & {*m.arguments}]
         values[service] = "allowed" if null else "refused"
         places += [module.provenance for module in null]
-    return Reading(values, gap, tuple(dict.fromkeys(places))), {"tool": family_of(snapshot).pam_tool}
+    return Reading(values, gap, tuple(dict.fromkeys(places))), {"tool": _tool_of(snapshot)}
 
 
 def _lockout(subject: str) -> Callable[[Snapshot], _Seen]:
@@ -356,12 +356,23 @@ def _su(snapshot: Snapshot) -> _Seen:
     stack = _read(snapshot, "su", "auth")
     if isinstance(stack, Reading):
         return _no_facts(stack)
-    facts = {"tool": family_of(snapshot).pam_tool}
+    facts = {"tool": _tool_of(snapshot)}
     demanded = [m for m in stack.named("pam_wheel") if m.control in {"required", "requisite"}]
     if demanded and demanded[0].argument("deny") is None:
-        group = demanded[0].argument("group") or "root"
+        group = demanded[0].argument("group") or _wheel(snapshot)
+        if isinstance(group, Gap):
+            return Reading(gap=stack.gap or group, provenance=(demanded[0].provenance,)), facts
         return Reading({"": f"group {group}"}, stack.gap, (demanded[0].provenance,)), facts
     return Reading({"": "anyone"}, stack.gap, tuple(m.provenance for m in stack.named("pam_wheel"))), facts
+
+
+def _wheel(snapshot: Snapshot) -> str | Gap:
+    """The group that pam_wheel(8) asks for where none is named: wheel, or the first one without it."""
+    groups = snapshot.ask(Groups())
+    if isinstance(groups, Unread):
+        return groups.gap("/etc/group")
+    names = {group.gid: group.name for group in groups}
+    return "wheel" if "wheel" in names.values() else names.get(0, "root")
 
 
 def _remote(snapshot: Snapshot) -> _Seen:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from hardentui.model import Gap, GapKind, Provenance
+from hardentui.model import Fact, Gap, GapKind, Provenance
+from hardentui.resources.base import text_fact
 from hardentui.snapshot import File, Reason, Snapshot, Unread
 
 _FOLDERS = ("/etc/pam.d", "/usr/lib/pam.d")
+_TOOLS = ("pam-auth-update", "authselect")
 _DEPTH = 32  # of includes, as in Linux-PAM
 _LINE = re.compile(
     r"-?(?P<type>auth|account|password|session)\s+"
@@ -101,6 +103,12 @@ class _Reader:
                 continue
             name = match["module"].rpartition("/")[2].removesuffix(".so")
             yield Module(name, match["control"], _arguments(match["arguments"]), path, number, line)
+
+
+def tool_for(facts: Mapping[str, Fact]) -> str:
+    """The program by which a person changes the stacks, as a decision's facts say; else both."""
+    tool = text_fact(facts, "tool")
+    return tool if tool in _TOOLS else " / ".join(_TOOLS)
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:

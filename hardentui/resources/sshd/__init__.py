@@ -23,7 +23,7 @@ from hardentui.operations import (
     ReplaceLine,
     WriteFile,
 )
-from hardentui.resources.base import kept_settings, list_fact, text_fact
+from hardentui.resources.base import kept_settings, list_fact, text_fact, why_not
 from hardentui.resources.families import family_of
 from hardentui.resources.sshd import algorithms, hostkeys, placing
 from hardentui.resources.sshd.config import Explicit, Line, Outcome
@@ -134,9 +134,7 @@ def _keyword(snapshot: Snapshot, seen: View, keyword: str, *, weak: bool) -> Rea
         places.append(
             Provenance(
                 "sshd -T",
-                text=_("not asked ({why}): the files alone are read").format(
-                    why=seen.silent.detail or seen.silent.reason
-                ),
+                text=_("not asked ({why}): the files alone are read").format(why=why_not(seen.silent)),
             )
         )
     gap = gap or _disagreement(seen, keyword)
@@ -307,14 +305,15 @@ def _facts(snapshot: Snapshot, seen: View, keyword: str, reading: Reading) -> di
         for line in outcome.lines[:1]
         if line.blocks and line.blocks[-1].criteria
     )
-    unit = family_of(snapshot).ssh_unit
+    names = family_of(snapshot)
     winner = seen.config.effective(keyword, Connection()).lines[:1]
     return {
         **placing.facts(snapshot, seen, keyword),
         "seen": reading.values.get("", reading.values.get(_ELSE, "")),
         "blocks": blocks,
+        "pending": seen.pending,
         "policy": next((x.file for x in winner if x.file.startswith(_POLICIES)), ""),
-        "unit": unit,
+        "unit": "" if isinstance(names, Gap) else names.ssh_unit,
     }
 
 
@@ -332,6 +331,12 @@ def _change(entry: Recommendation, facts: Mapping[str, Fact], target: str) -> Ch
                     value=text_fact(block, "value"),
                 )
             )
+    if pending := text_fact(facts, "pending"):
+        words = _(
+            "{pending}: the reload of this run would put that in force too, and its rollback could not take "
+            "it back. Reload sshd, try a new login, and assess again"
+        )
+        return Refusal(words.format(pending=pending))
     if text_fact(facts, "policy"):
         words = _("{file} sets this for the whole system: change the policy with update-crypto-policies")
         return Refusal(words.format(file=text_fact(facts, "policy")))
@@ -339,6 +344,8 @@ def _change(entry: Recommendation, facts: Mapping[str, Fact], target: str) -> Ch
     if isinstance(value, Refusal):
         return value
     unit = text_fact(facts, "unit")
+    if not unit:
+        return Refusal(_("which unit is to be reloaded is not known on this distribution"))
     if unit not in UNITS:
         return Refusal(
             _("the facts of this decision speak of something else: {what}").format(what=unit or "-")

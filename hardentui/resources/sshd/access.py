@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from hardentui.i18n import _
 from hardentui.resources.accounts import has_shell
+from hardentui.resources.base import why_not
 from hardentui.resources.sshd.match import Connection, like
 from hardentui.resources.sshd.questions import groups_of
 from hardentui.resources.sshd.state import View, view
@@ -69,7 +70,7 @@ def lockout_unread(snapshot: Snapshot) -> str | None:
     if not isinstance(found, Unread):
         return None
     return _("whether another account can log in and become root cannot be seen here: {why}").format(
-        why=found.detail or found.reason
+        why=why_not(found)
     )
 
 
@@ -161,8 +162,11 @@ def _either(one: bool | None, other: bool | None) -> bool | None:  # noqa: FBT00
 
 
 def _has_keys(snapshot: Snapshot, seen: View, account: Account) -> bool | None:
-    """Whether a file of authorized keys of this account holds anything."""
+    """Whether a file of authorized keys of this account holds anything, and sshd would look at it."""
     connection = Connection(user=account.name, groups=lambda user: groups_of(snapshot, user))
+    locked = _is_locked(snapshot, account)
+    if locked is not False and seen.config.effective("usepam", connection).values != ("yes",):
+        return None if locked is None else False  # without PAM, sshd itself turns locked accounts away
     if (seen.config.effective("pubkeyauthentication", connection).values or ("yes",)) == ("no",):
         return False
     patterns = (seen.config.effective("authorizedkeysfile", connection).values or ("",))[0].split()
@@ -176,6 +180,13 @@ def _has_keys(snapshot: Snapshot, seen: View, account: Account) -> bool | None:
             return True
     command = seen.config.effective("authorizedkeyscommand", connection).values
     return answer if command == ("none",) else None
+
+
+def _is_locked(snapshot: Snapshot, account: Account) -> bool | None:
+    passwords = snapshot.ask(Passwords())
+    if isinstance(passwords, Unread):
+        return None
+    return any(password.account == account.name and password.locked for password in passwords)
 
 
 def _has_password(snapshot: Snapshot, account: Account) -> bool | None:

@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from hardentui.i18n import _
 from hardentui.model import Gap, GapKind
@@ -16,7 +17,6 @@ from hardentui.resources.sshd.config import MAIN, Config, read
 from hardentui.resources.sshd.match import Connection
 from hardentui.resources.sshd.questions import asked, groups_of
 from hardentui.snapshot import (
-    DistributionIs,
     File,
     Folder,
     Kind,
@@ -42,7 +42,8 @@ class View:
 
     ``plain`` is the configuration as ``sshd -T`` sees it, ``config`` with the options of the unit too.
     ``says`` is what ``sshd -T`` printed of each connection; ``silent`` why it did not. ``gap`` stands where
-    the files cannot be taken at their word; ``running`` where the daemon cannot.
+    the files cannot be taken at their word; ``running`` where the daemon cannot. ``pending`` says which file
+    changed since the daemon read them: whatever is new there, a reload puts it in force.
     """
 
     config: Config
@@ -52,6 +53,7 @@ class View:
     gap: Gap | None
     running: Gap | None
     loaded: str  # when the daemon read its files, or how it does; "" where that is not known
+    pending: str
 
 
 def view(snapshot: Snapshot) -> View:
@@ -68,8 +70,8 @@ def view(snapshot: Snapshot) -> View:
         else:
             silent = answer
     gap = _gap(snapshot, seen, silent, spoke=bool(says)) or doubt or _override(snapshot)
-    running, loaded = _daemon(snapshot, seen)
-    return View(seen, plain, tuple(says), silent, gap, running, loaded)
+    daemon = _daemon(snapshot, seen)
+    return View(seen, plain, tuple(says), silent, gap, daemon.gap, daemon.loaded, daemon.pending)
 
 
 def of_root(snapshot: Snapshot) -> Connection:
@@ -116,10 +118,10 @@ def _is_absent(snapshot: Snapshot) -> bool:
 
 def _command_line(snapshot: Snapshot) -> tuple[tuple[str, ...], Gap | None]:
     """The ``-o`` options that its unit gives it, and what else there makes the files less than all."""
-    system = snapshot.ask(DistributionIs())
-    if isinstance(system, Unread) and system.reason is not Reason.MISSING:
-        return (), system.gap("/etc/os-release")  # which file has the options is not known
-    path, variable = family_of(snapshot).ssh_options
+    names = family_of(snapshot)
+    if isinstance(names, Gap):
+        return (), names  # which file has the options is not known
+    path, variable = names.ssh_options
     text = snapshot.ask(File(path))
     if isinstance(text, Unread):
         return (), None if text.reason is Reason.MISSING else text.gap(path)
@@ -177,13 +179,20 @@ def pid_file(seen: Config) -> str:
     return "" if path == "none" else path
 
 
-def _daemon(snapshot: Snapshot, seen: Config) -> tuple[Gap | None, str]:
-    """Why the daemon may have other settings than its files (None: it has not), and when it read them."""
+class _Daemon(NamedTuple):
+    """Why the daemon may have other settings than its files (None: it has not), and the rest of a View."""
+
+    gap: Gap | None
+    loaded: str = ""
+    pending: str = ""
+
+
+def _daemon(snapshot: Snapshot, seen: Config) -> _Daemon:
     if not snapshot.live:
-        return None, ""
+        return _Daemon(None)
     processes = snapshot.ask(Processes())
     if isinstance(processes, Unread):
-        return processes.gap(_("list of processes")), ""
+        return _Daemon(processes.gap(_("list of processes")))
     path = pid_file(seen)
     number = snapshot.ask(File(path)) if path else Unread(Reason.MISSING)
     ours = [p for p in processes if p.name == "sshd"]
@@ -191,26 +200,42 @@ def _daemon(snapshot: Snapshot, seen: Config) -> tuple[Gap | None, str]:
     if daemon is None:
         if any(p.unit in UNITS for p in ours):
             why = _("no file says when it last read its configuration ({path})").format(path=path or "-")
-            return Gap(GapKind.STALE, why), ""
-        socket = family_of(snapshot).ssh_socket
-        if not isinstance(snapshot.ask(Link(f"{_WANTS}/{socket}")), Unread):
-            return None, _("{socket} starts it for the next connection").format(socket=socket)
-        return Gap(GapKind.ABSENT, _("sshd does not run")), ""
+            return _Daemon(Gap(GapKind.STALE, why))
+        return _not_running(snapshot)
     # sshd writes the file anew when it starts, and when a reload makes it read everything again.
     status = snapshot.ask(Stat(path))
     if isinstance(status, Unread):
-        return status.gap(path), ""
+        return _Daemon(status.gap(path))
     if not status.modified:
-        return Gap(GapKind.STALE, _("when it read its files is not known")), ""
-    newer = _changed_since(snapshot, seen, status.modified) or _started_before_options(snapshot, daemon)
+        return _Daemon(Gap(GapKind.STALE, _("when it read its files is not known")))
+    newer = _changed_since(snapshot, seen, status.modified)
     if newer is not None:
-        return newer, ""
-    return None, _("read by process {pid} on {time}").format(pid=daemon.pid, time=_time(status.modified))
+        return newer
+    restart = _started_before_options(snapshot, daemon)
+    if restart is not None:
+        return _Daemon(restart)
+    return _Daemon(
+        None, _("read by process {pid} on {time}").format(pid=daemon.pid, time=_time(status.modified))
+    )
+
+
+def _not_running(snapshot: Snapshot) -> _Daemon:
+    """Of a daemon that is not there: its socket may start it, with the files as they are then."""
+    names = family_of(snapshot)
+    if isinstance(names, Gap):
+        return _Daemon(names)
+    if not isinstance(snapshot.ask(Link(f"{_WANTS}/{names.ssh_socket}")), Unread):
+        started = _("{socket} starts it for the next connection").format(socket=names.ssh_socket)
+        return _Daemon(None, started)
+    return _Daemon(Gap(GapKind.ABSENT, _("sshd does not run")))
 
 
 def _started_before_options(snapshot: Snapshot, daemon: Process) -> Gap | None:
     """The options of the unit count when it starts: a reload does not read them again."""
-    path, _variable = family_of(snapshot).ssh_options
+    names = family_of(snapshot)
+    if isinstance(names, Gap):
+        return names
+    path, _variable = names.ssh_options
     status = snapshot.ask(Stat(path))
     if isinstance(status, Unread):
         return None if status.reason is Reason.MISSING else status.gap(path)
@@ -223,13 +248,14 @@ def _started_before_options(snapshot: Snapshot, daemon: Process) -> Gap | None:
     )
 
 
-def _changed_since(snapshot: Snapshot, seen: Config, loaded: float) -> Gap | None:
+def _changed_since(snapshot: Snapshot, seen: Config, loaded: float) -> _Daemon | None:
     for path, at in _changes(snapshot, seen):
         if not at:
-            return Gap(GapKind.STALE, _("when {path} was changed is not known").format(path=path))
+            return _Daemon(Gap(GapKind.STALE, _("when {path} was changed is not known").format(path=path)))
         if at > loaded:
             words = _("{path} was changed on {changed}, and sshd read its files on {loaded}: reload pending")
-            return Gap(GapKind.STALE, words.format(path=path, changed=_time(at), loaded=_time(loaded)))
+            said = words.format(path=path, changed=_time(at), loaded=_time(loaded))
+            return _Daemon(Gap(GapKind.STALE, said), pending=said)
     return None
 
 

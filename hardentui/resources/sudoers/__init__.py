@@ -11,9 +11,9 @@ from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading
 from hardentui.operations import Change, CheckSyntax, Lines, Refusal, WriteFile
 from hardentui.resources.base import digest, kept_settings, missing, nothing, of_files, one, text_fact
 from hardentui.resources.sudoers.grammar import Member, MemberKind, Mistake, Place, Rule, Setting
-from hardentui.resources.sudoers.policy import FOLDER, SUDOERS, Policy, is_sudo_rs, read_policy
+from hardentui.resources.sudoers.policy import FOLDER, SUDOERS, Policy, behind, is_sudo_rs, read_policy
 from hardentui.resources.sudoers.programs import EDITORS, ESCAPES, SHELLS
-from hardentui.snapshot import Packages, Snapshot, Stat, Unread
+from hardentui.snapshot import Packages, Snapshot, Unread
 
 # Later settings win in sudoers, and the files of the folder are read by name: few sort after this one.
 OURS = f"{FOLDER}/zz-hardentui"
@@ -81,6 +81,13 @@ class Sudoers:
         rival = text_fact(facts, "rival")
         if rival:
             return Refusal(_("{place} would still win over our file").format(place=rival))
+        if (name, target) == ("noexec", "on") and not text_fact(facts, "root_shell"):
+            return Refusal(
+                _(
+                    "under noexec sudo bash could start no program, the confirm and the rollback of this "
+                    "script neither: first give those who administer this host a rule with EXEC:"
+                )
+            )
         line = f"Defaults {name}={target}" if name in _VALUES else f"Defaults {'!' * (target == 'off')}{name}"
         write = WriteFile(
             owners=(entry.id,),
@@ -174,6 +181,8 @@ def _setting(snapshot: Snapshot, policy: Policy, entry: Recommendation) -> Obser
         "folder": policy.folder_line > 0,
         "rival": _rival(policy, entry, lines),
     }
+    if name == "noexec":
+        facts["root_shell"] = _root_shell(policy)
     return of_files(snapshot, Reading(values, gap, places), facts)
 
 
@@ -335,6 +344,17 @@ def _negations(policy: Policy) -> _Found:
             yield alias.place, f"{alias.kind}_Alias {alias.name} = {', '.join(m.show() for m in members)}"
 
 
+def _root_shell(policy: Policy) -> str:
+    """A rule by which a person gets a shell of root that can start programs under noexec too; "" for none."""
+    for rule in policy.rules:
+        shell = any(
+            (m.kind is MemberKind.ALL and not m.negated) or _runs(SHELLS)(m) for m in policy.commands(rule)
+        )
+        if rule.tags.get("EXEC") is True and shell and _as_root(policy, rule) and not _is_root_itself(rule):
+            return f"{rule.place.file}:{rule.place.line}"
+    return ""
+
+
 def _may_execute(policy: Policy) -> _Found:
     for rule in policy.rules:
         if rule.tags.get("EXEC") is True:
@@ -363,9 +383,9 @@ LISTS: Mapping[str, Callable[[Policy], _Found]] = {
 
 
 def _program(snapshot: Snapshot) -> Observation:
-    """Who may run sudo at all: the mode and owner of the program."""
-    status = snapshot.ask(Stat(_PROGRAM))
+    """Who may run sudo at all: the mode and owner of the program, where alternatives lead to it as well."""
+    path, status = behind(snapshot, _PROGRAM)
     if isinstance(status, Unread):
-        return of_files(snapshot, nothing(status, _PROGRAM))
+        return of_files(snapshot, nothing(status, path))
     value = f"{status.mode:04o} {status.user}:{status.group}"
-    return of_files(snapshot, one(value, _PROGRAM))
+    return of_files(snapshot, one(value, path))

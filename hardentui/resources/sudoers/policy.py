@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from hardentui.i18n import _
+from hardentui.i18n import N_, _
 from hardentui.model import Gap
 from hardentui.resources.sudoers.grammar import (
     Alias,
@@ -171,12 +171,12 @@ class _Reader:
                 self._file(f"{path}/{name}", Place(path, 0), depth + 1)
 
     def _is_file(self, path: str) -> bool:
-        status = _status(self._snapshot, path)
+        _at, status = behind(self._snapshot, path)
         return isinstance(status, Unread) or status.kind is Kind.FILE
 
     def _insecure(self, path: str, kind: Kind) -> str:
         """Why sudo does not trust a file or folder; "" when it does, or when nobody can say."""
-        status = _status(self._snapshot, path)
+        _at, status = behind(self._snapshot, path)
         if isinstance(status, Unread):
             if status.reason is not Reason.MISSING:
                 self._gaps.append(status.gap(path))
@@ -192,17 +192,17 @@ class _Reader:
         return ""
 
 
-def _status(snapshot: Snapshot, path: str) -> Status | Unread:
-    """The status of what a path leads to: sudo follows links."""
+def behind(snapshot: Snapshot, path: str) -> tuple[str, Status | Unread]:
+    """What a path leads to, by links as well: where it lies, and its status."""
     for _hop in range(_HOPS):
         status = snapshot.ask(Stat(path))
         if isinstance(status, Unread) or status.kind is not Kind.LINK:
-            return status
+            return path, status
         target = snapshot.ask(Link(path))
         if isinstance(target, Unread):
-            return target
+            return path, target
         path = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
-    return Unread(Reason.FAILED, "too many levels of symbolic links")
+    return path, Unread(Reason.FAILED, N_("too many levels of symbolic links"))
 
 
 def is_sudo_rs(snapshot: Snapshot) -> bool:

@@ -26,6 +26,9 @@ SECRET = re.compile(r"net/ipv6/conf/[^/]+/stable_secret|net/ipv4/tcp_fastopen_ke
 # Mounts that come and go with sessions and with units that load credentials.
 FLEETING = re.compile(r"/run/(user|credentials)/.*|/proc/sys/fs/binfmt_misc")
 
+# What people may change the mode of, where no package of /etc is asked.
+SENSITIVE = ("/root", "/var/spool/cron/crontabs", "/usr/bin/sudo", "/usr/bin/su", "/usr/bin/passwd")
+
 # How the root of a container is put together.
 OF_THE_LAB = re.compile(r"(lowerdir|upperdir|workdir|uuid)=")
 
@@ -111,6 +114,43 @@ def failed_units() -> dict[str, str]:
     return {line.split()[0]: "failed" for line in listing if line.strip()}
 
 
+def enabled_units() -> dict[str, str]:
+    """What every service and socket that a boot starts does now."""
+    listing = lines(
+        "systemctl", "list-unit-files", "--state=enabled", "--type=service,socket", "--no-legend", "--plain"
+    )
+    names = [line.split()[0] for line in listing if line.strip() and "@." not in line]
+    return dict(zip(names, lines("systemctl", "is-active", *names), strict=True))
+
+
+def listeners() -> dict[str, str]:
+    """Transport, address and port of what listens, and the programs that do."""
+    found: dict[str, set[str]] = {}
+    for line in lines("ss", "-Hlntup"):
+        transport, _, _, _, address = line.split()[:5]
+        found.setdefault(f"{transport} {address}", set()).update(re.findall(r'\("([^"]+)",pid', line))
+    return {socket: ",".join(sorted(programs)) for socket, programs in found.items()}
+
+
+def sshd() -> dict[str, str]:
+    """What the files give, as sshd itself reads them."""
+    found: dict[str, list[str]] = {}
+    for line in lines("sshd", "-T"):
+        keyword, _, value = line.partition(" ")
+        found.setdefault(keyword, []).append(value)
+    return {keyword: " ".join(values) for keyword, values in found.items()}
+
+
+def places() -> dict[str, str]:
+    """Mode and owner of what is sensitive outside /etc."""
+    found = {}
+    for path in (*SENSITIVE, *map(str, Path("/home").iterdir())):
+        if Path(path).exists():
+            status = Path(path).stat()
+            found[path] = f"{stat.filemode(status.st_mode)} {status.st_uid}:{status.st_gid}"
+    return found
+
+
 def main() -> None:
     mounted = mounts()
     lines_of_fstab = Path("/etc/fstab").read_text().splitlines()
@@ -122,6 +162,10 @@ def main() -> None:
         "etc": tree("/etc"),
         "unit file": units(),
         "failed unit": failed_units(),
+        "enabled unit": enabled_units(),
+        "listener": listeners(),
+        "place": places(),
+        "sshd": sshd(),
         "ruleset": dict(enumerate(lines("nft", "-s", "list", "ruleset"))),
         "product": {"/var/lib/hardentui": "present"} if Path("/var/lib/hardentui").exists() else {},
     }

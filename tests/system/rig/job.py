@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from rig.machine import Machine
-from rig.product import ANSWERS, Findings, Product
-from rig.state import HISTORY, difference, state
+from rig.product import Findings, Product
+from rig.state import HISTORY, State, difference, state
 
 # What a rollback may leave to the next boot: a /tmp in use that is to go.
 UNTIL_REBOOT = ("mount /tmp:", "mount point /tmp:")
 
 
-def main_job(machine: Machine, note: Callable[[str], None], answers: Mapping[str, str] = ANSWERS) -> None:
-    """Everything that issue and README promise, in the order in which an administrator does it."""
-    product = Product(machine, answers)
+def main_job(
+    product: Product, note: Callable[[str], None], state: Callable[[Machine], State] = state
+) -> list[str]:
+    """Everything that issue and README promise, in the order in which an administrator does it.
+
+    Gives the ids that were applied. ``state`` looks at the machine.
+    """
+    machine = product.machine
     laps, told = Laps(), Complaints()
     before = state(machine)
     found = product.scan(plan=False)
@@ -65,7 +70,7 @@ def main_job(machine: Machine, note: Callable[[str], None], answers: Mapping[str
     laps.lap("reboot")
 
     by_hand = [id_ for id_, each in found.by_id.items() if each["result"] == "fail" and id_ not in ids]
-    note(f"{machine.name}: {', '.join(f'{question}={answer}' for question, answer in answers.items())}")
+    note(f"{machine.name}: {', '.join(map('='.join, product.answered.items()))}")
     note(f"  {len(found.by_id)} findings, {len(ids)} applied")
     note("  moment         pass  fail  informational  other   of the applied ones")
     moments = {"before": found, "applied": applied, "confirmed": kept, "rebooted": rebooted}
@@ -79,6 +84,7 @@ def main_job(machine: Machine, note: Callable[[str], None], answers: Mapping[str
     note(f"  failing before, with no change to apply: {', '.join(by_hand) or 'none'}")
     note(f"  seconds: {laps}")
     assert not told.heard, "\n".join(told.heard)
+    return ids
 
 
 class Complaints:

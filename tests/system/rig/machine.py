@@ -244,5 +244,6 @@ def said(done: Done) -> str:
 SSH = [
     *("ssh", "-F", "none", "-q", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"),
     *("-o", "GlobalKnownHostsFile=/dev/null", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes"),
-    *("-o", "IdentityAgent=none", "-o", "ConnectTimeout=10"),
+    *("-o", "IdentityAgent=none"),
 ]
+PATIENCE = ("-o", "ConnectTimeout=10")  # behind the options of a call: of two, ssh takes the first

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import json
 import os
 import shlex
 import shutil
@@ -26,7 +27,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rig.lab import Lab
-from rig.machine import ENVIRONMENT, SSH, Machine, MachineDownError, kill_group
+from rig.machine import ENVIRONMENT, PATIENCE, SSH, Machine, MachineDownError, kill_group
 from rig.waiting import OverdueError, wait_for
 
 CGROUPS = "/sys/fs/cgroup /sys/fs/cgroup/systemd /sys/fs/cgroup/unified"
@@ -135,6 +136,7 @@ class Nspawn(Machine):
         self.name = name
         self.lab = lab
         self.layers = [*layers, lab.tree]
+        self.administrator = "root"  # who can log in
         self.folder = lab.runs / f"{name}-{os.getpid()}"
         self.process: subprocess.Popen[bytes] | None = None
         self.leader = 0
@@ -229,7 +231,7 @@ class Nspawn(Machine):
         return ["nsenter", "--target", str(self.leader), "--all", "--", *argv]
 
     def outside(self, argv: Sequence[str], user: str = "root", options: Sequence[str] = ()) -> list[str]:
-        ssh = [*SSH, "-i", str(self.lab.key), *options, f"{user}@{ADDRESS}", shlex.join(argv)]
+        ssh = [*SSH, "-i", str(self.lab.key), *options, *PATIENCE, f"{user}@{ADDRESS}", shlex.join(argv)]
         return self.beside(ssh)
 
     def beside(self, argv: Sequence[str]) -> list[str]:
@@ -246,7 +248,15 @@ class Nspawn(Machine):
         wait_for(f"{self.name}: systemd", seconds, asked, every=0.02)
         state = self.run(["systemctl", "is-system-running", "--wait"], seconds=seconds).stdout.strip()
         assert state in {"running", "degraded"}, f"{self.name} came up as {state!r}:\n{self.log()}"
-        wait_for(f"{self.name}: sshd", seconds, lambda: self.login(["true"], seconds=20).returncode == 0)
+        wait_for(f"{self.name}: sshd", seconds, self._answers)
+
+    def link_local(self) -> str:
+        """Its IPv6 address, as the administrator's ssh takes it."""
+        shown = json.loads(self.sh("ip -6 -json addr show dev host0 scope link"))
+        return f"{shown[0]['addr_info'][0]['local']}%%br0"  # ssh expands the percent sign
+
+    def _answers(self) -> bool:
+        return self.login(["true"], user=self.administrator, seconds=20).returncode == 0
 
     def cut(self) -> None:
         """The line goes down on the administrator's side: nobody is told."""

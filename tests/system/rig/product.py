@@ -24,6 +24,9 @@ STATE = "/var/lib/hardentui"
 # What the machines of the lab are: servers that route nothing, with IPv6 at most by hand.
 ANSWERS = {"ipv6": "static", "routing": "no", "role": "server", "hypervisor": "no"}
 
+# Those that leave the way in open for root over SSH: what shuts that door has tests of its own.
+CHAPTERS = ("partitioning", "sysctl")
+
 
 def build_layer(lab: Lab, target: Path) -> None:
     """The wheel of this tree and those it depends on, unpacked below ``target``."""
@@ -86,14 +89,35 @@ class Findings:
 
 
 class Product:
-    """hardentui and its script in one machine."""
+    """hardentui and its script in one machine.
 
-    def __init__(self, machine: Machine, answers: Mapping[str, str] = ANSWERS) -> None:
+    ``person`` is the account that does the work: root itself, or one that becomes root with sudo, at a
+    terminal. ``chapters`` are those of which a plan applies all that it can.
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        answers: Mapping[str, str] = ANSWERS,
+        person: str = "root",
+        chapters: Sequence[str] = CHAPTERS,
+    ) -> None:
         self.machine = machine
+        self.answered = answers
+        self.person = person
+        self.chapters = chapters
         self.answers = [word for pair in answers.items() for word in ("--answer", "=".join(pair))]
 
+    def as_root(self, argv: Sequence[str], *, seconds: float = 300) -> Done:
+        """Run as root over a new ssh login of the person."""
+        if self.person == "root":
+            return self.machine.login(argv, seconds=seconds)
+        done = self.machine.login(["sudo", *argv], user=self.person, options=["-tt"], seconds=seconds)
+        done.stdout = done.stdout.replace("\r\n", "\n")  # a terminal ends its lines so
+        return done
+
     def call(self, *arguments: str, allowed: Sequence[int] = (0,)) -> Done:
-        """One hardentui command, run in the machine as root."""
+        """One hardentui command, run in the machine as root: over a login, unless root needs none."""
         argv = [
             "env",
             f"PYTHONPATH={HOME}",
@@ -103,7 +127,8 @@ class Product:
             "hardentui",
             *arguments,
         ]
-        done = self.machine.run(argv, seconds=300)
+        run = self.machine.run if self.person == "root" else self.as_root
+        done = run(argv, seconds=300)
         assert done.returncode in allowed, (
             f"hardentui {shlex.join(arguments)} ended with {done.returncode}\n{said(done)}"
         )
@@ -122,8 +147,8 @@ class Product:
         """Decide, and write the script; the ids that the plan applies."""
         self.machine.run(["rm", "-f", PLAN, SCRIPT], check=True)
         wanted = [word for id_ in apply or ("all",) for word in ("--apply", id_)]
-        if not apply:  # the machine is reached as root over SSH: what shuts that door has tests of its own
-            wanted += ["--chapter", "partitioning", "--chapter", "sysctl"]
+        if not apply:
+            wanted += [word for chapter in self.chapters for word in ("--chapter", chapter)]
         self.call("plan", "new", "-o", PLAN, *self.answers, *wanted)
         self.call("script", PLAN, "-o", SCRIPT)
         return self.applied()
@@ -136,7 +161,7 @@ class Product:
 
     def script(self, verb: str, *words: str, expected: int | None = 0, seconds: float = 300) -> Done:
         """One verb of the script, over a new ssh login, as an administrator would."""
-        done = self.machine.login(["bash", SCRIPT, verb, *words], seconds=seconds)
+        done = self.as_root(["bash", SCRIPT, verb, *words], seconds=seconds)
         if expected is not None:
             assert done.returncode == expected, (
                 f"script {verb} ended with {done.returncode}, not {expected}\n{said(done)}"

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from rig.lab import Lab, call
-from rig.machine import ENVIRONMENT, SSH, Machine, MachineDownError, finish, kill_group
+from rig.machine import ENVIRONMENT, PATIENCE, SSH, Machine, MachineDownError, finish, kill_group
 from rig.waiting import OverdueError, wait_for
 
 BOOT_SECONDS = 240  # an emulated boot takes 20 to 45 s on a quiet machine
@@ -123,7 +123,7 @@ class Vm(Machine):
     def outside(self, argv: Sequence[str], user: str = "root", options: Sequence[str] = ()) -> list[str]:
         self._demand_power()
         port = ["-p", str(self.port), "-i", str(self.lab.key)]
-        return [*SSH, *port, *options, f"{user}@127.0.0.1", shlex.join(argv)]
+        return [*SSH, *port, *options, *PATIENCE, f"{user}@127.0.0.1", shlex.join(argv)]
 
     def put_tree(self, folder: Path) -> None:
         """Lay what stands below ``folder`` over the machine's own files, as root's."""
