@@ -19,7 +19,7 @@ rm -rf etc/network etc/logrotate.d/{apt,dpkg,alternatives} etc/cron.daily/{apt-c
 rm -f usr/bin/apt* usr/bin/dpkg* usr/bin/debconf* usr/sbin/dpkg-* usr/sbin/pam-auth-update usr/sbin/adduser
 rm -f usr/lib/systemd/system/{apt-daily*,dpkg-db-backup*} etc/systemd/system/timers.target.wants/{apt-,dpkg-}*
 rm -f usr/lib/systemd/system/{networking,ifup@}.service etc/systemd/system/*.wants/networking.service
-rm -f usr/lib/sysctl.d/* etc/sysctl.d/* etc/tmpfiles.d/*
+find usr/lib/sysctl.d etc/sysctl.d etc/tmpfiles.d ! -type d ! -name 50-pid-max.conf -delete # that one is systemd's
 
 # --- who it is ---
 rm -f etc/os-release

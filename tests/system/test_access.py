@@ -235,7 +235,7 @@ def by_a_list_of_users(machine: Nspawn) -> float:
     machine.sh(f"echo 'AllowUsers root {ADMIN}@192.168.7.*' > {lists}; systemctl reload ssh")
     shared = ["-o", f"ControlPath={machine.folder / 'shared'}"]
     master = [*shared, "-o", "ControlMaster=auto", "-o", "ControlPersist=120"]
-    assert machine.login(["true"], options=master).returncode == 0
+    wait_for("a first login", GRACE, lambda: machine.login(["true"], options=master).returncode == 0)
     trial = Shut(machine, lambda: machine.login(["true"]), lambda: machine.login(["true"], user=ADMIN))
     deadline = trial.apply(ROOT_LOGIN)
     done = machine.login(["bash", SCRIPT, "confirm"], options=shared)  # it was there before

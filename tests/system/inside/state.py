@@ -26,7 +26,7 @@ SECRET = re.compile(r"net/ipv6/conf/[^/]+/stable_secret|net/ipv4/tcp_fastopen_ke
 # Mounts that come and go with sessions and with units that load credentials.
 FLEETING = re.compile(r"/run/(user|credentials)/.*|/proc/sys/fs/binfmt_misc")
 
-# What people may change the mode of, where no package of /etc is asked.
+# Outside /etc, what the rights of the system hang on.
 SENSITIVE = ("/root", "/var/spool/cron/crontabs", "/usr/bin/sudo", "/usr/bin/su", "/usr/bin/passwd")
 
 # How the root of a container is put together.
@@ -144,7 +144,7 @@ def sshd() -> dict[str, str]:
 def places() -> dict[str, str]:
     """Mode and owner of what is sensitive outside /etc."""
     found = {}
-    for path in (*SENSITIVE, *map(str, Path("/home").iterdir())):
+    for path in SENSITIVE:
         if Path(path).exists():
             status = Path(path).stat()
             found[path] = f"{stat.filemode(status.st_mode)} {status.st_uid}:{status.st_gid}"
