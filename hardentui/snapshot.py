@@ -174,6 +174,41 @@ class Process:
     seccomp: int = -1
 
 
+NAMESPACES = ("mnt", "uts", "ipc", "user", "pid", "net", "cgroup", "time")  # namespaces(7)
+
+
+@dataclass(frozen=True, slots=True)
+class ConfinedProcess:
+    """A running program and what holds it, as /proc shows it; None and "" where that could not be read.
+
+    ``unit`` is its systemd unit and ``user`` the name of its effective user; the capability sets are bit
+    masks, ``seccomp`` is 0 (none), 1 (strict) or 2 (filter). ``namespaces`` maps those kinds of
+    NAMESPACES that could be read to "mnt:[4026531841]"; ``root`` is its root directory as we see it and
+    ``cgroup`` its path below the mounted hierarchy. ``label`` is what a security module calls it, ""
+    where none does or, without ``label_read``, where it could not be read.
+    """
+
+    pid: int
+    ppid: int | None = None
+    unit: str = ""
+    name: str = ""
+    user: str = ""
+    uid: int | None = None
+    euid: int | None = None
+    no_new_privs: bool | None = None
+    seccomp: int | None = None
+    seccomp_filters: int | None = None
+    cap_permitted: int | None = None
+    cap_effective: int | None = None
+    cap_bounding: int | None = None
+    cap_ambient: int | None = None
+    namespaces: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    root: str = ""
+    cgroup: str = ""
+    label: str = ""
+    label_read: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Socket:
     """A listening socket: protocol "tcp", "tcp6", "udp", "udp6", or "unix" with a path as address."""
@@ -523,6 +558,11 @@ class Processes(Question[tuple[Process, ...]]):
 
 
 @dataclass(frozen=True, slots=True)
+class Confinement(Question[tuple[ConfinedProcess, ...]]):
+    """What holds each running program, the first process among them; kernel threads and the dead left out."""
+
+
+@dataclass(frozen=True, slots=True)
 class Interfaces(Question[tuple[Interface, ...]]):
     """The network interfaces."""
 
@@ -620,6 +660,7 @@ QUESTIONS: Mapping[str, type[Question[Any]]] = {
         Units,
         UnitFiles,
         Processes,
+        Confinement,
         Interfaces,
         Accounts,
         Groups,

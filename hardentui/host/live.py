@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from hardentui.host import files, logins, packages, passwords, processes, search, units
+from hardentui.host import confinement, files, logins, packages, passwords, processes, search, units
 from hardentui.host.distribution import read_distribution
 from hardentui.snapshot import (
     Account,
@@ -22,6 +22,7 @@ from hardentui.snapshot import (
     BootId,
     Clock,
     Command,
+    Confinement,
     DistributionIs,
     File,
     FileSurvey,
@@ -101,6 +102,7 @@ class LiveHost:
             Units: lambda _: units.loaded(briefly, booted=Path("/run/systemd/system").is_dir()),
             UnitFiles: lambda _: units.files(briefly, "/"),
             Processes: lambda _: _processes(),
+            Confinement: lambda _: confinement.read(_unit_of),
             Interfaces: lambda _: _interfaces(),
             Accounts: lambda _: accounts(files.read_text("/etc/passwd")),
             Groups: lambda _: groups(files.read_text("/etc/group")),
@@ -281,7 +283,12 @@ def _socket(protocol: str, address: str, port: int, pid: int | None) -> Socket:
 def _unit(pid: int | None) -> str:
     """The systemd unit of a process; "" where none is seen."""
     group = files.read_text(f"/proc/{pid}/cgroup") if pid else ""
-    unit = _UNIT.search(group) if isinstance(group, str) else None
+    return _unit_of(group) if isinstance(group, str) else ""
+
+
+def _unit_of(group: str) -> str:
+    """The systemd unit that a control group (or what /proc/PID/cgroup says) names."""
+    unit = _UNIT.search(group)
     return unit[1] if unit else ""
 
 

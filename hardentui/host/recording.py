@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from types import UnionType
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from hardentui.errors import InputError
 from hardentui.snapshot import (
     QUESTIONS,
     Account,
+    ConfinedProcess,
     Distribution,
     End,
     Entry,
@@ -49,6 +52,7 @@ _ANSWERS = {
     cls.__name__: cls
     for cls in (
         Account,
+        ConfinedProcess,
         Distribution,
         Entry,
         Found,
@@ -166,16 +170,35 @@ def _demand(value: Any, kind: Any, what: str) -> None:
     Raises:
         ValueError: it is not, or a number that no host could have answered.
     """
-    if get_origin(kind) is tuple:
-        inner = get_args(kind)
-        if not isinstance(value, tuple):
-            raise ValueError(f"{what}: expected a list, found {value!r:.60}")
-        kinds = (inner[0],) * len(value) if inner[-1] is Ellipsis else inner
-        if len(kinds) != len(value):
-            raise ValueError(f"{what}: expected {len(kinds)} items, found {len(value)}")
-        for item, each in zip(value, kinds, strict=True):
-            _demand(item, each, what)
-        return
+    if get_origin(kind) is UnionType:  # KIND | None
+        if value is not None:
+            _demand(value, get_args(kind)[0], what)
+    elif get_origin(kind) is tuple:
+        _demand_list(value, get_args(kind), what)
+    elif get_origin(kind) is Mapping:
+        _demand_table(value, get_args(kind)[1], what)
+    else:
+        _demand_one(value, kind, what)
+
+
+def _demand_list(value: Any, kinds: tuple[Any, ...], what: str) -> None:
+    if not isinstance(value, tuple):
+        raise ValueError(f"{what}: expected a list, found {value!r:.60}")
+    kinds = kinds[:1] * len(value) if kinds[-1] is Ellipsis else kinds
+    if len(kinds) != len(value):
+        raise ValueError(f"{what}: expected {len(kinds)} items, found {len(value)}")
+    for item, each in zip(value, kinds, strict=True):
+        _demand(item, each, what)
+
+
+def _demand_table(value: Any, kind: Any, what: str) -> None:
+    if not isinstance(value, dict):
+        raise ValueError(f"{what}: expected a table, found {value!r:.60}")
+    for name, item in value.items():
+        _demand(item, kind, f"{what}, {name!r:.60}")
+
+
+def _demand_one(value: Any, kind: Any, what: str) -> None:
     wanted = (int, float) if kind is float else kind
     if not isinstance(value, wanted) or (isinstance(value, bool) and kind is not bool):
         raise ValueError(f"{what}: expected {kind.__name__}, found {value!r:.60}")
@@ -192,13 +215,13 @@ def _encode(value: Any) -> Any:
         return {"is": type(value).__name__, **named}
     if isinstance(value, tuple):
         return [_encode(item) for item in value]
-    return value
+    return dict(value) if isinstance(value, Mapping) else value
 
 
 def _decode(value: Any) -> Any:
     if isinstance(value, list):
         return tuple(_decode(item) for item in value)
-    if isinstance(value, dict):
+    if isinstance(value, dict) and "is" in value:
         cls = _ANSWERS[value["is"]]
         given = {name: _decode(item) for name, item in value.items() if name != "is"}
         for name, enum in _ENUMS.items():
