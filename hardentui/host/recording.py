@@ -183,7 +183,7 @@ def _demand(value: Any, kind: Any, what: str) -> None:
 
 def _demand_list(value: Any, kinds: tuple[Any, ...], what: str) -> None:
     if not isinstance(value, tuple):
-        raise ValueError(f"{what}: expected a list, found {value!r:.60}")
+        raise _unexpected(what, "a list", value)
     kinds = kinds[:1] * len(value) if kinds[-1] is Ellipsis else kinds
     if len(kinds) != len(value):
         raise ValueError(f"{what}: expected {len(kinds)} items, found {len(value)}")
@@ -193,7 +193,7 @@ def _demand_list(value: Any, kinds: tuple[Any, ...], what: str) -> None:
 
 def _demand_table(value: Any, kind: Any, what: str) -> None:
     if not isinstance(value, dict):
-        raise ValueError(f"{what}: expected a table, found {value!r:.60}")
+        raise _unexpected(what, "a table", value)
     for name, item in value.items():
         _demand(item, kind, f"{what}, {name!r:.60}")
 
@@ -201,12 +201,16 @@ def _demand_table(value: Any, kind: Any, what: str) -> None:
 def _demand_one(value: Any, kind: Any, what: str) -> None:
     wanted = (int, float) if kind is float else kind
     if not isinstance(value, wanted) or (isinstance(value, bool) and kind is not bool):
-        raise ValueError(f"{what}: expected {kind.__name__}, found {value!r:.60}")
+        raise _unexpected(what, kind.__name__, value)
     if isinstance(value, (int, float)) and not abs(value) < (_LATEST if kind is float else _LARGEST):
         raise ValueError(f"{what}: the number {value!r:.60} is too large")
     if dataclasses.is_dataclass(kind):
         for field, inner in get_type_hints(kind).items():
             _demand(getattr(value, field), inner, f"{what}, {field}")
+
+
+def _unexpected(what: str, expected: str, value: Any) -> ValueError:
+    return ValueError(f"{what}: expected {expected}, found {value!r:.60}")
 
 
 def _encode(value: Any) -> Any:
