@@ -210,6 +210,27 @@ class ConfinedProcess:
 
 
 @dataclass(frozen=True, slots=True)
+class ControlGroup:
+    """A control group, its limits and what its programs use; "" and None where that could not be read.
+
+    ``path`` is that of ConfinedProcess.cgroup. The limits are as the kernel writes them in version 2,
+    "max" for none: bytes for memory, a number of tasks, "QUOTA PERIOD" in microseconds for the
+    processor (the quota alone in version 1), one "DEVICE KEY=VALUE ..." after another for disks.
+    ``cpu_usage`` is in microseconds.
+    """
+
+    path: str
+    memory_max: str = ""
+    memory_high: str = ""
+    memory_current: str = ""
+    tasks_max: str = ""
+    tasks_current: str = ""
+    cpu_max: str = ""
+    io_max: str = ""
+    cpu_usage: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Socket:
     """A listening socket: protocol "tcp", "tcp6", "udp", "udp6", or "unix" with a path as address."""
 
@@ -563,6 +584,11 @@ class Confinement(Question[tuple[ConfinedProcess, ...]]):
 
 
 @dataclass(frozen=True, slots=True)
+class ControlGroups(Question[tuple[ControlGroup, ...]]):
+    """The control groups down to the units of systemd, by path; those below a unit are its own affair."""
+
+
+@dataclass(frozen=True, slots=True)
 class Interfaces(Question[tuple[Interface, ...]]):
     """The network interfaces."""
 
@@ -661,6 +687,7 @@ QUESTIONS: Mapping[str, type[Question[Any]]] = {
         UnitFiles,
         Processes,
         Confinement,
+        ControlGroups,
         Interfaces,
         Accounts,
         Groups,

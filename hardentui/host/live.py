@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from hardentui.host import confinement, files, logins, packages, passwords, processes, search, units
+from hardentui.host import cgroups, confinement, files, logins, packages, passwords, processes, search, units
 from hardentui.host.distribution import read_distribution
 from hardentui.snapshot import (
     Account,
@@ -23,6 +23,7 @@ from hardentui.snapshot import (
     Clock,
     Command,
     Confinement,
+    ControlGroups,
     DistributionIs,
     File,
     FileSurvey,
@@ -103,6 +104,7 @@ class LiveHost:
             UnitFiles: lambda _: units.files(briefly, "/"),
             Processes: lambda _: _processes(),
             Confinement: lambda _: confinement.read(_unit_of),
+            ControlGroups: lambda _: cgroups.read(read_mounts()),
             Interfaces: lambda _: _interfaces(),
             Accounts: lambda _: accounts(files.read_text("/etc/passwd")),
             Groups: lambda _: groups(files.read_text("/etc/group")),

@@ -14,6 +14,7 @@ from hardentui.snapshot import (
     QUESTIONS,
     Account,
     ConfinedProcess,
+    ControlGroup,
     Distribution,
     End,
     Entry,
@@ -53,6 +54,7 @@ _ANSWERS = {
     for cls in (
         Account,
         ConfinedProcess,
+        ControlGroup,
         Distribution,
         Entry,
         Found,
