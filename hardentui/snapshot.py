@@ -231,6 +231,47 @@ class ControlGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class SecurityPolicy:
+    """What a compiled SELinux policy says: its format, and the defaults that it holds.
+
+    ``mls`` says that contexts have a fourth field, the level; ``booleans`` are the switches with their
+    state, and ``permissive`` the domains that are never held back, both by name.
+    """
+
+    version: int
+    mls: bool
+    types: int
+    booleans: tuple[tuple[str, bool], ...]
+    permissive: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """What a security module denied since the start, all alike counted as one.
+
+    ``module`` is "selinux" or "apparmor", ``subject`` the domain or profile, ``operation`` what it wanted
+    ("read" of a "file" is "file read"), ``target`` the type or path. ``enforced`` is False where it was
+    only noted (permissive, complain).
+    """
+
+    module: str
+    subject: str
+    operation: str
+    target: str
+    enforced: bool
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mislabelled:
+    """A file, the label that it has ("" for none), and the one that the policy gives it."""
+
+    path: str
+    label: str
+    expected: str
+
+
+@dataclass(frozen=True, slots=True)
 class Socket:
     """A listening socket: protocol "tcp", "tcp6", "udp", "udp6", or "unix" with a path as address."""
 
@@ -589,6 +630,32 @@ class ControlGroups(Question[tuple[ControlGroup, ...]]):
 
 
 @dataclass(frozen=True, slots=True)
+class FileLabel(Question[str]):
+    """The SELinux label of a path itself (a link is not followed); Unread MISSING where it has none."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyIs(Question[SecurityPolicy]):
+    """What the compiled SELinux policy in a file says; /sys/fs/selinux/policy is the one that is loaded."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Denials(Question[tuple[Denial, ...]]):
+    """What the security modules denied since this start, as the kernel's and the audit log have it."""
+
+
+@dataclass(frozen=True, slots=True)
+class WrongLabels(Question[tuple[Mislabelled, ...]]):
+    """The files whose SELinux label is not the policy's. Reads every file's label: on demand only."""
+
+    cost: ClassVar[Cost] = Cost.DEMAND
+
+
+@dataclass(frozen=True, slots=True)
 class Interfaces(Question[tuple[Interface, ...]]):
     """The network interfaces."""
 
@@ -687,6 +754,10 @@ QUESTIONS: Mapping[str, type[Question[Any]]] = {
         UnitFiles,
         Processes,
         Confinement,
+        FileLabel,
+        PolicyIs,
+        Denials,
+        WrongLabels,
         ControlGroups,
         Interfaces,
         Accounts,

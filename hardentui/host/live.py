@@ -14,7 +14,18 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from hardentui.host import cgroups, confinement, files, logins, packages, passwords, processes, search, units
+from hardentui.host import (
+    cgroups,
+    confinement,
+    files,
+    logins,
+    packages,
+    passwords,
+    processes,
+    search,
+    selinux,
+    units,
+)
 from hardentui.host.distribution import read_distribution
 from hardentui.snapshot import (
     Account,
@@ -24,8 +35,10 @@ from hardentui.snapshot import (
     Command,
     Confinement,
     ControlGroups,
+    Denials,
     DistributionIs,
     File,
+    FileLabel,
     FileSurvey,
     Folder,
     Group,
@@ -45,6 +58,7 @@ from hardentui.snapshot import (
     Output,
     Packages,
     Passwords,
+    PolicyIs,
     Privileges,
     PrivilegesAre,
     Process,
@@ -59,6 +73,7 @@ from hardentui.snapshot import (
     Units,
     Unread,
     Updates,
+    WrongLabels,
 )
 
 T = TypeVar("T")
@@ -104,6 +119,10 @@ class LiveHost:
             UnitFiles: lambda _: units.files(briefly, "/"),
             Processes: lambda _: _processes(),
             Confinement: lambda _: confinement.read(_unit_of),
+            FileLabel: lambda q: self._at(q.path, selinux.read_label),
+            PolicyIs: lambda q: self._at(q.path, selinux.read_policy),
+            Denials: lambda _: selinux.read_denials(briefly),
+            WrongLabels: lambda _: selinux.wrong_labels(self._searched),
             ControlGroups: lambda _: cgroups.read(read_mounts()),
             Interfaces: lambda _: _interfaces(),
             Accounts: lambda _: accounts(files.read_text("/etc/passwd")),
@@ -150,6 +169,9 @@ class LiveHost:
 
     def _listed(self, argv: tuple[str, ...]) -> str | Unread:
         return _run(argv, PACKAGES_SECONDS, children=self._searches)
+
+    def _searched(self, argv: tuple[str, ...]) -> str | Unread:
+        return _run(argv, search.SECONDS, children=self._searches)
 
     def walk(self) -> search.Walk:
         """A walk over the files of this host, to be started apart (see hardentui.host.search)."""
