@@ -272,6 +272,44 @@ class Mislabelled:
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceSettings:
+    """A loaded service and the settings that systemd holds it by, in the words of systemctl show.
+
+    Of a setting that has several lines there (DeviceAllow=), all are kept, joined by line breaks.
+    """
+
+    unit: str
+    settings: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceUse:
+    """What the processes of a service use at this moment, as /proc shows it; each list by name.
+
+    ``written`` and ``read`` are files that are open (or mapped and shared), at most a thousand each, no
+    devices; files that hold the number of one of the processes count as written. ``devices`` stand as
+    "/dev/kmsg r" or "rw"; ``families`` are those of the sockets ("AF_INET"), of which ``other_sockets``
+    could not be told. ``executable_memory`` is memory that is writable and executable at once, by what
+    is mapped there ("" for nothing). ``scheduled`` are scheduling policies other than the usual one,
+    ``programs`` the executables, and ``foreign`` those of another word size than ours.
+    ``unread`` counts processes of which the open files, or the memory, could not be read.
+    """
+
+    processes: int
+    unread: int
+    written: tuple[str, ...] = ()
+    read: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+    families: tuple[str, ...] = ()
+    other_sockets: int = 0
+    executable_memory: tuple[str, ...] = ()
+    libraries: tuple[str, ...] = ()
+    scheduled: tuple[str, ...] = ()
+    programs: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Socket:
     """A listening socket: protocol "tcp", "tcp6", "udp", "udp6", or "unix" with a path as address."""
 
@@ -615,6 +653,18 @@ class UnitFiles(Question[tuple[UnitFile, ...]]):
 
 
 @dataclass(frozen=True, slots=True)
+class SandboxSettings(Question[tuple[ServiceSettings, ...]]):
+    """The settings by which systemd holds each service that it has loaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class UseOf(Question[ServiceUse]):
+    """What the processes of a unit use at this moment; MISSING where none runs."""
+
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
 class Processes(Question[tuple[Process, ...]]):
     """What runs."""
 
@@ -752,6 +802,8 @@ QUESTIONS: Mapping[str, type[Question[Any]]] = {
         Sockets,
         Units,
         UnitFiles,
+        SandboxSettings,
+        UseOf,
         Processes,
         Confinement,
         FileLabel,

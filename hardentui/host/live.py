@@ -24,6 +24,7 @@ from hardentui.host import (
     processes,
     search,
     selinux,
+    services,
     units,
 )
 from hardentui.host.distribution import read_distribution
@@ -65,6 +66,7 @@ from hardentui.snapshot import (
     Processes,
     Question,
     Reason,
+    SandboxSettings,
     Socket,
     Sockets,
     SpaceUsed,
@@ -73,6 +75,7 @@ from hardentui.snapshot import (
     Units,
     Unread,
     Updates,
+    UseOf,
     WrongLabels,
 )
 
@@ -115,8 +118,10 @@ class LiveHost:
             FileSurvey: lambda _: self.walk().result(),
             Mounts: lambda _: read_mounts(),
             Sockets: lambda _: _sockets(),
-            Units: lambda _: units.loaded(briefly, booted=Path("/run/systemd/system").is_dir()),
+            Units: lambda _: units.loaded(briefly, booted=_booted()),
             UnitFiles: lambda _: units.files(briefly, "/"),
+            SandboxSettings: lambda _: services.settings(briefly, booted=_booted()),
+            UseOf: lambda q: services.use(q.unit, _unit_of),
             Processes: lambda _: _processes(),
             Confinement: lambda _: confinement.read(_unit_of),
             FileLabel: lambda q: self._at(q.path, selinux.read_label),
@@ -176,6 +181,11 @@ class LiveHost:
     def walk(self) -> search.Walk:
         """A walk over the files of this host, to be started apart (see hardentui.host.search)."""
         return search.Walk(read_mounts(), dpkg=DPKG_FOLDER if Path(DPKG).is_file() else "")
+
+
+def _booted() -> bool:
+    """Whether systemd is the first process here."""
+    return Path("/run/systemd/system").is_dir()
 
 
 def _without_newline(text: str | Unread) -> str | Unread:

@@ -46,6 +46,7 @@ from hardentui.snapshot import (
     Processes,
     Question,
     Reason,
+    SandboxSettings,
     Search,
     Snapshot,
     Socket,
@@ -60,6 +61,7 @@ from hardentui.snapshot import (
     Unread,
     Updates,
     Usage,
+    UseOf,
 )
 
 from . import ssh, users
@@ -96,6 +98,7 @@ class DictHost:
             Sockets: others.pop("sockets", ()),
             Processes: others.pop("processes", ()),
             Confinement: others.pop("confinement", ()),
+            SandboxSettings: others.pop("sandbox_settings", ()),
             ControlGroups: others.pop("control_groups", ()),
             Interfaces: others.pop("interfaces", ()),
             Accounts: others.pop("accounts", (Account("root", 0, 0, "/root", "/bin/bash"),)),
@@ -114,6 +117,7 @@ class DictHost:
             Clock: NOW,
             BootId: "b0071d",
         }
+        self.uses: Mapping[str, Any] = others.pop("uses", {})
         self.commands: dict[tuple[str, ...], Any] = others.pop("commands", {})
         assert not others, others
 
@@ -121,7 +125,7 @@ class DictHost:
         self.asked.append(question)
         return self._answer(question), NOW
 
-    def _answer(self, question: Question[Any]) -> Any:  # noqa: C901 - one case for each question
+    def _answer(self, question: Question[Any]) -> Any:  # noqa: C901, PLR0912 - one case for each question
         match question:
             case File(path):
                 return self._file(path)
@@ -147,6 +151,8 @@ class DictHost:
                 return options.get(name, "n") if options else Unread(Reason.MISSING)
             case Packages():
                 return self.packages
+            case UseOf(unit):
+                return self.uses.get(unit, Unread(Reason.MISSING, unit))
             case _:
                 return self.answers[type(question)]
 

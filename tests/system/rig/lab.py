@@ -40,7 +40,7 @@ PROGRAMS = {
 # A small server, as an administrator would meet it. No netbase, no acl: a script may not count on them.
 PACKAGES = (
     "systemd,systemd-sysv,dbus,libpam-systemd,udev,kmod,openssh-server,sudo,cron,iproute2,procps,nftables,"
-    "python3,initramfs-tools,zstd,linux-image-cloud-amd64"
+    "python3,initramfs-tools,zstd,linux-image-cloud-amd64,nginx-light,rsyslog"
 )
 MODULES = "virtio_pci virtio_blk ext4 crc32c_generic"  # what the initrd needs to find the disk
 
