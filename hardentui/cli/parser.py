@@ -155,6 +155,15 @@ def _add_finding_commands(commands: Commands[Parser], common: Parser) -> None:
         commands, common, "ports", "findings:ports", _("print what listens, and from where it can be reached")
     )
     ports.add_argument("--json", action="store_true", help=_("print JSON for other programs"))
+    services = _command(
+        commands,
+        common,
+        "services",
+        "services:services",
+        _("print what holds each service that runs, the most exposed first"),
+    )
+    services.add_argument("unit", nargs="?", metavar="UNIT", help=_("all about this one"))
+    services.add_argument("--json", action="store_true", help=_("print JSON for other programs"))
     explain = _command(
         commands,
         common,
