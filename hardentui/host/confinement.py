@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 
 from hardentui.host import files
-from hardentui.host.processes import status_fields
+from hardentui.host.processes import control_group, status_fields
 from hardentui.snapshot import NAMESPACES, ConfinedProcess, Reason, Unread
 
 _NO_LABEL = os.strerror(errno.EINVAL)  # what attr/current says where no module labels processes
@@ -52,7 +52,7 @@ def _process(folder: str, pid: int, unit_of: Callable[[str], str]) -> ConfinedPr
         cap_ambient=_number(fields.get("CapAmb", ""), 16),
         namespaces=_namespaces(folder),
         root=_link(f"{folder}/root"),
-        cgroup=_cgroup(group),
+        cgroup=control_group(group),
         label=label,
         label_read=label_read,
     )
@@ -63,12 +63,6 @@ def _process(folder: str, pid: int, unit_of: Callable[[str], str]) -> ConfinedPr
 def _namespaces(folder: str) -> Mapping[str, str]:
     links = ((kind, _link(f"{folder}/ns/{kind}")) for kind in NAMESPACES)
     return {kind: link for kind, link in links if link}
-
-
-def _cgroup(text: str) -> str:
-    """The control group in which systemd keeps a process (cgroups(7)), else the unified one."""
-    groups = dict(line.split(":", 2)[1:] for line in text.splitlines() if line.count(":") > 1)
-    return groups.get("name=systemd", groups.get("", ""))
 
 
 def _label(folder: str) -> tuple[str, bool]:

@@ -92,7 +92,8 @@ _NETWORK_TYPES = re.compile(
 DPKG_FOLDER = "/var/lib/dpkg"
 DPKG = f"{DPKG_FOLDER}/status"
 _OPTION = re.compile(r"^(CONFIG_\w+)=(.*)$", re.MULTILINE)
-_UNIT = re.compile(r"/([^/]+\.(?:service|scope|socket|mount))(?:/|$)")
+# Below slices the first group is a unit; what stands lower is its own affair. "_" is systemd's escape.
+_UNIT = re.compile(r"(?:/[^/]+\.slice)*/_?([^/]+\.(?:service|scope|socket|mount|swap))(?:/.*)?", re.DOTALL)
 
 
 class LiveHost:
@@ -320,10 +321,18 @@ def _unit(pid: int | None) -> str:
     return _unit_of(group) if isinstance(group, str) else ""
 
 
-def _unit_of(group: str) -> str:
-    """The systemd unit that a control group (or what /proc/PID/cgroup says) names."""
-    unit = _UNIT.search(group)
+def _unit_of(text: str) -> str:
+    """The systemd unit that the text of /proc/PID/cgroup names; a unit inside a container is none of ours."""
+    unit = _UNIT.fullmatch(processes.control_group(text).removeprefix(_tree()))
     return unit[1] if unit else ""
+
+
+@cache
+def _tree() -> str:
+    """The control group in which systemd keeps all of its own: not the root in some containers."""
+    text = files.read_text("/proc/1/cgroup")
+    first = processes.control_group(text) if isinstance(text, str) else ""
+    return first.removesuffix("/init.scope").rstrip("/")
 
 
 def _process_name(pid: int | None) -> str:

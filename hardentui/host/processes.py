@@ -50,6 +50,12 @@ def status_fields(text: str) -> Mapping[str, str]:
     return {name: value.strip() for name, _colon, value in lines}
 
 
+def control_group(text: str) -> str:
+    """The control group in which systemd keeps a process, of /proc/PID/cgroup; else the unified one."""
+    groups = dict(line.split(":", 2)[1:] for line in text.split("\n") if line.count(":") > 1)
+    return groups.get("name=systemd", groups.get("", ""))
+
+
 def first_holder(pid: int, handle: int) -> int:
     """The process from which ``pid`` inherited an open socket: the parent of workers, else ``pid`` itself.
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hardentui.host import confinement
+from hardentui.host import confinement, live
 from hardentui.host.image import ImageHost
 from hardentui.host.live import LiveHost
 from hardentui.host.recording import RecordedHost, RecordingError, record
@@ -186,6 +186,31 @@ def test_labels_of_security_modules_lose_their_ends(tmp_path: Path) -> None:
 def test_the_control_group_is_the_one_that_systemd_keeps(tmp_path: Path, text: str, expected: str) -> None:
     process(tmp_path, 7, "VmSize:\t1 kB\n", text)
     assert [one.cgroup for one in read(tmp_path)] == [expected]
+
+
+@pytest.mark.parametrize(
+    ("group", "unit"),
+    [
+        ("/system.slice/nginx.service", "nginx.service"),
+        ("/system.slice/system-getty.slice/getty@tty1.service", "getty@tty1.service"),
+        ("/user.slice/user-0.slice/user@0.service/app.slice/x.service", "user@0.service"),
+        ("/system.slice/nginx.service/below.service", "nginx.service"),
+        (
+            "/machine.slice/systemd-nspawn@a.service/payload/system.slice/b.service",
+            "systemd-nspawn@a.service",
+        ),
+        ("/docker/0a1b/system.slice/nginx.service", ""),  # systemd in a container, not ours
+        ("/init.scope", "init.scope"),
+        ("/_.hidden.service", ".hidden.service"),
+        ("/system.slice", ""),
+        ("/", ""),
+    ],
+)
+def test_the_unit_is_the_first_group_below_the_slices(
+    monkeypatch: pytest.MonkeyPatch, group: str, unit: str
+) -> None:
+    monkeypatch.setattr(live, "_tree", lambda: "")  # as on a host, where systemd has the whole tree
+    assert live._unit_of(f"0::{group}\n") == unit
 
 
 def test_a_status_that_says_nothing_gives_no_zero(tmp_path: Path) -> None:
