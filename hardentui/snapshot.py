@@ -928,7 +928,11 @@ class Snapshot:
 # --- secrets --------------------------------------------------------------------------------------
 
 HIDDEN = "<hidden>"  # what stands in an answer for a secret that the host holds there
-_MAY_HOLD_SECRETS = re.compile(r"/etc/fstab|/proc/cmdline|/.*\.mount(?:\.d/.*)?|/.*/mount\.d/.*")
+_SERVICE = re.compile(r"/.*\.service(?:\.d/.*)?")
+_MAY_HOLD_SECRETS = re.compile(
+    r"/etc/fstab|/proc/cmdline|/.*\.mount(?:\.d/.*)?|/.*/mount\.d/.*|/etc/docker/daemon\.json|/var/lib/lxc/.*"
+    rf"|{_SERVICE.pattern}"
+)
 # KEY=SECRET of mount options and of the kernel's command line (mount.cifs(8), dracut.cmdline(7), iscsi),
 # user=NAME%SECRET, and SCHEME://USER:SECRET@HOST.
 _SECRETS = re.compile(
@@ -939,11 +943,23 @@ _SECRETS = re.compile(
     re.IGNORECASE,
 )
 
+# What a unit gives to its programs (systemd.exec(5)), with the lines that go on after a backslash. Of an
+# environment only what names a place is kept.
+_GIVEN = re.compile(
+    r"^([ \t]*(?:Environment|SetCredential(?:Encrypted)?)[ \t]*=)((?:.*\\\n)*.*)$", re.MULTILINE
+)
+_WORD = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\S+""", re.DOTALL)
+_NAMED = re.compile(r"""["']?(?P<name>[^=:]*[=:])(?P<value>.*?)["']?""", re.DOTALL)
+_PLACE = re.compile(r"/(?:dev|etc|home|mnt|opt|root|run|srv|tmp|usr|var)/[A-Za-z0-9._/@%:+-]+")
+
 
 def without_secrets(question: Question[T], answer: T | Unread) -> T | Unread:
     """An answer without the passwords that it may hold: so no recording, plan or script can hold them."""
     if isinstance(answer, str) and isinstance(question, (File, KernelFile)):
-        return cast("T", _hidden(answer)) if _MAY_HOLD_SECRETS.fullmatch(question.path) else answer
+        text: str = answer
+        if _SERVICE.fullmatch(question.path):
+            text = _GIVEN.sub(_without_values, text)
+        return cast("T", _hidden(text)) if _MAY_HOLD_SECRETS.fullmatch(question.path) else answer
     if isinstance(answer, tuple) and isinstance(question, Mounts):
         return cast("T", tuple(_without_secrets(mount) for mount in answer))
     return answer
@@ -956,6 +972,20 @@ def _without_secrets(mount: Mount) -> Mount:
         options=_hidden(mount.options),
         super_options=_hidden(mount.super_options),
     )
+
+
+def _without_values(given: re.Match[str]) -> str:
+    """The line of a unit that gives variables or credentials, with their names alone."""
+
+    def name_of(word: re.Match[str]) -> str:
+        if word[0] == "\\":  # the line goes on
+            return word[0]
+        pair = _NAMED.fullmatch(word[0])
+        if pair is None:
+            return HIDDEN
+        return word[0] if _PLACE.fullmatch(pair["value"]) else f"{pair['name']}{HIDDEN}"
+
+    return given[1] + _WORD.sub(name_of, given[2])
 
 
 def _hidden(text: str) -> str:
