@@ -26,6 +26,7 @@ from hardentui.operations import (
     Remount,
     ReplaceLine,
     SetMode,
+    SetSelinuxMode,
     SetSysctl,
     WriteFile,
     with_words,
@@ -246,6 +247,7 @@ _JOINS: Mapping[type[Operation], object] = {
     Remount: _join_remounts,
     ReplaceLine: _join_lines,
     SetMode: _same,
+    SetSelinuxMode: _same,
     SetSysctl: _join_values,
     WriteFile: _join_files,
 }
@@ -262,6 +264,7 @@ _KINDS = list[type[Operation]](
         SetSysctl,
         Remount,
         SetMode,
+        SetSelinuxMode,
         ByHand,
     )
 )

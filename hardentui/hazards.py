@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from hardentui.i18n import _
 from hardentui.model import Hazard, Recommendation
 from hardentui.resources import sudoers, sysctl
+from hardentui.resources.mac import denied_so_far, lsm
 from hardentui.resources.mount import boot as mount_boot
 from hardentui.resources.sshd import access as ssh_access
 from hardentui.resources.sudoers import policy as sudoers_policy
@@ -387,7 +388,12 @@ def _of_ssh(probe: Callable[[Snapshot], str | None]) -> Probe:
     return lambda snapshot, _entry: probe(snapshot)
 
 
+def _denied(module: str) -> Probe:
+    return lambda snapshot, _entry: denied_so_far(snapshot, module)
+
+
 PROBES: Mapping[str, Probe] = {
+    "apparmor-noted": _denied(lsm.APPARMOR),
     "asymmetric-routing": _asymmetric_routing,
     "container-engine": _container_engine,
     "crash-collectors": _crash_collectors,
@@ -409,6 +415,7 @@ PROBES: Mapping[str, Probe] = {
     "profilers": _profilers,
     "routing-now": _routing_now,
     "running-from-mount": _running_from_mount,
+    "selinux-denials": _denied(lsm.SELINUX),
     "serial-console": _serial_console,
     "sockets-on-mount": _sockets_on_mount,
     "ssh-lockout": _of_ssh(ssh_access.lockout),

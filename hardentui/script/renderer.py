@@ -25,6 +25,7 @@ from hardentui.operations import (
     Remount,
     ReplaceLine,
     SetMode,
+    SetSelinuxMode,
     SetSysctl,
     WriteFile,
 )
@@ -318,7 +319,7 @@ def _call(start: str, more: Sequence[str]) -> list[str]:
     return [f"{line} \\" for line in lines[:-1]] + lines[-1:]
 
 
-def _primitive(operation: Operation) -> tuple[str, list[str], Sequence[str]]:  # noqa: C901 - one case for each kind
+def _primitive(operation: Operation) -> tuple[str, list[str], Sequence[str]]:  # noqa: C901, PLR0912 - one case for each kind
     """The function of the runtime for an operation, its arguments, and those that get lines of their own."""
     match operation:
         case WriteFile():
@@ -335,6 +336,8 @@ def _primitive(operation: Operation) -> tuple[str, list[str], Sequence[str]]:  #
         case Remount():
             words = [operation.before, operation.after, operation.set, operation.unset]
             return "remount", [operation.path, *words], []
+        case SetSelinuxMode():
+            return "set_selinux_mode", [operation.before, operation.after], []
         case EnableUnit():
             return "enable_unit", [operation.unit], []
         case DisableUnit():

@@ -749,6 +749,89 @@ sshd_check() { # sshd looks for its empty folder, which its unit makes only whil
     return "$outcome"
 }
 
+# ---- SELinux: enforcing is a checkpoint -----------------------------------------------------------------------
+
+set_selinux_mode() { # STEP FLAGS BEFORE AFTER
+    register "$1" selinux "$2" /sys/fs/selinux/enforce
+    WAS[$1]=$3 WANTED[$1]=$4
+}
+
+selinux_now() { # STEP; NOW is "absent", "permissive" or "enforcing"
+    local value
+    NOW=absent
+    [[ -e ${TARGET[$1]} ]] || return 0
+    NOW=unreadable
+    value=$(cat -- "${TARGET[$1]}" 2>/dev/null) || return 0
+    case $value in
+        0) NOW=permissive ;;
+        1) NOW=enforcing ;;
+    esac
+}
+
+selinux_write() { # MODE
+    local value=0
+    [[ $1 != enforcing ]] || value=1
+    try tee -- /sys/fs/selinux/enforce < <(printf '%s' "$value")
+}
+
+# Values are saved before the first step is made: what stops here has changed nothing, and apply called
+# again goes on from here.
+selinux_save() { # STEP
+    [[ ${WANTED[$1]} != enforcing ]] || selinux_ready || return 1
+    value_save "$1" "${WANTED[$1]}"
+}
+
+selinux_ready() { # 0 when every file has its label, and a person was shown what would have been denied
+    local path label
+    if [[ -e /.autorelabel ]]; then
+        REASON=$(say selinux-relabel)
+        return 1
+    fi
+    for path in /etc/passwd /etc/shadow /usr/sbin/sshd /usr/bin/login /var/log; do
+        [[ -e $path ]] || continue
+        label=$(stat -L -c %C -- "$path" 2>/dev/null) || label=''
+        [[ $label == *:*:*_t* && ! $label =~ :(unlabeled|file|default)_t(:|$) ]] && continue
+        REASON=$(say selinux-unlabelled "$path")
+        return 1
+    done
+    selinux_looked
+}
+
+selinux_looked() { # 0 when nothing was denied since the start but what an earlier apply has shown
+    local denials unseen
+    local -r seen=$STATE/denials-seen
+    if ! denials=$(selinux_denials); then
+        REASON=$(say selinux-no-log)
+        return 1
+    fi
+    unseen=$denials
+    [[ ! -f $seen ]] || unseen=$(printf '%s\n' "$denials" | grep -vxF -f "$seen")
+    [[ -n $unseen ]] || return 0
+    say selinux-denials
+    printf '%s\n' "$unseen" | show_lines
+    printf '%s\n' "$denials" 2>/dev/null >"$seen.tmp" && flush "$seen.tmp" && try mv -fT -- "$seen.tmp" "$seen" || return 1
+    REASON=$(say selinux-look)
+    return 1
+}
+
+selinux_denials() { # prints, each once, DOMAIN CLASS PERMISSIONS TYPE of what was denied since the start
+    local key start='' at rest
+    while read -r key rest; do [[ $key != btime ]] || start=$rest; done </proc/stat
+    is_number "$start" || return 1
+    {
+        # The kernel's own log has what came before auditd, or all of it without auditd.
+        journalctl --boot --dmesg --output=cat --no-pager --quiet || return 1
+        find /var/log/audit -maxdepth 1 -name 'audit.log*' -exec cat -- {} + 2>/dev/null || :
+    } | selinux_records | while read -r at rest; do
+        if is_number "$at" && ((at >= start)); then printf '%s\n' "$rest"; fi
+    done | sort -u
+}
+
+selinux_records() { # of each record of a denial: SECONDS DOMAIN CLASS PERMISSIONS TYPE
+    local -r type='[^: ]*:[^: ]*:\([^: ]*\)[^ ]*'
+    sed -n "s/.*audit(\([0-9]*\)\.[0-9]*:[0-9]*).*avc:  *denied  *{ \([^}]*\) }.* scontext=$type tcontext=$type tclass=\([a-z0-9_]*\).*/\1 \3 \5 { \2 } \4/p"
+}
+
 # ---- Each kind of step, verb by verb ------------------------------------------------------------------------
 
 call() { # VERB STEP; the one place where a kind is chosen
@@ -759,13 +842,17 @@ call() { # VERB STEP; the one place where a kind is chosen
         now:mount) mount_now "$2" ;;
         now:unit) unit_now "$2" ;;
         now:off) off_now "$2" ;;
+        now:selinux) selinux_now "$2" ;;
         expect:write) write_expect "$2" ;;
         expect:edit) edit_expect "$2" ;;
         expect:mount) mount_expect "$2" ;;
         expect:unit) unit_expect "$2" ;;
-        expect:mode | expect:sysctl | expect:off) value_expect "$2" ;;
+        expect:mode | expect:sysctl | expect:off | expect:selinux) value_expect "$2" ;;
         passes:off) off_passes "$2" ;;
         save:off) off_save "$2" ;;
+        save:selinux) selinux_save "$2" ;;
+        make:selinux) selinux_write "${WANTED[$2]}" ;;
+        restore:selinux) selinux_write "$BEFORE" ;;
         make:off) off_make "$2" ;;
         restore:off) off_restore "$2" ;;
         passes:sysctl) sysctl_passes "$2" ;;
@@ -816,7 +903,7 @@ value_save() { # STEP AFTER
 
 is_file() { [[ ${KIND[$1]} == write || ${KIND[$1]} == edit ]]; } # STEP
 
-is_value() { [[ ${KIND[$1]} =~ ^(mode|sysctl|mount|off)$ ]]; } # STEP
+is_value() { [[ ${KIND[$1]} =~ ^(mode|sysctl|mount|off|selinux)$ ]]; } # STEP
 
 is_action() { [[ ${KIND[$1]} =~ ^(reload|check|syntax|service)$ ]]; } # STEP
 
@@ -1538,7 +1625,7 @@ review_step() { # STEP
             wanted_text "$step" "$old" | diff -u --label "$old" --label "${TARGET[step]}" -- "$old" - | show_lines
             ;;
         mount) mount_flags "$NOW" && say review-value "$REPLY" "+${SETS[step]}" ;;
-        mode | sysctl | off) say review-value "$NOW" "${WANTED[step]}" ;;
+        mode | sysctl | off | selinux) say review-value "$NOW" "${WANTED[step]}" ;;
         unit) say review-value "$NOW" enabled ;;
         reload) say review-reload ;;
         check) say review-check ;;
