@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
@@ -889,9 +889,16 @@ class Snapshot:
         self._frozen = True
         return self
 
-    def refreshed(self, *costs: Cost) -> Snapshot:
-        """A new snapshot of the same host that asks again what has one of ``costs``, and keeps the rest."""
-        kept = {question: known for question, known in self._answers.items() if question.cost not in costs}
+    def refreshed(self, *costs: Cost, also: Container[Question[Any]] = ()) -> Snapshot:
+        """A new snapshot of the same host that asks some things again, and keeps the rest.
+
+        Asked again is what has one of ``costs``, and what is among ``also``.
+        """
+        kept = {
+            question: known
+            for question, known in self._answers.items()
+            if question.cost not in costs and question not in also
+        }
         return Snapshot(self.host, kept, deep=self.deep)
 
     def with_answers(self, answers: Mapping[Question[Any], Any], at: float) -> Snapshot:

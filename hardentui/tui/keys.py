@@ -20,6 +20,7 @@ class Place(StrEnum):
     QUESTIONS = N_("Questions")
     PLAN = N_("Plan")
     GUIDE = N_("ANSSI's list")
+    SERVICES = N_("Matrix of services")
     SAVING = N_("Not saved")
     PANEL = N_("Decision panel")
     SEARCH = N_("Word to find")
@@ -70,6 +71,14 @@ KEYS: tuple[Key, ...] = (
         "app.guide",
         N_("R1-R80"),
         N_("ANSSI's own list, and what accounts for each"),
+    ),
+    Key(
+        Place.EVERYWHERE,
+        "M",
+        "M",
+        "app.services",
+        N_("Services"),
+        N_("the matrix of services: what holds each that runs"),
     ),
     Key(Place.EVERYWHERE, "r", "r", "app.reread", N_("Re-read"), N_("read all facts of the host again"), 0),
     Key(
@@ -156,6 +165,29 @@ KEYS: tuple[Key, ...] = (
     Key(Place.GUIDE, "enter", N_("Enter"), "walk", N_("Walk"), N_("walk on where it is treated"), 10),
     Key(Place.GUIDE, "J", "J", "screen.text_down", N_("Scroll"), N_("scroll the details down"), 20),
     Key(Place.GUIDE, "escape", "Esc", "screen.back", N_("Back"), N_("back to where you were"), 30),
+    Key(Place.SERVICES, "enter", N_("Enter"), "more", N_("More"), N_("the details alone, and back"), 10),
+    Key(
+        Place.SERVICES,
+        "right,l",
+        "l",
+        "columns(1)",
+        N_("Columns"),
+        N_("more columns (or arrow right)"),
+        20,
+    ),
+    Key(Place.SERVICES, "left,h", "h", "columns(-1)", N_("Columns"), N_("columns back (or arrow left)")),
+    Key(Place.SERVICES, "o", "o", "order", N_("Order"), N_("by exposure, open doors or name"), 30),
+    Key(
+        Place.SERVICES,
+        "f",
+        "f",
+        "filter",
+        N_("Filter"),
+        N_("all, reached from other machines, as root, held by nothing, not all known"),
+        40,
+    ),
+    Key(Place.SERVICES, "slash", "/", "search", N_("Find"), N_("show only what contains a word"), 50),
+    Key(Place.SERVICES, "escape", "Esc", "screen.back", N_("Back"), N_("back to where you were"), 60),
     Key(
         Place.SAVING,
         "enter",
