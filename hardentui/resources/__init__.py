@@ -9,6 +9,7 @@ from hardentui.resources.accounts import AccountsOf
 from hardentui.resources.attestation import Attestation
 from hardentui.resources.base import Collector, Resource
 from hardentui.resources.cgroups import Cgroups
+from hardentui.resources.confinement import ConfinementOf
 from hardentui.resources.containers import Containers
 from hardentui.resources.crypt import Crypt
 from hardentui.resources.endpoints import Endpoints
@@ -29,6 +30,7 @@ from hardentui.resources.ports import Ports
 from hardentui.resources.private_tmp import PrivateTmp
 from hardentui.resources.processes import ProcessViews
 from hardentui.resources.rights import Rights
+from hardentui.resources.sandbox import Sandbox
 from hardentui.resources.search import Searches
 from hardentui.resources.sshd import Sshd
 from hardentui.resources.sudoers import Sudoers
@@ -45,6 +47,7 @@ _KINDS: tuple[Resource, ...] = (
     BootLoader(),
     Cgroups(),
     CommandLine(),
+    ConfinementOf(),
     Containers(),
     Crypt(),
     Endpoints(),
@@ -66,6 +69,7 @@ _KINDS: tuple[Resource, ...] = (
     PrivateTmp(),
     ProcessViews(),
     Rights(),
+    Sandbox(),
     Searches(),
     Selinux(),
     Sshd(),
