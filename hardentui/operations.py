@@ -356,6 +356,26 @@ class ReloadUnit(Operation):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RestartUnit(Operation):
+    """Have a running service start anew, under its unit files as they are now: an interruption.
+
+    It must still run a moment later, else the step fails. One that does not run is left alone. A
+    rollback restarts it once more, also when it fell over meanwhile.
+    """
+
+    unit: str
+    phase: ClassVar[Phase] = Phase.RELOADS
+
+    def __post_init__(self) -> None:
+        _demand(_UNIT.fullmatch(self.unit) is not None, "a systemd unit", self.unit)
+
+    @property
+    def target(self) -> str:
+        """The unit."""
+        return self.unit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ByHand(Operation):
     """What only a person can do: shown with its instructions, never run."""
 

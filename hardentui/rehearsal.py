@@ -15,11 +15,13 @@ from hardentui.operations import (
     ReloadUnit,
     Remount,
     ReplaceLine,
+    RestartUnit,
     SetMode,
     SetSelinuxMode,
     SetSysctl,
     WriteFile,
 )
+from hardentui.resources import sandbox
 from hardentui.resources.mac import apparmor, lsm
 from hardentui.resources.sshd import rehearsed as sshd
 from hardentui.resources.sshd.state import UNITS as SSHD_UNITS
@@ -35,6 +37,7 @@ from hardentui.snapshot import (
     Mounts,
     Question,
     Reason,
+    SandboxSettings,
     Snapshot,
     Stat,
     Status,
@@ -83,7 +86,7 @@ def _reloads(change_set: ChangeSet, *units: str) -> bool:
     return any(isinstance(step, ReloadUnit) and step.unit in units for step in change_set.operations)
 
 
-def undo(  # noqa: C901 - one case for each kind
+def undo(  # noqa: C901, PLR0912 - one case for each kind
     snapshot: Snapshot, change_set: ChangeSet, before: Snapshot
 ) -> Snapshot:
     """The facts after a rollback of ``change_set``; ``before`` holds the originals that apply saved."""
@@ -103,6 +106,8 @@ def undo(  # noqa: C901 - one case for each kind
                 snapshot = _answer(snapshot, {_ENFORCE: before.ask(_ENFORCE)})
             case Remount():
                 snapshot = _remount(snapshot, operation.path, operation.unset)
+            case RestartUnit():
+                snapshot = _answer(snapshot, {SandboxSettings(): before.ask(SandboxSettings())})
             case WriteFile():
                 snapshot = _restore(snapshot, operation.path, before)
             case DisableUnit():
@@ -140,6 +145,8 @@ def _do(snapshot: Snapshot, operation: Operation) -> Snapshot:
             return _set_mode(snapshot, operation.path, operation.mode, operation.owner)
         case Remount():
             return _remount(snapshot, operation.path, operation.set)
+        case RestartUnit():
+            return _answer(snapshot, sandbox.after_restart(snapshot, operation.unit))
         case DisableUnit():
             return _disable(snapshot, operation.unit)
         case SetSelinuxMode():

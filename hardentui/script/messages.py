@@ -51,6 +51,10 @@ MESSAGES: Final = {
     "review-reload": Text("    systemd reads its files again", "    systemd relit ses fichiers"),
     "review-check": Text("    findmnt --verify judges the file", "    findmnt --verify juge le fichier"),
     "review-syntax": Text("    %s judges its own files", "    %s juge ses propres fichiers"),
+    "review-restart": Text(
+        "    %s is restarted: its work is interrupted", "    %s est redémarré : son travail est interrompu"
+    ),
+    "not-running": Text("%s does not run after its restart", "%s ne tourne plus après son redémarrage"),
     "review-service": Text("    %s reads its files again", "    %s relit ses fichiers"),
     "review-one-way": Text(
         "    made at confirm only: nothing takes it back before a reboot",

@@ -24,6 +24,7 @@ from hardentui.operations import (
     ReloadUnit,
     Remount,
     ReplaceLine,
+    RestartUnit,
     SetMode,
     SetSelinuxMode,
     SetSysctl,
@@ -261,7 +262,7 @@ class _Body:
         lines = _labelled(_WHY, _one_line(entry.why)) if entry else []
         lines += _labelled(_SOURCE, decision.source)
         lines += _labelled(_BEFORE, seen or str(_NOT_SEEN))
-        lines += _labelled(_AFTER, decision.target or decision.recommended)
+        lines += _labelled(_AFTER, decision.aim or decision.recommended)
         if entry is None:
             return lines
         if risk := _one_line(entry.risk):
@@ -347,6 +348,8 @@ def _primitive(operation: Operation) -> tuple[str, list[str], Sequence[str]]:  #
             return "reload_manager", [], []
         case ReloadUnit():
             return "reload_unit", [operation.unit], []
+        case RestartUnit():
+            return "restart_unit", [operation.unit], []
         case CheckMounts():
             return "check_mounts", [], []
         case CheckSyntax():

@@ -95,6 +95,8 @@ check_syntax() { register "$1" syntax "$2" "$3"; } # STEP FLAGS PROGRAM
 
 reload_unit() { register "$1" service "$2" "$3"; } # STEP FLAGS UNIT
 
+restart_unit() { register "$1" restart "$2" "$3"; } # STEP FLAGS UNIT
+
 disable_unit() { # STEP FLAGS UNIT ENABLEMENT ACTIVITY
     local enablement=$4
     [[ $4 != enabled ]] || enablement=disabled
@@ -727,6 +729,26 @@ service_now() { # STEP; a service that does not run reads its files when it star
     try systemctl reload -- "${TARGET[$1]}"
 }
 
+restart_now() { # STEP; a service that does not run starts under its new files by itself
+    local look
+    booted_systemd && systemctl is-active --quiet -- "${TARGET[$1]}" || return 0
+    try systemctl restart -- "${TARGET[$1]}" || return 1
+    # One that is started without a word (Type=simple) falls over a moment later.
+    for look in {1..10}; do
+        sleep 0.2
+        systemctl is-active --quiet -- "${TARGET[$1]}" && continue
+        REASON=$(say not-running "${TARGET[$1]}")
+        return 1
+    done
+}
+
+restart_back() { # STEP; under the files of before, also when it fell over; not when a person stopped it
+    booted_systemd || return 0
+    [[ $(systemctl is-active -- "${TARGET[$1]}") != inactive ]] || return 0
+    try systemctl reset-failed -- "${TARGET[$1]}" || :
+    try systemctl restart -- "${TARGET[$1]}"
+}
+
 syntax_now() { # STEP; the program itself judges what it will read
     local output outcome=0
     case ${TARGET[$1]} in
@@ -870,6 +892,7 @@ call() { # VERB STEP; the one place where a kind is chosen
         make:check) check_now "$2" ;;
         make:syntax) syntax_now "$2" ;;
         make:service) service_now "$2" ;;
+        make:restart) restart_now "$2" ;;
         restore:write | restore:edit) file_restore "$2" ;;
         restore:mode) safe_folders "$2" && change_mode "${TARGET[$2]}" "$BEFORE" ;;
         restore:sysctl) sysctl_write "${TARGET[$2]}" "$BEFORE" ;;
@@ -905,7 +928,7 @@ is_file() { [[ ${KIND[$1]} == write || ${KIND[$1]} == edit ]]; } # STEP
 
 is_value() { [[ ${KIND[$1]} =~ ^(mode|sysctl|mount|off|selinux)$ ]]; } # STEP
 
-is_action() { [[ ${KIND[$1]} =~ ^(reload|check|syntax|service)$ ]]; } # STEP
+is_action() { [[ ${KIND[$1]} =~ ^(reload|check|syntax|service|restart)$ ]]; } # STEP
 
 # ---- Looking: what each step would find -----------------------------------------------------------------------
 
@@ -1213,6 +1236,9 @@ undo_reload() { # the manager reads again what it read after apply, once
         # At boot the services start after us, and read the files that we restored: none is touched.
         if [[ ${KIND[step]} == service && $AT_BOOT == 0 ]]; then
             service_now "$step" || undo_failed "$step" || continue
+        fi
+        if [[ ${KIND[step]} == restart && $AT_BOOT == 0 ]]; then
+            restart_back "$step" || undo_failed "$step" || continue
         fi
         journal "$step" undone || :
     done
@@ -1631,6 +1657,7 @@ review_step() { # STEP
         check) say review-check ;;
         syntax) say review-syntax "${TARGET[step]}" ;;
         service) say review-service "${TARGET[step]}" ;;
+        restart) say review-restart "${TARGET[step]}" ;;
     esac
     ! has_flag "$step" one-way || say review-one-way
 }

@@ -233,6 +233,8 @@ _SETTLE = textwrap.dedent("""\
     # Nothing on its own clock: what changes during a test, the test changed.
     systemctl disable apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \\
         fstrim.timer systemd-timesyncd.service 2>/dev/null || true
+    # There for the tests that confine them; the others know a machine without them.
+    systemctl disable nginx.service rsyslog.service 2>/dev/null
     rm -f /etc/resolv.conf
 """)
 
