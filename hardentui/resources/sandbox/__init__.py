@@ -21,7 +21,7 @@ from hardentui.model import (
     Role,
 )
 from hardentui.operations import Change, Lines, Refusal, ReloadManager, RestartUnit, WriteFile
-from hardentui.resources.base import digest, nothing, text_fact
+from hardentui.resources.base import digest, list_fact, nothing, text_fact
 from hardentui.resources.sandbox import unit_files
 from hardentui.resources.sandbox.directives import BY_NAME, Choice, lines, parse, read_dropin, write
 from hardentui.resources.sandbox.evidence import Evidence, calls, gather, services, version
@@ -62,8 +62,8 @@ class Sandbox:
         facts: dict[str, Fact] = {"file": digest(snapshot, unit_files.dropin(entry.subject))}
         if seen is not None:
             known = version(snapshot)
-            facts[PROPOSED] = write(recommended(seen, known))
-            facts[SAFE] = write(recommended(seen, known, only_safe=True))
+            facts[PROPOSED] = _listed(recommended(seen, known))
+            facts[SAFE] = _listed(recommended(seen, known, only_safe=True))
         return Observation(running, (_at_boot(snapshot, entry.subject),), facts, snapshot.taken_at)
 
     def change(self, entry: Recommendation, facts: Mapping[str, Fact], target: str) -> Change:
@@ -79,7 +79,7 @@ class Sandbox:
                     unit=unit
                 )
             )
-        text = text_fact(facts, target) if target in {SAFE, PROPOSED} else target
+        text = "\n".join(map(str, list_fact(facts, target))) if target in {SAFE, PROPOSED} else target
         try:
             chosen = parse(text)
         except ValueError as error:
@@ -104,6 +104,10 @@ class Sandbox:
             ReloadManager(owners=own),
             RestartUnit(owners=own, can_lock_out=guarded, unit=unit),
         )
+
+
+def _listed(chosen: Choice) -> tuple[str, ...]:
+    return tuple(write(chosen).splitlines())
 
 
 def after_restart(snapshot: Snapshot, unit: str) -> dict[Question[Any], Any]:

@@ -170,7 +170,6 @@ DIRECTIVES: tuple[Directive, ...] = (
             "/proc/sys, /sys et semblables sont en lecture seule : aucun paramètre du noyau ne se change.",
         ),
         Text("uid other than 0", "un uid autre que 0"),
-        capability="cap_sys_admin",
     ),
     Directive(
         "ProtectKernelModules",

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from hardentui.model import Gap
 from hardentui.resources.capabilities import NAMES
 from hardentui.resources.sandbox import unit_files
 from hardentui.resources.sandbox.directives import Choice, read_dropin
-from hardentui.resources.sandbox.settings import Settings, call_sets, words
+from hardentui.resources.sandbox.settings import DEFAULTS, Settings, call_sets, settled, words
 from hardentui.snapshot import (
     Command,
     ConfinedProcess,
@@ -149,11 +150,14 @@ def services(snapshot: Snapshot) -> Mapping[str, Settings] | Unread:
 
 
 def gather(snapshot: Snapshot, unit: str) -> Evidence | None:
-    """What is seen of a service; None where it is not loaded, or the manager cannot be asked."""
+    """What is seen of a service; its files speak where the manager does not hold it. None: there is none."""
     known = snapshot.derive(services)
     settings = None if isinstance(known, Unread) else known.get(unit)
     if settings is None:
-        return None
+        files = unit_files.read(snapshot, unit)
+        if isinstance(files, Gap):
+            return None
+        settings = settled(DEFAULTS, files.lines, calls(snapshot))
     use = snapshot.ask(UseOf(unit))
     running = snapshot.ask(Confinement())
     processes = () if isinstance(running, Unread) else running

@@ -67,8 +67,16 @@ def holds(name: str, value: str, settings: Settings) -> bool:
     current = settings.get(name)
     if current is None:
         return False
-    wanted = settled(settings, [(each, word) for each, word in lines({name: value})], {}).get(name, value)
-    return name != "SystemCallFilter" and wanted == current
+    if name in _ADDED:
+        return bool(value) and set(value.split()) <= set(current.split())
+    return (
+        name in DEFAULTS
+        and name != "SystemCallFilter"
+        and settled(settings, lines({name: value}), {})[name] == current
+    )
+
+
+_ADDED = frozenset({"ReadWritePaths", "NoExecPaths"})  # what another assignment adds to
 
 
 def recommended(seen: Evidence, version: int, *, only_safe: bool = False) -> Choice:
@@ -85,7 +93,7 @@ def recommended(seen: Evidence, version: int, *, only_safe: bool = False) -> Cho
             if needs:
                 found = judge(directive.name, value, seen, {**chosen, **needs}, version)
             if found.effect in wanted and not holds(directive.name, value, seen.settings):
-                chosen |= {directive.name: value, **_joined(chosen, needs)}
+                chosen |= {directive.name: value, **joined(chosen, needs)}
             if found.effect in wanted:
                 break
     return chosen
@@ -113,8 +121,8 @@ def _values(directive: Directive, seen: Evidence) -> Iterable[str]:
     return (directive.recommended, *reversed(directive.choices[1:at]))
 
 
-def _joined(chosen: Choice, needs: Choice) -> Choice:
-    """Needs beside what was chosen: paths come together, other values stand for themselves."""
+def joined(chosen: Choice, needs: Choice) -> Choice:
+    """What is needed, beside what was chosen: paths come together, other values stand for themselves."""
     paths = {name: f"{chosen[name]} {value}" for name, value in needs.items() if name in chosen}
     return {**needs, **{name: " ".join(dict.fromkeys(value.split())) for name, value in paths.items()}}
 
@@ -312,13 +320,13 @@ def _kernel_logs(value: str, seen: Evidence, chosen: Choice, directive: Directiv
     return _safe(_("the kernel's log is not open")) if found.effect is Effect.UNKNOWN else found
 
 
-def _kernel_tunables(value: str, seen: Evidence, chosen: Choice, directive: Directive) -> Judgement:
+def _kernel_tunables(_value: str, seen: Evidence, _chosen: Choice, _directive: Directive) -> Judgement:
     lost = [path for path in seen.written if _below(path, ("/proc/sys", "/sys", "/proc/irq"))]
     if lost:
         return _breaks(_("it writes {paths}").format(paths=_few(lost)))
-    if seen.use is not None and not seen.as_root:
+    if seen.processes and not seen.as_root:
         return _safe(_("it is not root, and may not write there anyway"))
-    return _by_capability(value, seen, chosen, directive)
+    return _unknown(_("a parameter is written in an instant, which is not seen"))
 
 
 def _control_groups(_value: str, seen: Evidence, _chosen: Choice, _directive: Directive) -> Judgement:
