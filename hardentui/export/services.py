@@ -15,6 +15,7 @@ from hardentui.model import Gap
 from hardentui.resources import capabilities
 from hardentui.resources.confinement.exposure import SECURITY
 from hardentui.resources.confinement.matrix import Door, Facet, Matrix, Service
+from hardentui.resources.firewall.reach import Reach
 from hardentui.resources.listeners import Listener
 from hardentui.snapshot import ConfinedProcess
 from hardentui.visible import visible
@@ -162,19 +163,19 @@ def cpu(one: Service) -> str:
 COLUMNS = (
     Column(N_("Service"), 22, name),
     Column(N_("Exp."), 5, exposure),
-    Column(N_("Doors"), 6, doors),
+    Column(N_("Doors"), 7, doors),
     Column(N_("User"), 12, user),
     Column(N_("Ports"), 12, ears),
     Column(N_("NNP"), 4, no_new_privs),
     Column(N_("Seccomp"), 9, seccomp),
     Column(N_("Caps"), 6, caps),
-    Column(N_("Own namespaces"), 15, own_namespaces),
+    Column(N_("Own namespaces"), 16, own_namespaces),
     Column(N_("Proc."), 6, count),
     Column(N_("Label"), 14, label),
-    Column(N_("Memory"), 7, memory),
-    Column(N_("Tasks"), 6, tasks),
+    Column(N_("Memory"), 8, memory),
+    Column(N_("Tasks"), 7, tasks),
     Column(N_("CPU"), 6, cpu),
-    Column(N_("Root"), 8, root),
+    Column(N_("Root"), 9, root),
 )
 
 
@@ -186,7 +187,7 @@ def summary(found: Matrix) -> str:
     dark = sum(not one.known for one in found.services)
     sentence = _(
         "{count} services: {root} run as root, {bare} of them with nothing that holds them; "
-        "{exposed} listen to other machines."
+        "{exposed} can be reached from other machines."
     ).format(count=len(found.services), root=of_root, bare=bare, exposed=reached)
     return sentence + (" " + _("Not all could be read of {count}.").format(count=dark) if dark else "")
 
@@ -246,7 +247,7 @@ def details(one: Service) -> Iterator[Detail]:
         )
         yield Detail("", text)
     yield Detail(_("User"), user(one), f"{proc}/status, Uid")
-    yield Detail(_("No new privileges"), no_new_privs(one), f"{proc}/status, NoNewPrivs")
+    yield Detail("NoNewPrivs", no_new_privs(one), f"{proc}/status, NoNewPrivs")
     yield Detail(_("System calls"), _system_calls(one), f"{proc}/status, Seccomp")
     yield Detail(_("Capabilities"), _capabilities(one, one.permitted), f"{proc}/status, CapPrm")
     yield Detail(_("Can come by"), _capabilities(one, one.bounding), f"{proc}/status, CapBnd")
@@ -340,9 +341,8 @@ def _limits(one: Service) -> Iterator[Detail]:
 def _listening(one: Service) -> Iterator[Detail]:
     heading = _("Listens")
     for heard in one.listeners:
-        yield Detail(
-            heading, f"{_place(heard)}, {_('reachable from')}: {heard.reachable(lambda r: r.show())}"
-        )
+        where = heard.reachable(Reach.show)
+        yield Detail(heading, _("{place}, reachable from {where}").format(place=_place(heard), where=where))
         heading = ""
     if not one.listeners:
         text = _("at no port") if one.ears_known else _("not known: whose some ports are is hidden")
