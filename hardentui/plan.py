@@ -308,7 +308,7 @@ def _in_toml(value: Any) -> Any:
 
     value = _storable(value)
     if isinstance(value, str) and "\n" in value:
-        return tomlkit.string(f"\n{value}", multiline=True)  # TOML drops the first line break
+        return tomlkit.string(value, multiline=True)
     return value
 
 

@@ -70,6 +70,10 @@ class Bench:
             raise ValueError(wrong)
         return replace(self, chosen={**self.chosen, name: value})
 
+    def choosing(self, chosen: Choice) -> Bench:
+        """With these directives, and no others."""
+        return replace(self, chosen=dict(chosen))
+
     def without(self, name: str) -> Bench:
         """Without a directive."""
         return replace(self, chosen={known: value for known, value in self.chosen.items() if known != name})
@@ -123,9 +127,17 @@ class Bench:
         proposed = judge.proposal(name, self.seen)
         tried = chosen if chosen is not None else proposed
         found = self.verdicts.get(name)
-        if found is None and (tried or chosen is not None):
-            found = judge.judge(name, tried, self.seen, self.chosen, self.version)
+        if found is None and tried:
+            found = self._tried(name, tried)
         return Row(directive, current(name, self.seen), chosen, proposed, found)
+
+    def _tried(self, name: str, value: str) -> Judgement:
+        """The verdict on a directive that is not chosen, with what it needs beside it."""
+        found = judge.judge(name, value, self.seen, self.chosen, self.version)
+        if not found.needs:
+            return found
+        beside = {**self.chosen, **judge.joined(self.chosen, found.needs)}
+        return replace(judge.judge(name, value, self.seen, beside, self.version), needs=found.needs)
 
 
 def current(name: str, seen: Evidence) -> str:

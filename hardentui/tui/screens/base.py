@@ -27,7 +27,7 @@ class HardenScreen(Screen[None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - Textual's own type
     AUTO_FOCUS = "FactsTable"
     # What the screen shows itself, beside findings: asked again with each tick while it is on top.
-    watches: ClassVar[frozenset[Question[Any]]] = frozenset()
+    watches: frozenset[Question[Any]] = frozenset()
 
     @property
     def harden(self) -> HardenApp:

@@ -167,6 +167,13 @@ class ServicesScreen(ListingScreen):
         self._order = orders[(orders.index(self._order) + 1) % len(orders)]
         self.show_state()
 
+    def action_workbench(self) -> None:
+        """Confine the service under the cursor."""
+        from hardentui.tui.screens.workbench import WorkbenchScreen  # noqa: PLC0415 - only when it opens
+
+        if self.table.current.endswith(".service"):
+            self.app.push_screen(WorkbenchScreen(self.table.current))
+
     def action_filter(self) -> None:
         """The next of what can be shown."""
         filters = list(Filter)
