@@ -139,7 +139,7 @@ def _leavable_chroots(_snapshot: Snapshot, running: Programs) -> Reading:
 def _seccomp(snapshot: Snapshot, running: Programs) -> Reading:
     """How many processes run in each mode of seccomp, and which are filtered."""
     modes = Counter(one.seccomp for one in running)
-    values = {"none": str(modes[0]), "strict": str(modes[1]), "filter": str(modes[_FILTER])}
+    value = f"none {modes[0]}, strict {modes[1]}, filter {modes[_FILTER]}"
     places = []
     for option in ("CONFIG_SECCOMP", "CONFIG_SECCOMP_FILTER"):
         built = snapshot.ask(KernelOption(option))
@@ -153,7 +153,7 @@ def _seccomp(snapshot: Snapshot, running: Programs) -> Reading:
         )
         places.append(Provenance(unit, text=text))
     gap = _hidden(running, _("the seccomp mode"), lambda one: one.seccomp is None)
-    return Reading(values, gap, tuple(places))
+    return Reading({"": value}, gap, tuple(places))
 
 
 def _unfiltered(snapshot: Snapshot, running: Programs) -> Reading:

@@ -170,7 +170,7 @@ def _undeclared(snapshot: Snapshot) -> Reading:
     places = tuple(
         Provenance(name, text=_("{count} processes").format(count=n)) for name, n in running.items()
     )
-    return Reading(names_or_none(running, None), provenance=(*places, *_drivers(snapshot)))
+    return Reading(names_or_none(running, None), provenance=places)
 
 
 def _device(snapshot: Snapshot) -> Reading:

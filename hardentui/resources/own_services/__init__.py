@@ -116,7 +116,7 @@ def _accounts(snapshot: Snapshot, services: tuple[OwnService, ...]) -> Reading:
         elif user and account is None:
             yield _("no account {name}").format(name=user)
         elif account is not None and account.shell.rpartition("/")[2] not in _NO_SHELLS:
-            yield _("{name} has the shell {shell}").format(name=user, shell=account.shell)
+            yield _("{name} has the shell {path}").format(name=user, path=account.shell)
         if user and user not in {"root", "0"} and shared[user] > 1:
             yield _("shares {name} with another service").format(name=user)
 
