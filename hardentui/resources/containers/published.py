@@ -85,30 +85,31 @@ def _of_rule(rule: Rule, family: str) -> Iterator[Published]:
     protocols, address, spans = ["tcp", "udp"], _ANY.get(family, _ANY["ip"]), [(0, 0)]
     for node in rule.statements:
         match = node.get("match") if isinstance(node, dict) else None
-        if not isinstance(match, dict) or match.get("op") not in {"==", "in"}:
+        if not isinstance(match, dict) or match.get("op") not in ("==", "in"):
             continue
         left, right = match.get("left"), match.get("right")
-        payload = left.get("payload", {}) if isinstance(left, dict) else {}
-        field = payload.get("field")
+        payload = left.get("payload") if isinstance(left, dict) else None
+        protocol, field = (
+            (payload.get("protocol"), payload.get("field")) if isinstance(payload, dict) else ("", "")
+        )
         if field == "dport":
             spans = list(_spans(right)) or spans
-            protocols = [payload["protocol"]] if payload.get("protocol") in {"tcp", "udp"} else protocols
+            protocols = [protocol] if protocol in ("tcp", "udp") else protocols
         elif field == "daddr":
             address = _address(right) or address
         elif left == {"meta": {"key": "l4proto"}} and right in ("tcp", "udp"):
             protocols = [right]
-    for protocol in protocols:
+    for spoken in protocols:
         for low, high in spans:
-            yield Published(protocol, address, low, high, rule.place)
+            yield Published(spoken, address, low, high, rule.place)
 
 
 def _spans(node: Any) -> Iterator[tuple[int, int]]:
     if isinstance(node, int):
         yield node, node
-    elif isinstance(node, dict) and "range" in node:
-        low, high = node["range"]
-        if isinstance(low, int) and isinstance(high, int):
-            yield low, high
+    elif isinstance(node, dict) and isinstance(ends := node.get("range"), list):
+        if len(ends) == 2 and all(isinstance(end, int) for end in ends):  # noqa: PLR2004 - from and to
+            yield ends[0], ends[1]
     elif isinstance(node, dict) and isinstance(node.get("set"), list):
         for inner in node["set"]:
             yield from _spans(inner)
