@@ -96,6 +96,14 @@ def test_a_root_directory_of_its_own_shuts_the_door_to_the_files() -> None:
     assert only(process(7, root="/var/lib/jail")).doors[Door.FILES] is False
 
 
+def test_a_namespace_that_the_kernel_does_not_know_is_not_missing() -> None:
+    """Kernels before 5.6 have no time namespaces."""
+    first = dataclasses.replace(FIRST, namespaces={"mnt": "mnt:[1]", "net": "net:[2]"})
+    one = only(process(7, namespaces={"mnt": "mnt:[9]", "net": "net:[2]"}), first=first)
+    assert one.own == {"mnt": True, "net": False}
+    assert one.known
+
+
 def test_the_main_process_is_the_one_that_systemd_names() -> None:
     both = (process(7), process(8, ppid=7, name="worker"))
     assert only(*both).main.pid == 7

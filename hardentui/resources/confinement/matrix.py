@@ -123,11 +123,14 @@ class Service:
 
     @cached_property
     def own(self) -> Mapping[str, bool | None]:
-        """For each kind of namespace, whether none of its processes shares that of the first process."""
+        """For each kind of namespace, whether none of its processes shares that of the first process.
+
+        A kind that the first process does not have, where its others can be read, this kernel does not know.
+        """
         first = self.first.namespaces if self.first else {}
         return {
             kind: _all(_is_own(one.namespaces.get(kind), first.get(kind)) for one in self.processes)
-            for kind in NAMESPACES
+            for kind in (first or NAMESPACES)
         }
 
     @cached_property
