@@ -951,9 +951,10 @@ _SECRETS = re.compile(
 )
 
 # What a unit gives to its programs (systemd.exec(5)), with the lines that go on after a backslash. Of an
-# environment only what names a place is kept.
+# environment only what names a place is kept. What was put out of use by a # is cut, too.
 _GIVEN = re.compile(
-    r"^([ \t]*(?:Environment|SetCredential(?:Encrypted)?)[ \t]*=)((?:.*\\\n)*.*)$", re.MULTILINE
+    r"^([ \t#;]*(?:Environment|SetCredential(?:Encrypted)?)[ \t]*=)((?:.*\\\n(?:[ \t]*[#;].*\n)*)*.*)$",
+    re.MULTILINE,
 )
 _WORD = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\S+""", re.DOTALL)
 _NAMED = re.compile(r"""["']?(?P<name>[^=:]*[=:])(?P<value>.*?)["']?""", re.DOTALL)
@@ -983,16 +984,18 @@ def _without_secrets(mount: Mount) -> Mount:
 
 def _without_values(given: re.Match[str]) -> str:
     """The line of a unit that gives variables or credentials, with their names alone."""
+    first, *more = given[2].split("\n")
+    lines = [first, *("#" if line.lstrip().startswith(("#", ";")) else line for line in more)]
+    return given[1] + "\n".join(_WORD.sub(_without_value, line) for line in lines)
 
-    def name_of(word: re.Match[str]) -> str:
-        if word[0] == "\\":  # the line goes on
-            return word[0]
-        pair = _NAMED.fullmatch(word[0])
-        if pair is None:
-            return HIDDEN
-        return word[0] if _PLACE.fullmatch(pair["value"]) else f"{pair['name']}{HIDDEN}"
 
-    return given[1] + _WORD.sub(name_of, given[2])
+def _without_value(word: re.Match[str]) -> str:
+    if word[0] in {"\\", "#"}:  # the line goes on; a comment stood here
+        return word[0]
+    pair = _NAMED.fullmatch(word[0])
+    if pair is None:
+        return HIDDEN
+    return word[0] if _PLACE.fullmatch(pair["value"]) else f"{pair['name']}{HIDDEN}"
 
 
 def _hidden(text: str) -> str:
