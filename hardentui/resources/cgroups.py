@@ -147,7 +147,7 @@ def _use(snapshot: Snapshot) -> Reading:
     for one in ordered:
         words = [
             _mebibytes(one.memory_current),
-            _("{count} tasks").format(count=one.tasks_current) if one.tasks_current else "",
+            _("tasks {count}").format(count=one.tasks_current) if one.tasks_current else "",
             _("{seconds} s of processor").format(seconds=one.cpu_usage // _MICROSECONDS)
             if one.cpu_usage is not None
             else "",

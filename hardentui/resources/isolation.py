@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 
-from hardentui.i18n import _
+from hardentui.i18n import _, ngettext
 from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation
 from hardentui.operations import Change, Refusal
 from hardentui.resources import capabilities
@@ -92,7 +92,8 @@ def _hidden(running: Programs, what: str, lacks: Callable[[ConfinedProcess], boo
     count = sum(map(lacks, running))
     if not count:
         return None
-    return Gap(GapKind.DENIED, _("{what} of {count} processes").format(what=what, count=count))
+    sentence = ngettext("{what} of {count} process", "{what} of {count} processes", count)
+    return Gap(GapKind.DENIED, sentence.format(what=what, count=count))
 
 
 # --- chroot -----------------------------------------------------------------------------------------
@@ -111,8 +112,9 @@ def _chroots(_snapshot: Snapshot, running: Programs) -> Reading:
     found = _in_other_roots(running)
     by_root = _grouped(found, lambda one: one.root)
     places = tuple(Provenance(root, text=listed(map(owner, inside))) for root, inside in by_root.items())
-    value = _("{count} processes in {roots} other roots").format(count=len(found), roots=len(by_root))
-    return Reading({"": value if found else "none"}, _no_root(running), places)
+    # The plan keeps the value: one that speaks no language is the same in each.
+    value = ", ".join(f"{root} {len(inside)}" for root, inside in by_root.items()) or "none"
+    return Reading({"": value}, _no_root(running), places)
 
 
 def _leavable_chroots(_snapshot: Snapshot, running: Programs) -> Reading:
@@ -148,9 +150,8 @@ def _seccomp(snapshot: Snapshot, running: Programs) -> Reading:
     filtered = [one for one in running if one.seccomp]
     for unit, inside in _grouped(filtered, owner).items():
         most = max(one.seccomp_filters or 0 for one in inside)
-        text = (
-            _("strict") if inside[0].seccomp == 1 else _("filtered, by {count} programs").format(count=most)
-        )
+        filters = ngettext("{count} filter", "{count} filters", most).format(count=most)
+        text = _("strict") if inside[0].seccomp == 1 else filters
         places.append(Provenance(unit, text=text))
     gap = _hidden(running, _("the seccomp mode"), lambda one: one.seccomp is None)
     return Reading({"": value}, gap, tuple(places))

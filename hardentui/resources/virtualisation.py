@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 
-from hardentui.i18n import _
+from hardentui.i18n import _, ngettext
 from hardentui.model import Fact, Gap, Observation, Provenance, Reading, Recommendation
 from hardentui.operations import Change, Refusal
 from hardentui.resources.base import names_or_none, nothing
@@ -99,7 +99,7 @@ def _role(snapshot: Snapshot) -> Reading:
     running = _running(snapshot)
     if isinstance(running, Gap):
         return Reading({"guest": guest or "no"}, running, tuple(places))
-    places += [Provenance(name, text=_("{count} processes").format(count=n)) for name, n in running.items()]
+    places += [Provenance(name, text=_processes(n)) for name, n in running.items()]
     values = {"guest": guest or "no", "runs": ", ".join(running) or "none"}
     return Reading(values, provenance=(*places, *_drivers(snapshot)))
 
@@ -126,6 +126,10 @@ def _running(snapshot: Snapshot) -> Mapping[str, int] | Gap:
     if isinstance(running, Unread):
         return running.gap(_("processes"))
     return dict(sorted(Counter(one.name for one in running if _HYPERVISORS.fullmatch(one.name)).items()))
+
+
+def _processes(count: int) -> str:
+    return ngettext("{count} process", "{count} processes", count).format(count=count)
 
 
 def _drivers(snapshot: Snapshot) -> tuple[Provenance, ...]:
@@ -167,9 +171,7 @@ def _undeclared(snapshot: Snapshot) -> Reading:
     running = _running(snapshot)
     if isinstance(running, Gap):
         return Reading(gap=running)
-    places = tuple(
-        Provenance(name, text=_("{count} processes").format(count=n)) for name, n in running.items()
-    )
+    places = tuple(Provenance(name, text=_processes(n)) for name, n in running.items())
     return Reading(names_or_none(running, None), provenance=places)
 
 

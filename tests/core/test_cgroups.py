@@ -84,7 +84,7 @@ def test_what_services_use_is_told_the_largest_first() -> None:
     finding = judged("cgroups.supervise", host())
     assert finding.running == "2 services, 102 MiB"
     assert list(texts(finding)) == ["nginx.service", "ssh.service"]
-    assert texts(finding)["nginx.service"] == "90M, 9 tasks, 61 s of processor"
+    assert texts(finding)["nginx.service"] == "90M, tasks 9, 61 s of processor"
 
 
 def test_the_tree_shows_what_lies_in_each_slice_and_beside_them() -> None:

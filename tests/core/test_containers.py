@@ -416,5 +416,5 @@ def test_firejail_is_told_with_its_setuid_bit() -> None:
     stats = {"/usr/bin/firejail": hosts.status(0o4755)}
     finding = judged("firejail.linux", host(stats=stats, files={"/etc/firejail/vlc.profile": ""}))
     assert finding.running == "setuid"
-    assert texts(finding)["/etc/firejail"] == "1 profiles"
+    assert texts(finding)["/etc/firejail"] == "1 profile"
     assert judged("firejail.linux", host()).result is Result.NOTAPPLICABLE

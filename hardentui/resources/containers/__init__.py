@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from hardentui.i18n import _
+from hardentui.i18n import _, ngettext
 from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation
 from hardentui.operations import Change, Refusal
 from hardentui.resources.accounts import accounts_elsewhere
@@ -289,7 +289,9 @@ def _firejail(snapshot: Snapshot) -> Reading:
         count = sum(one.name.endswith(".profile") for one in profiles) if isinstance(profiles, tuple) else 0
         places = (
             Provenance(path, text=f"{seen.mode:04o} {seen.user}:{seen.group}"),
-            Provenance(_PROFILES, text=_("{count} profiles").format(count=count)),
+            Provenance(
+                _PROFILES, text=ngettext("{count} profile", "{count} profiles", count).format(count=count)
+            ),
         )
         value = "setuid" if seen.mode & _SET_USER_ID else "without setuid"
         return Reading({"": value}, provenance=places)

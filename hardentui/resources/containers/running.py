@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from hardentui.i18n import _
+from hardentui.i18n import _, ngettext
 from hardentui.model import Gap, GapKind
 from hardentui.resources import capabilities
 from hardentui.resources.containers.engines import ENGINES
@@ -55,8 +55,8 @@ def containers(snapshot: Snapshot) -> tuple[Container, ...] | Gap:
         return Gap(GapKind.DENIED, _("the namespaces of the first process"))
     hidden = sum("pid" not in one.namespaces for one in running)
     if hidden:
-        what = _("the namespaces")
-        return Gap(GapKind.DENIED, _("{what} of {count} processes").format(what=what, count=hidden))
+        sentence = ngettext("{what} of {count} process", "{what} of {count} processes", hidden)
+        return Gap(GapKind.DENIED, sentence.format(what=_("the namespaces"), count=hidden))
     leaders: dict[str, ConfinedProcess] = {}
     for one in sorted(running, key=lambda one: one.pid):
         if one.namespaces["pid"] != first.namespaces["pid"]:
