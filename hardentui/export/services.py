@@ -6,6 +6,7 @@ import json
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from hardentui import __version__
 from hardentui.assess import explain
@@ -233,11 +234,7 @@ def details(one: Service) -> Iterator[Detail]:
     """All that is known of a service, and where it was read."""
     proc = f"/proc/{one.main.pid}"
     yield Detail(_("Unit"), one.unit)
-    yield Detail(
-        _("Exposure"),
-        UNKNOWN if one.exposure is None else _("{rate} of 10").format(rate=exposure(one)),
-        " ".join(SECURITY.argv),
-    )
+    yield Detail(_("Exposure"), _rate(one), " ".join(SECURITY.argv))
     yield Detail(_("Open doors"), _doors(one))
     yield Detail(_("Processes"), _processes(one), f"{proc}/cgroup")
     if one.differing:
@@ -270,6 +267,13 @@ def text(one: Service, width: int) -> Iterator[str]:
             initial_indent=f"{visible(detail.label):{_INDENT - 1}} ",
             subsequent_indent=" " * _INDENT,
         )
+
+
+def _rate(one: Service) -> str:
+    if one.exposure is None:
+        return UNKNOWN
+    moment = datetime.fromtimestamp(one.rated_at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return _("{rate} of 10 (at {moment})").format(rate=exposure(one), moment=moment)
 
 
 def _doors(one: Service) -> str:

@@ -193,6 +193,14 @@ def test_the_most_exposed_stand_first_and_those_without_a_figure_by_their_open_d
     assert [export.exposure(one) for one in found.services] == ["9.6", "2.1", "?", "?"]
 
 
+def test_the_detail_says_when_the_exposure_was_read() -> None:
+    """It is asked less often than the rest, so beside a service just restarted it may be older."""
+    (detail,) = [
+        each for each in export.details(only(process(7), exposure=rated(nginx="9.6"))) if "9.6" in each.text
+    ]
+    assert "2026-11-21" in detail.text
+
+
 def test_exposure_is_read_as_systemd_252_prints_it() -> None:
     text = (
         '[{"unit":"cron.service","exposure":"9.6","predicate":"UNSAFE","happy":"\\ud83d\\ude28"},'

@@ -10,7 +10,7 @@ from functools import cached_property
 
 from hardentui.i18n import _
 from hardentui.model import Gap, GapKind
-from hardentui.resources.confinement.exposure import exposures
+from hardentui.resources.confinement.exposure import SECURITY, exposures
 from hardentui.resources.listeners import Listener, listeners
 from hardentui.snapshot import (
     NAMESPACES,
@@ -67,7 +67,8 @@ class Service:
 
     ``processes`` begin with the main one; ``first`` is the first process of the system, to which they
     are compared: in a container everything is held as it is, and only what goes further counts. None
-    stands for what could not be read. ``exposure`` is systemd's, from 0.0 to 10.0.
+    stands for what could not be read. ``exposure`` is systemd's, from 0.0 to 10.0, as it was at ``rated_at``
+    (epoch seconds): it costs more than the rest, and is asked less often.
     """
 
     unit: str
@@ -76,6 +77,7 @@ class Service:
     listeners: tuple[Listener, ...] = ()
     group: ControlGroup | None = None
     exposure: float | None = None
+    rated_at: float = 0.0
     ears_known: bool = True  # False where the owner of a listening socket is hidden from us
 
     @property
@@ -204,7 +206,7 @@ def _matrix(snapshot: Snapshot) -> Matrix:
     seen = snapshot.ask(Confinement())
     processes = () if isinstance(seen, Unread) else seen
     rated, groups, units = exposures(snapshot), snapshot.ask(ControlGroups()), snapshot.ask(Units())
-    heard = listeners(snapshot)
+    heard, rated_at = listeners(snapshot), snapshot.ask_timed(SECURITY)[1]
     rates = {} if isinstance(rated, Unread) else rated
     limits = {} if isinstance(groups, Unread) else {one.path: one for one in groups}
     mains = {} if isinstance(units, Unread) else {one.name: one.pid for one in units}
@@ -219,6 +221,7 @@ def _matrix(snapshot: Snapshot) -> Matrix:
             listeners=ears.get(unit, ()),
             group=_group(members[0].cgroup, limits),
             exposure=rates.get(unit),
+            rated_at=rated_at,
             ears_known=not isinstance(heard, Gap) and not hidden,
         )
         for unit, members in _members(processes).items()
