@@ -149,7 +149,9 @@ def test_what_could_not_be_read_is_neither_open_nor_shut() -> None:
 
 def test_one_process_that_is_not_held_settles_what_the_others_hide() -> None:
     assert only(DARK, process(8, ppid=7)).doors[Door.PRIVILEGES] is True
-    assert only(DARK, process(8, ppid=7, **HELD)).doors[Door.PRIVILEGES] is None
+    assert only(DARK, process(8, ppid=7)).seccomp == 0
+    beside_a_held_one = only(DARK, process(8, ppid=7, **HELD))
+    assert beside_a_held_one.doors[Door.PRIVILEGES] is beside_a_held_one.seccomp is None
 
 
 def test_without_the_first_process_nothing_is_called_own() -> None:
