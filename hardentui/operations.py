@@ -360,7 +360,7 @@ class RestartUnit(Operation):
     """Have a running service start anew, under its unit files as they are now: an interruption.
 
     It must still run a moment later, else the step fails. One that does not run is left alone. A
-    rollback restarts it once more, also when it fell over meanwhile.
+    rollback restarts what was restarted once more, also when it fell over or ended meanwhile.
     """
 
     unit: str

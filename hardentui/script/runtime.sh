@@ -513,7 +513,8 @@ file_restore() { # STEP
         try rm -f -- "${TARGET[$1]}" && flush "${TARGET[$1]%/*}/" && remove_folders
     else
         temporary "$1"
-        try cp -a -- "$RECORD" "$TEMPORARY" && original_whole "$TEMPORARY" && put_in_place "$1"
+        try cp -a -- "$RECORD" "$TEMPORARY" && original_whole "$TEMPORARY" && put_in_place "$1" &&
+            selinux_label "${TARGET[$1]}"
     fi
 }
 
@@ -729,9 +730,10 @@ service_now() { # STEP; a service that does not run reads its files when it star
     try systemctl reload -- "${TARGET[$1]}"
 }
 
-restart_now() { # STEP; a service that does not run starts under its new files by itself
+restart_now() { # STEP; a service that does not run is left alone; `restarted` says which were not
     local look
     booted_systemd && systemctl is-active --quiet -- "${TARGET[$1]}" || return 0
+    printf '%s\n' "$1" >>"$RUN/restarted" && flush "$RUN/restarted" "$RUN" || return 1
     try systemctl restart -- "${TARGET[$1]}" || return 1
     # One that is started without a word (Type=simple) falls over a moment later.
     for look in {1..10}; do
@@ -742,9 +744,8 @@ restart_now() { # STEP; a service that does not run starts under its new files b
     done
 }
 
-restart_back() { # STEP; under the files of before, also when it fell over; not when a person stopped it
-    booted_systemd || return 0
-    [[ $(systemctl is-active -- "${TARGET[$1]}") != inactive ]] || return 0
+restart_back() { # STEP; under the files of before, also when it fell over or ended meanwhile
+    booted_systemd && grep -qsx -- "$1" "$RUN/restarted" || return 0
     try systemctl reset-failed -- "${TARGET[$1]}" || :
     try systemctl restart -- "${TARGET[$1]}"
 }
@@ -834,6 +835,11 @@ selinux_looked() { # 0 when nothing was denied since the start but what an earli
     printf '%s\n' "$denials" 2>/dev/null >"$seen.tmp" && flush "$seen.tmp" && try mv -fT -- "$seen.tmp" "$seen" || return 1
     REASON=$(say selinux-look)
     return 1
+}
+
+selinux_label() { # FILE; an original that was labelled anew while it lay with us gets its own label back
+    [[ -e /sys/fs/selinux/enforce ]] || return 0
+    [[ $(stat -c %C -- "$1" 2>/dev/null) != *:var_lib_t* ]] || try restorecon -- "$1"
 }
 
 selinux_denials() { # prints, each once, DOMAIN CLASS PERMISSIONS TYPE of what was denied since the start

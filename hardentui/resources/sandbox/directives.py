@@ -196,7 +196,6 @@ DIRECTIVES: tuple[Directive, ...] = (
             "Les cgroups (/sys/fs/cgroup) sont en lecture seule : il ne peut lever ses propres limites.",
         ),
         Text("ulimit and setrlimit", "ulimit et setrlimit"),
-        inherited=Inherited.UNKNOWN,
     ),
     Directive(
         "ProtectClock",
@@ -245,7 +244,6 @@ DIRECTIVES: tuple[Directive, ...] = (
         Text("kernel.unprivileged_userns_clone, user.max_*", "kernel.unprivileged_userns_clone, user.max_*"),
         grammar=f"~?{_SPACE}(?: {_SPACE})*",
         resets=True,
-        inherited=Inherited.UNKNOWN,
     ),
     Directive(
         "RestrictSUIDSGID",
