@@ -7,9 +7,9 @@ from typing import Any
 from hardentui import hazards
 from hardentui.assess import assess
 from hardentui.checklist import load, shipped_folder
-from hardentui.model import Finding
+from hardentui.model import Finding, Result
 from hardentui.resources import capabilities, check
-from hardentui.snapshot import NAMESPACES, ConfinedProcess, Snapshot
+from hardentui.snapshot import NAMESPACES, Clock, ConfinedProcess, Question, Reason, Snapshot, Unread
 
 CHECKLISTS = load([shipped_folder()], check, hazards.PROBES)
 ALL = (1 << len(capabilities.NAMES)) - 1
@@ -68,3 +68,27 @@ def texts(finding: Finding) -> dict[str, str]:
 def of(resource: str) -> list[str]:
     """The ids of the recommendations of a resource."""
     return [entry.id for entry in CHECKLISTS.recommendations if entry.resource == resource]
+
+
+class Denying:
+    """A host that answers all questions but one, which it denies."""
+
+    label = "a host that denies"
+
+    def __init__(self, host: Any, denied: Question[Any]) -> None:
+        self.name = host.name
+        self._host = host
+        self._denied = denied
+
+    def answer(self, question: Question[Any]) -> tuple[Any, float]:
+        """See snapshot.Host."""
+        answer, at = self._host.answer(question)
+        return (Unread(Reason.DENIED) if question == self._denied else answer), at
+
+
+def passed_without(id_: str, host: Any, answers: dict[str, str] | None = None) -> list[Question[Any]]:
+    """The questions that a passing finding asks, and without which it passes all the same."""
+    host.asked.clear()
+    assert judged(id_, host, answers).result is Result.PASS
+    asked = [q for q in dict.fromkeys(host.asked) if q != Clock()]  # it only dates what was seen
+    return [q for q in asked if judged(id_, Denying(host, q), answers).result is Result.PASS]

@@ -35,7 +35,7 @@ from hardentui.snapshot import (
 )
 
 from . import hosts
-from .isolated import ALL, DOCKERS, SYSTEMD, apart, judged, process, texts
+from .isolated import ALL, DOCKERS, SYSTEMD, apart, judged, passed_without, process, texts
 
 DOCKERD = process(10, "dockerd", unit="docker.service")
 ID = "0123456789ab" + "c" * 52
@@ -418,3 +418,13 @@ def test_firejail_is_told_with_its_setuid_bit() -> None:
     assert finding.running == "setuid"
     assert texts(finding)["/etc/firejail"] == "1 profile"
     assert judged("firejail.linux", host()).result is Result.NOTAPPLICABLE
+
+
+def test_nothing_of_containers_passes_without_what_it_was_judged_by() -> None:
+    stats = {SOCKET: socket(0o600)}
+    commands = nft(to(8082)) | {("iptables-nft-save",): Unread(Reason.UNSUPPORTED)}
+    seen = host(DOCKERD, REDIS, stats=stats, commands=commands, kernel={"/proc/20/mountinfo": ""})
+    assert passed_without("containers.open", seen) == []
+    assert passed_without("containers.commanders", seen) == []
+    only_shown = [File(DAEMON)]
+    assert passed_without("derived.docker-published-ports", seen) == only_shown

@@ -20,7 +20,7 @@ from hardentui.resources import capabilities
 from hardentui.snapshot import Confinement, Interface, Reason, Socket, Unread
 
 from . import hosts
-from .isolated import SYSTEMD, apart, judged, of, process, texts
+from .isolated import SYSTEMD, apart, judged, of, passed_without, process, texts
 
 BOUND = process(
     10, "named", user="bind", uid=110, euid=110, cap_effective=0, unit="named.service", root="/var/lib/named"
@@ -186,6 +186,10 @@ def test_who_may_make_user_namespaces_is_told_for_each_distribution(values, word
     seen = hosts.with_kernel(host(), values)
     assert judged("namespaces.user", seen).running == word
     assert judged("namespaces.user", host()).result is Result.NOTAPPLICABLE
+
+
+def test_nothing_of_these_passes_without_what_it_was_judged_by() -> None:
+    assert passed_without("chroot.needs-privileges", host(BOUND)) == []
 
 
 # --- against the kernel -----------------------------------------------------------------------------

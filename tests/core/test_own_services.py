@@ -17,7 +17,7 @@ from hardentui.resources.own_services.units import settings_of
 from hardentui.snapshot import Account, File, Kind, Reason, Snapshot, Socket, Status, Unread, without_secrets
 
 from . import hosts
-from .isolated import judged, of, texts
+from .isolated import judged, of, passed_without, texts
 
 CRYPTO = """\
 [Unit]
@@ -89,6 +89,11 @@ OWN = of("own-services")
 def test_the_lab_as_it_should_be_passes_and_a_host_without_own_services_is_not_asked(id_: str) -> None:
     assert judged(id_, lab()).result is Result.PASS
     assert judged(id_, hosts.server()).result is Result.NOTAPPLICABLE
+
+
+@pytest.mark.parametrize("id_", OWN)
+def test_nothing_of_the_lab_passes_without_what_it_was_judged_by(id_: str) -> None:
+    assert passed_without(id_, lab()) == []
 
 
 def without(line: str) -> str:

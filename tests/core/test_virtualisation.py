@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hardentui.model import Result
-from hardentui.snapshot import Account, Group, Kind, Process, Processes, Reason, Status, Unread
+from hardentui.snapshot import Account, File, Group, Kind, Process, Processes, Reason, Status, Unread
 
 from . import hosts
-from .isolated import judged, texts
+from .isolated import judged, passed_without, texts
 
 KVM = "/dev/kvm"
 DEVICE = Status(Kind.CHARACTER, 0o660, 0, 104, "root", "kvm", 0, "0:5")
@@ -93,6 +93,12 @@ def test_an_undeclared_virtual_machine_is_named_and_an_unread_list_passes_nothin
     unread = host()
     unread.answers[Processes] = Unread(Reason.DENIED)
     assert judged("virt.undeclared", unread, NO).result is Result.UNKNOWN
+
+
+def test_nothing_of_the_role_passes_without_what_it_was_judged_by() -> None:
+    only_shown = {File("/proc/modules")}
+    assert set(passed_without("virt.hardware-support", host("vmx", kvm=DEVICE), YES)) == only_shown
+    assert passed_without("virt.undeclared", host(), NO) == []
 
 
 def test_who_may_open_the_device_is_told() -> None:

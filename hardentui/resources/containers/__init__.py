@@ -189,7 +189,7 @@ def _open_to_network(snapshot: Snapshot) -> tuple[list[str], Gap | None]:
 
 def _open_containers(snapshot: Snapshot) -> Reading:
     """The containers whose root is as good as that of the host; all of them are shown."""
-    found = containers(snapshot)
+    found = snapshot.derive(containers)
     if isinstance(found, Gap):
         return Reading(gap=found)
     if not found:
@@ -260,7 +260,7 @@ def _machines(snapshot: Snapshot) -> Reading:
         for entry in entries:
             if entry.name.endswith(suffix) and not entry.name.startswith("."):
                 names[entry.name.removesuffix(suffix)] = f"{folder}/{entry.name}"
-    running = containers(snapshot) if snapshot.live else ()
+    running = snapshot.derive(containers) if snapshot.live else ()
     if isinstance(running, Gap):
         gap, running = gap or running, ()
     states = {

@@ -57,7 +57,7 @@ class OwnServices:
 
     def observe(self, snapshot: Snapshot, entry: Recommendation) -> Observation:
         """See Resource."""
-        services = own_services(snapshot)
+        services = snapshot.derive(own_services)
         if isinstance(services, Gap):
             return of_files(snapshot, Reading(gap=services))
         if not services:
