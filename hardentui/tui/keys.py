@@ -174,7 +174,6 @@ KEYS: tuple[Key, ...] = (
         "columns(1)",
         N_("Columns"),
         N_("more columns (or arrow right)"),
-        20,
     ),
     Key(Place.SERVICES, "left,h", "h", "columns(-1)", N_("Columns"), N_("columns back (or arrow left)")),
     Key(Place.SERVICES, "o", "o", "order", N_("Order"), N_("by exposure, open doors or name"), 30),
@@ -187,7 +186,7 @@ KEYS: tuple[Key, ...] = (
         N_("all, reached from other machines, as root, held by nothing, not all known"),
         40,
     ),
-    Key(Place.SERVICES, "slash", "/", "search", N_("Find"), N_("show only what contains a word")),
+    Key(Place.SERVICES, "slash", "/", "search", N_("Find"), N_("show only what contains a word"), 50),
     Key(Place.SERVICES, "w", "w", "workbench", N_("Workbench"), N_("confine this service by directives"), 25),
     Key(
         Place.WORKBENCH,
@@ -199,9 +198,7 @@ KEYS: tuple[Key, ...] = (
         10,
     ),
     Key(Place.WORKBENCH, "V,left", "V", "value(-1)", N_("Value"), N_("the value before (or arrow left)")),
-    Key(
-        Place.WORKBENCH, "s", "s", "propose('safe')", N_("Safe"), N_("choose all that is safe as seen"), 20
-    ),
+    Key(Place.WORKBENCH, "s", "s", "propose('safe')", N_("Safe"), N_("choose all that is safe as seen"), 20),
     Key(
         Place.WORKBENCH,
         "m",

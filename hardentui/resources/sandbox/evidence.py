@@ -176,6 +176,16 @@ def gather(snapshot: Snapshot, unit: str) -> Evidence | None:
     )
 
 
+def gather_all(snapshot: Snapshot) -> None:
+    """Ask what the workbench asks about each service that runs, so that a recording holds it."""
+    known = snapshot.derive(services)
+    version(snapshot)
+    for unit, settings in () if isinstance(known, Unread) else known.items():
+        if settings.get("ActiveState") == "active":
+            gather(snapshot, unit)
+            unit_files.read(snapshot, unit)
+
+
 def version(snapshot: Snapshot) -> int:
     """The systemd that runs; 0 where that cannot be told."""
     said = snapshot.ask(VERSION)
