@@ -24,6 +24,7 @@ class Cost(Enum):
 
     TICK = "each tick"
     CHANGE = "when a file changes"
+    REREAD = "when a person reads all again"
     DEMAND = "on demand"
 
 
@@ -604,6 +605,13 @@ class Command(Question[Output]):
 
 
 @dataclass(frozen=True, slots=True)
+class SlowCommand(Command):
+    """A command that takes seconds on a busy host: asked once, and again when a person reads all again."""
+
+    cost: ClassVar[Cost] = Cost.REREAD
+
+
+@dataclass(frozen=True, slots=True)
 class Search(Question[tuple[str, ...]]):
     """Paths below folders of one file system each, found by a named rule; older recordings hold it.
 
@@ -796,6 +804,7 @@ QUESTIONS: Mapping[str, type[Question[Any]]] = {
         Stat,
         SpaceUsed,
         Command,
+        SlowCommand,
         Search,
         FileSurvey,
         Mounts,

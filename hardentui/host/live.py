@@ -67,6 +67,7 @@ from hardentui.snapshot import (
     Question,
     Reason,
     SandboxSettings,
+    SlowCommand,
     Socket,
     Sockets,
     SpaceUsed,
@@ -82,6 +83,7 @@ from hardentui.snapshot import (
 T = TypeVar("T")
 
 COMMAND_SECONDS = 10.0
+SLOW_SECONDS = 30.0
 PACKAGES_SECONDS = 60.0
 OUTPUT_LIMIT = 8 * 1024 * 1024  # bytes
 
@@ -115,7 +117,8 @@ class LiveHost:
             Link: lambda q: self._at(q.path, files.read_link),
             Stat: lambda q: self._at(q.path, files.read_status),
             SpaceUsed: lambda q: self._at(q.path, files.read_usage),
-            Command: _command,
+            Command: lambda q: _command(q, COMMAND_SECONDS),
+            SlowCommand: lambda q: _command(q, SLOW_SECONDS),
             FileSurvey: lambda _: self.walk().result(),
             Mounts: lambda _: read_mounts(),
             Sockets: lambda _: _sockets(),
@@ -193,10 +196,10 @@ def _without_newline(text: str | Unread) -> str | Unread:
     return text if isinstance(text, Unread) else text.rstrip("\n")
 
 
-def _command(question: Command) -> Output | Unread:
+def _command(question: Command, seconds: float) -> Output | Unread:
     if question.needs_root and os.geteuid() != 0:
         return Unread(Reason.DENIED, "needs root")
-    output = _run(question.argv, COMMAND_SECONDS)
+    output = _run(question.argv, seconds)
     return output if isinstance(output, Unread) else Output(output)
 
 

@@ -56,7 +56,8 @@ def again(session: Session, turn: int, *, reread: bool) -> FactsMoved | PassFail
     What a search found is kept: only another search asks for it again.
     """
     try:
-        snapshot = session.snapshot.refreshed(*((Cost.TICK, Cost.CHANGE) if reread else ()))
+        costs = (Cost.TICK, Cost.CHANGE, Cost.REREAD) if reread else ()
+        snapshot = session.snapshot.refreshed(*costs)
         return FactsMoved(turn, (snapshot, _findings(session, snapshot)))
     except Exception as error:  # noqa: BLE001 - a failure of ours is said, and the screen stays
         return PassFailed(f"{type(error).__name__}: {error}")

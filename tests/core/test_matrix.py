@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 from hardentui import i18n
 from hardentui.export import services as export
 from hardentui.model import Gap, GapKind
-from hardentui.resources.confinement.exposure import parse
+from hardentui.resources.confinement.exposure import SECURITY, parse
 from hardentui.resources.confinement.matrix import Door, Facet, Matrix, Service, matrix
 from hardentui.snapshot import (
     NAMESPACES,
     ConfinedProcess,
     Confinement,
     ControlGroup,
+    Cost,
     Reason,
     Snapshot,
     Socket,
@@ -201,6 +202,16 @@ def test_the_detail_says_when_the_exposure_was_read() -> None:
         each for each in export.details(only(process(7), exposure=rated(nginx="9.6"))) if "9.6" in each.text
     ]
     assert "2026-11-21" in detail.text
+
+
+def test_a_tick_does_not_ask_again_what_takes_seconds() -> None:
+    """systemd-analyze asks systemd of each service: with hundreds that is work for seconds."""
+    first = snapshot(process(7), exposure=rated(nginx="9.6"))
+    matrix(first)
+    first.host.asked.clear()
+    matrix(first.refreshed(Cost.TICK, Cost.CHANGE))
+    assert Confinement() in first.host.asked
+    assert SECURITY not in first.host.asked
 
 
 def test_exposure_is_read_as_systemd_252_prints_it() -> None:

@@ -6,10 +6,10 @@ import json
 import re
 from collections.abc import Mapping
 
-from hardentui.snapshot import Command, Reason, Snapshot, Unread
+from hardentui.snapshot import Reason, SlowCommand, Snapshot, Unread
 
-# One call for all; systemd 250 was the first to write JSON.
-SECURITY = Command(("systemd-analyze", "--no-pager", "--json=short", "security"))
+# One call for all, which asks systemd of each; systemd 250 was the first to write JSON.
+SECURITY = SlowCommand(("systemd-analyze", "--no-pager", "--json=short", "security"))
 _EXPOSURE = re.compile(r"[0-9]{1,2}\.[0-9]")
 
 
