@@ -48,7 +48,7 @@ def exposure(bench: Bench) -> str:
     if not bench.chosen:
         return _("exposure {now}").format(now=now)
     then = f"{shown(bench.after)} {predicate(bench.after)}"
-    return _("exposure {now} -> {then} with {count} directives").format(
+    return _("exposure {now} -> {then} (directives: {count})").format(
         now=now, then=then, count=len(bench.chosen)
     )
 
@@ -58,7 +58,7 @@ def facts(seen: Evidence) -> Iterator[str]:
     if seen.use is None:
         yield _("its processes are not seen: {why}").format(why=seen.why_unseen or "-")
         return
-    yield _("{count} processes of {users}").format(
+    yield _("processes: {count}, of {users}").format(
         count=seen.use.processes, users=", ".join(seen.users) or "?"
     )
     if seen.use.unread:

@@ -66,7 +66,7 @@ async def test_a_value_is_chosen_and_left_out_again(tmp_path: Path) -> None:
         screen = await workbench(pilot)
         await pilot.press("v")
         assert screen._bench.chosen == {"NoNewPrivileges": "yes"}
-        assert "with 1 directives" in screen_text(pilot.app)
+        assert "(directives: 1)" in screen_text(pilot.app)
         await pilot.press("V")
         assert screen._bench.chosen == {}
 

@@ -152,7 +152,7 @@ def _lacking(directive: Directive, version: int) -> Judgement:
 def _unseen(seen: Evidence) -> str:
     if seen.use is None:
         return _("it does not run, or its processes cannot be seen: {why}").format(why=seen.why_unseen)
-    return _("the open files or the memory of {count} of its processes could not be read").format(
+    return _("processes of which the open files or the memory could not be read: {count}").format(
         count=seen.use.unread
     )
 
@@ -186,7 +186,7 @@ def _by_capability(_value: str, seen: Evidence, _chosen: Choice, directive: Dire
         )
     if len(seen.held) <= _FEW_CAPABILITIES:
         return _breaks(
-            _("it holds {name}, one of {count} capabilities that were chosen for it").format(
+            _("it holds {name}, and its capabilities ({count}) were chosen for it").format(
                 name=_big(name), count=len(seen.held)
             )
         )
@@ -384,7 +384,7 @@ def _families(value: str, seen: Evidence, _chosen: Choice, _directive: Directive
         return _breaks(_("it has sockets of {families}").format(families=_few(lost)))
     if seen.use and seen.use.other_sockets:
         return _unknown(
-            _("{count} of its sockets are of a family that is not seen").format(count=seen.use.other_sockets)
+            _("sockets of a family that is not seen: {count}").format(count=seen.use.other_sockets)
         )
     return _safe(_("all its sockets are of families that stay"))
 
@@ -459,7 +459,7 @@ def needed_capabilities(seen: Evidence) -> Mapping[str, str]:
     if any(one.root not in {"", "/"} for one in seen.processes):
         needed["cap_sys_chroot"] = _("a process has another root directory")
     if 0 < len(seen.held) <= _FEW_CAPABILITIES:
-        kept = _("it holds {count} capabilities that were chosen for it").format(count=len(seen.held))
+        kept = _("its capabilities ({count}) were chosen for it").format(count=len(seen.held))
         needed = {**dict.fromkeys(seen.held, kept), **needed}
     return needed
 
@@ -476,7 +476,7 @@ def _capabilities(value: str, seen: Evidence, _chosen: Choice, _directive: Direc
     if not dropped:
         return _safe(_("its processes hold nothing else"))
     return _unknown(
-        _("it holds {count} more, as all of root do; whether it uses them leaves no trace").format(
+        _("it holds more ({count}), as all of root do; whether it uses them leaves no trace").format(
             count=len(dropped)
         )
     )
