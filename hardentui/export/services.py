@@ -187,8 +187,8 @@ def summary(found: Matrix) -> str:
     reached = sum(bool(one.exposed) for one in found.services)
     dark = sum(not one.known for one in found.services)
     sentence = _(
-        "{count} services: {root} run as root, {bare} of them with nothing that holds them; "
-        "{exposed} can be reached from other machines."
+        "{count} services: {root} as root, {bare} of those held by nothing; "
+        "reached from other machines: {exposed}."
     ).format(count=len(found.services), root=of_root, bare=bare, exposed=reached)
     return sentence + (" " + _("Not all could be read of {count}.").format(count=dark) if dark else "")
 

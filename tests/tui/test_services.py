@@ -133,6 +133,13 @@ async def test_why_there_is_no_matrix_is_said(tmp_path: Path) -> None:
         await pilot.press("j", "l", "o", "f", "enter", "escape")
 
 
+async def test_what_could_not_be_read_is_said_above_the_list(tmp_path: Path) -> None:
+    silent = host(exposure=Unread(Reason.TIMED_OUT, "systemd-analyze, after 30 s"))
+    async with app_on(tmp_path, silent).run_test(size=(80, 24)) as pilot:
+        await matrix(pilot)
+        assert "no answer in time: exposure: systemd-analyze" in screen_text(pilot.app)
+
+
 async def test_in_french(tmp_path: Path) -> None:
     async with app_on(tmp_path, host()).run_test(size=(80, 24)) as pilot:
         await matrix(pilot)

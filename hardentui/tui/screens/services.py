@@ -82,7 +82,7 @@ class ServicesScreen(ListingScreen):
         return matrix(session.snapshot) if session is not None else None
 
     def headline(self) -> Content:
-        """The services in numbers, what the list shows of them and in which order."""
+        """The services in numbers, what the list shows of them and in which order; what was not read."""
         found = self._matrix
         if found is None:
             return reading()
@@ -95,7 +95,9 @@ class ServicesScreen(ListingScreen):
             parts.append(para(_("shown: {what}").format(what=_(self._filter.value)), "reverse"))
         if self._search:
             parts.append(para(_("with: {word}").format(word=self._search), "reverse"))
-        return Content("  ").join(parts)
+        gaps = found.gaps if isinstance(found, Matrix) else ()
+        unread = [para(f"{export.UNKNOWN} {explain(gap)}", "$text-warning") for gap in gaps]
+        return stack([Content("  ").join(parts), *unread])
 
     def show_body(self) -> None:
         """The list, and the detail of the row under the cursor."""
@@ -150,7 +152,7 @@ class ServicesScreen(ListingScreen):
         elif one is None:
             page.show(para(_("Nothing here: press f for another filter, or / for another word.")))
         else:
-            page.show(_detail(one, found), from_top=from_top)
+            page.show(_detail(one), from_top=from_top)
 
     # --- finding one's way --------------------------------------------------------------------------
 
@@ -181,10 +183,9 @@ class ServicesScreen(ListingScreen):
         self.show_state()
 
 
-def _detail(one: Service, found: Matrix) -> Content:
+def _detail(one: Service) -> Content:
     parts = []
     for detail in export.details(one):
         place = para(f"  {detail.place}", "dim") if detail.place else Content("")
         parts.append(line(labelled(detail.label, detail.text), place))
-    parts += [para(f"{export.UNKNOWN} {explain(gap)}", "$text-warning") for gap in found.gaps]
     return stack(parts)
