@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from hardentui import __version__
 from hardentui.export.text import wrapped
 from hardentui.i18n import _
+from hardentui.resources.sandbox import is_way_in
 from hardentui.resources.sandbox.bench import Bench, Row
 from hardentui.resources.sandbox.directives import lines
 from hardentui.resources.sandbox.evidence import Evidence
@@ -31,8 +32,19 @@ def text(bench: Bench, width: int) -> Iterator[str]:
     yield exposure(bench)
     yield from wrapped(footer(), width)
     if bench.chosen:
+        yield from wrapped(interruption(bench), width)
         yield ""
         yield from (visible(line) for line in bench.dropin.splitlines())
+
+
+def interruption(bench: Bench) -> str:
+    """What the script will do to the service."""
+    unit = bench.seen.unit
+    if is_way_in(unit):
+        return _("{unit} is restarted, and you may come in through it: confirm from a new login").format(
+            unit=unit
+        )
+    return _("{unit} is restarted: its work is interrupted, open connections are lost").format(unit=unit)
 
 
 def footer() -> str:

@@ -23,7 +23,7 @@ from hardentui.model import (
 from hardentui.operations import Change, Lines, Refusal, ReloadManager, RestartUnit, WriteFile
 from hardentui.resources.base import digest, list_fact, nothing, text_fact
 from hardentui.resources.sandbox import unit_files
-from hardentui.resources.sandbox.directives import BY_NAME, Choice, lines, parse, read_dropin, write
+from hardentui.resources.sandbox.directives import Choice, lines, parse, read_dropin, write
 from hardentui.resources.sandbox.evidence import Evidence, calls, gather, services, version
 from hardentui.resources.sandbox.exposure import exposure, shown
 from hardentui.resources.sandbox.judge import recommended
@@ -86,7 +86,7 @@ class Sandbox:
             return Refusal(str(error))
         if not chosen:
             return Refusal(_("no directive is chosen"))
-        guarded = _WAY_IN.fullmatch(unit) is not None
+        guarded = is_way_in(unit)
         own = (entry.id,)
         content = (
             "# hardentui: " + entry.id,
@@ -104,6 +104,11 @@ class Sandbox:
             ReloadManager(owners=own),
             RestartUnit(owners=own, can_lock_out=guarded, unit=unit),
         )
+
+
+def is_way_in(unit: str) -> bool:
+    """Whether those who administer the host from afar come in through this service."""
+    return _WAY_IN.fullmatch(unit) is not None
 
 
 def _listed(chosen: Choice) -> tuple[str, ...]:
@@ -191,4 +196,4 @@ def _at_boot(snapshot: Snapshot, unit: str) -> Reading:
     return Reading({"": shown(exposure(made, sets))}, provenance=places)
 
 
-__all__ = ["BY_NAME", "SAFE", "Sandbox", "after", "after_restart", "ours"]
+__all__ = ["SAFE", "Sandbox", "after", "after_restart", "is_way_in", "ours", "services"]

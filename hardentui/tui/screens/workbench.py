@@ -275,4 +275,5 @@ def _detail(row: Row, bench: Bench) -> Content:
 def _dropin(bench: Bench) -> Content:
     if not bench.chosen:
         return para(_("Nothing is chosen yet: v chooses a value, s what is safe, m what is recommended."))
-    return stack([prose(bench.dropin), para(""), para(export.footer(), "dim")])
+    warning = para(export.interruption(bench), "$text-warning")
+    return stack([prose(bench.dropin), para(""), warning, para(export.footer(), "dim")])
