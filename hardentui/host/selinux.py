@@ -14,8 +14,9 @@ from hardentui.snapshot import Denial, Mislabelled, Reason, SecurityPolicy, Unre
 
 AUDIT_LOG = "/var/log/audit/audit.log"
 KERNEL_LOG = ("journalctl", "--boot", "--dmesg", "--output=cat", "--no-pager", "--quiet")
-# -n changes nothing; file systems without labels are left out by itself.
-RELABELLING = ("restorecon", "-n", "-v", "-R", "-i", "/")
+# -n changes nothing; file systems without labels are left out by itself. The terminals get their labels when
+# they are made, and what our own scripts keep has those of the places it came from.
+RELABELLING = ("restorecon", "-n", "-v", "-R", "-i", "-e", "/dev/pts", "-e", "/var/lib/hardentui", "/")
 
 _POLICY_LIMIT = 64 * 1024 * 1024  # bytes; the largest of a distribution has about 10
 _LOG_LIMIT = 16 * 1024 * 1024  # bytes of the audit log, its end
@@ -38,6 +39,7 @@ _CAPABILITIES, _PERMISSIVE, _BOUNDS, _TRANSITIONS, _DEFAULTS, _TYPE_DEFAULT, _NA
     29,
 )
 _OLDEST, _NEWEST = 24, 33
+_ATTRIBUTE = 2  # TYPEDATUM_PROPERTY_ATTRIBUTE
 _BY_NAMES = 5  # CEXPR_NAMES: an expression that holds sets of types
 
 
@@ -74,6 +76,7 @@ class _Policy:
         self._at = 0
         self._version = 0
         self._mls = False
+        self._attributes = 0  # names of sets of types, which stand in the table of types
 
     def read(self) -> SecurityPolicy:
         """The whole of it, as far as the table of booleans."""
@@ -95,7 +98,7 @@ class _Policy:
         return SecurityPolicy(
             version=self._version,
             mls=self._mls,
-            types=len(types),
+            types=len(types) - self._attributes,
             booleans=tuple(sorted((name, bool(state)) for state, name in booleans)),
             permissive=tuple(sorted(types[number] for number in permissive if number in types)),
         )
@@ -149,7 +152,8 @@ class _Policy:
         return value, name
 
     def _type(self) -> tuple[int, str]:
-        length, value, _properties, _bounds = self._words(4)
+        length, value, properties, _bounds = self._words(4)
+        self._attributes += bool(properties & _ATTRIBUTE)
         return value, self._text(length)
 
     def _user(self) -> tuple[int, str]:

@@ -130,7 +130,7 @@ def boot_state(snapshot: Snapshot) -> tuple[Reading, dict[str, Fact]]:
 
 
 def _enable(entry: Recommendation, facts: Mapping[str, Fact]) -> Change:
-    if text_fact(facts, "unit") == "enabled":
+    if text_fact(facts, "unit") == "enabled" or text_fact(facts, "kernel") == "disabled":
         return Refusal(_("the boot loader does not start AppArmor: see the procedure"))
     if text_fact(facts, "unit") != "disabled":
         return Refusal(
@@ -336,7 +336,10 @@ def _attachments(snapshot: Snapshot, modes: Mapping[str, str]) -> Callable[[str]
 def attaches(pattern: str, path: str) -> bool:
     """Whether a profile attached to ``pattern`` takes the program ``path`` (see apparmor.d(5))."""
     translated = _translated(pattern)
-    return translated is not None and re.fullmatch(translated, path) is not None
+    try:
+        return translated is not None and re.fullmatch(translated, path) is not None
+    except re.error:  # a set such as [z-a], which AppArmor's own parser refuses
+        return False
 
 
 def _translated(pattern: str) -> str | None:

@@ -69,6 +69,7 @@ BOOLEANS: Mapping[str, tuple[tuple[str, bool], ...]] = {
     "boolean-insmod": (("secure_mode_insmod", True),),
     "boolean-ssh-sysadm": (("ssh_sysadm_login", False),),
 }
+_OF_FILES = frozenset({"mode", "file-contexts"})  # subjects that say something while SELinux is off
 _DEBUGGERS = frozenset({"setroubleshoot", "setroubleshoot-server", "setroubleshoot-plugins"})
 
 
@@ -97,7 +98,7 @@ class Selinux:
         """See Resource."""
         if entry.subject == "debugging-tools":
             return _debugging_tools(snapshot)
-        if not in_use(snapshot):
+        if not in_use(snapshot) or (entry.subject not in _OF_FILES and _is_off(snapshot)):
             return missing(lsm.nothing_known(lsm.SELINUX))
         return _SUBJECTS[entry.subject](snapshot)
 
@@ -126,6 +127,11 @@ def in_use(snapshot: Snapshot) -> bool:
     return not (isinstance(found, Unread) and found.reason is Reason.MISSING)
 
 
+def _is_off(snapshot: Snapshot) -> bool:
+    """Whether no policy is loaded: then what the next start would load holds nothing back either."""
+    return snapshot.live and lsm.selinux_now(snapshot) == DISABLED
+
+
 def config(snapshot: Snapshot) -> Config | Unread:
     """The configuration as libselinux reads it (selinux_config(5))."""
     text = snapshot.ask(File(CONFIG))
@@ -144,8 +150,8 @@ def parse_config(text: str) -> Config:
             if mode:
                 found = Config(mode, line, number, found.policy)
         stripped = line.lstrip()
-        if stripped[:12].upper() == "SELINUXTYPE=" and (name := stripped[12:].strip()):
-            found = Config(found.mode, found.line, found.number, name)
+        if stripped[:12].upper() == "SELINUXTYPE=":
+            found = Config(found.mode, found.line, found.number, stripped[12:].strip())
     return found
 
 
@@ -424,8 +430,8 @@ def _field(context: str, number: int) -> str:
 
 
 def is_confined(label: str) -> bool:
-    """Whether the policy holds back the domain of this context."""
-    return bool(label) and _field(label, 2) not in UNCONFINED
+    """Whether the policy holds back the domain of this context; without a policy it has no domain."""
+    return bool(_field(label, 2)) and _field(label, 2) not in UNCONFINED
 
 
 def _fields(context: str) -> str:
