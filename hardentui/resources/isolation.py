@@ -10,6 +10,7 @@ from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading
 from hardentui.operations import Change, Refusal
 from hardentui.resources import capabilities
 from hardentui.resources.base import names_or_none, nothing
+from hardentui.resources.containers.running import name_of
 from hardentui.resources.listeners import Listener, listeners
 from hardentui.snapshot import (
     NAMESPACES,
@@ -75,8 +76,8 @@ class Isolation:
 
 
 def owner(one: ConfinedProcess) -> str:
-    """The unit of a process, or its name where it has none (a session, a container, no systemd)."""
-    return one.unit or one.name or str(one.pid)
+    """The container or the unit of a process, or its own name where it is in none."""
+    return name_of(one.cgroup) or one.unit or one.name or str(one.pid)
 
 
 def listed(names: Iterable[str]) -> str:

@@ -149,12 +149,12 @@ def test_what_only_this_host_reaches_is_not_asked_for_a_filter() -> None:
 
 
 def test_each_kind_of_namespace_is_counted_with_who_lives_in_it() -> None:
-    container = process(
-        70, "redis", namespaces=apart("mnt", "pid", "net", number=4026532111), unit="docker.service"
-    )
+    kinds = apart("mnt", "pid", "net", number=4026532111)
+    container = process(70, "redis", namespaces=kinds, cgroup=f"/docker/{'ab' * 32}")
     finding = judged("namespaces.intro", host(NGINX, container))
     assert finding.running == "mnt 2, uts 0, ipc 0, user 0, pid 1, net 1, cgroup 0, time 0"
     assert "nginx.service" in texts(finding)["mnt"]
+    assert "docker abababababab" in texts(finding)["mnt"]
     assert "PrivateNetwork=" in texts(finding)["net"]
     assert texts(finding)["time"].endswith("-")
 
