@@ -393,6 +393,7 @@ def test_an_image_is_judged_by_its_files() -> None:
     )
     opened = bench(made)
     assert opened.before == 96
+    assert "/run/web.pid" in opened.seen.written, "its file says so"
     assert opened.setting("RestrictRealtime", "yes").verdicts["RestrictRealtime"].effect is Effect.UNKNOWN
 
 

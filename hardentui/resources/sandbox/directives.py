@@ -445,7 +445,7 @@ DIRECTIVES: tuple[Directive, ...] = (
     ),
     Directive(
         "RemoveIPC",
-        212,
+        232,
         Text(
             "Shared memory and semaphores of its account go when it stops (no effect for root).",
             "La mémoire partagée et les sémaphores de son compte partent à son arrêt (sans effet pour root).",

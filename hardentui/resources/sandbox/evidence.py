@@ -41,6 +41,7 @@ _DIRECTORIES = {
     "CacheDirectory": "/var/cache",
     "LogsDirectory": "/var/log",
 }
+_KEPT = frozenset({"PIDFile", "ReadWritePaths", *_DIRECTORIES})  # what says where a service writes
 _NAME = re.compile(r"[A-Za-z0-9_-]{2,64}")
 
 
@@ -157,7 +158,8 @@ def gather(snapshot: Snapshot, unit: str) -> Evidence | None:
         files = unit_files.read(snapshot, unit)
         if isinstance(files, Gap):
             return None
-        settings = settled(DEFAULTS, files.lines, calls(snapshot))
+        kept = {name: value for name, value in files.lines if name in _KEPT}
+        settings = {**settled(DEFAULTS, files.lines, calls(snapshot)), **kept}
     use = snapshot.ask(UseOf(unit))
     running = snapshot.ask(Confinement())
     processes = () if isinstance(running, Unread) else running
