@@ -7,6 +7,7 @@ import argparse
 from hardentui.assess import explain
 from hardentui.cli import inputs, output
 from hardentui.export import services as export
+from hardentui.export import services_json
 from hardentui.i18n import _
 from hardentui.model import Gap
 from hardentui.resources.confinement.matrix import Matrix, Service, matrix
@@ -22,7 +23,7 @@ def services(options: argparse.Namespace) -> int:
     one = _wanted(found, options.unit) if options.unit else None
     if options.json:
         shown = [one] if one else found.services
-        output.put(export.document(found, shown, snapshot.taken_at) + "\n")
+        output.put(services_json.document(found, shown, snapshot.taken_at) + "\n")
     elif one:
         output.show(export.text(one, output.width()))
         output.show(export.unread(found, output.width()))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from hardentui import i18n
 from hardentui.export import services as export
+from hardentui.export import services_json
 from hardentui.model import Gap, GapKind
 from hardentui.resources.confinement.exposure import SECURITY, parse
 from hardentui.resources.confinement.matrix import Door, Facet, Matrix, Service, matrix
@@ -252,9 +253,8 @@ def test_no_name_draws_on_the_terminal_or_breaks_the_table(
     for line in (*export.table(found, 120), *export.text(found.services[0], 80)):
         assert visible(line) == line
         assert len(line) <= 120
-    assert (
-        json.loads(export.document(found, found.services, 0.0))["services"][0]["unit"] == f"x{name}.service"
-    )
+    (one,) = json.loads(services_json.document(found, found.services, 0.0))["services"]
+    assert one["unit"] == f"x{name}.service"
 
 
 @pytest.mark.parametrize("width", [40, 80, 120, 200])
@@ -273,6 +273,6 @@ def test_no_line_is_wider_than_the_terminal(width: int, language: str) -> None:
 
 def test_the_document_says_null_for_what_is_not_known() -> None:
     found = seen(DARK)
-    (one,) = json.loads(export.document(found, found.services, 12.0))["services"]
+    (one,) = json.loads(services_json.document(found, found.services, 12.0))["services"]
     assert one["no-new-privileges"] is one["seccomp"] is one["capabilities-bounding"] is None
     assert set(one["open-doors"].values()) == {None}
