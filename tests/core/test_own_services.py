@@ -245,7 +245,7 @@ FRAGMENTS = {
     "last-wins": "[Service]\nUser=root\nUser=games\n",
     "reset": "[Service]\nUser=games\nUser=\n",
     "other-section": "[Unit]\nUser=games\n[Service]\nUMask=0077\n",
-    "continued": "[Service]\nUser=\\\n# not this one\n  games\n",
+    "continued": "[Service]\nUser=\\\n# not this one\n  root\n",
     "comment": "[Service]\n#User=root\n;User=root\nUser=games\n",
     "spaces": "[Service]\n  User = games  \n",
     "dynamic": "[Service]\nDynamicUser=yes\n",
