@@ -86,6 +86,11 @@ OWN = of("own-services")
 
 
 @pytest.mark.parametrize("id_", OWN)
+def test_the_family_of_the_distribution_does_not_matter(id_: str) -> None:
+    assert judged(id_, lab(distribution=hosts.ALMA)).result is Result.PASS
+
+
+@pytest.mark.parametrize("id_", OWN)
 def test_the_lab_as_it_should_be_passes_and_a_host_without_own_services_is_not_asked(id_: str) -> None:
     assert judged(id_, lab()).result is Result.PASS
     assert judged(id_, hosts.server()).result is Result.NOTAPPLICABLE
@@ -189,11 +194,12 @@ def test_what_cannot_be_read_passes_nothing(id_, changes) -> None:
     assert judged(id_, lab(**changes)).result is Result.UNKNOWN
 
 
-def test_drop_ins_count_in_their_order_and_aliases_and_masks_are_left_out() -> None:
+def test_drop_ins_count_in_their_order_and_aliases_masks_and_snaps_are_left_out() -> None:
     files = {
         f"{ETC}/cryptopy.service.d/90-later.conf": "[Service]\nUser=cryptopy\n",
         f"{ETC}/cryptopy.service.d/10-first.conf": "[Service]\nUser=root\n",
         f"{ETC}/masked.service": "",
+        f"{ETC}/snap.lxd.daemon.service": "[Service]\nExecStart=/usr/bin/snap run lxd.daemon\n",
     }
     host = lab(files=files, links={f"{ETC}/dbus-org.service": "/usr/lib/systemd/system/x.service"})
     finding = judged("td2.create-accounts", host)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ _DROPINS = (
     "/usr/local/lib/systemd/system",
     "/usr/lib/systemd/system",
 )
+_OWN = re.compile(r"(?!snap\.).*\.service", re.DOTALL)
 # Settings that add up; an empty value begins anew (systemd.unit(5), systemd.exec(5)).
 _LISTS = frozenset(
     {
@@ -77,8 +79,8 @@ def own_services(snapshot: Snapshot) -> tuple[OwnService, ...] | Gap:
                 return entries.gap(folder)
             continue
         for entry in entries:
-            # A link is an alias or a mask of a unit that stands elsewhere.
-            if entry.kind is not Kind.FILE or not entry.name.endswith(".service") or entry.name in found:
+            # A link is an alias or a mask of a unit that stands elsewhere; snapd keeps its own units here.
+            if entry.kind is not Kind.FILE or not _OWN.fullmatch(entry.name) or entry.name in found:
                 continue
             service = _service(snapshot, entry.name, f"{folder}/{entry.name}")
             if isinstance(service, Gap):
