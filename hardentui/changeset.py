@@ -25,7 +25,9 @@ from hardentui.operations import (
     ReloadUnit,
     Remount,
     ReplaceLine,
+    RestartUnit,
     SetMode,
+    SetSelinuxMode,
     SetSysctl,
     WriteFile,
     with_words,
@@ -245,7 +247,9 @@ _JOINS: Mapping[type[Operation], object] = {
     ReloadUnit: _same,
     Remount: _join_remounts,
     ReplaceLine: _join_lines,
+    RestartUnit: _same,
     SetMode: _same,
+    SetSelinuxMode: _same,
     SetSysctl: _join_values,
     WriteFile: _join_files,
 }
@@ -258,10 +262,12 @@ _KINDS = list[type[Operation]](
         ReloadManager,
         EnableUnit,
         ReloadUnit,
+        RestartUnit,
         DisableUnit,
         SetSysctl,
         Remount,
         SetMode,
+        SetSelinuxMode,
         ByHand,
     )
 )

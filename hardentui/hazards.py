@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 
 from hardentui.i18n import _
 from hardentui.model import Hazard, Recommendation
-from hardentui.resources import sudoers, sysctl
+from hardentui.resources import sandbox, sudoers, sysctl
+from hardentui.resources.mac import denied_so_far, lsm
 from hardentui.resources.mount import boot as mount_boot
 from hardentui.resources.sshd import access as ssh_access
 from hardentui.resources.sudoers import policy as sudoers_policy
@@ -373,6 +374,20 @@ def _needed_by_units(snapshot: Snapshot, entry: Recommendation) -> str | None:
     return _("needed by: {names}").format(names=", ".join(names[:5])) if names else None
 
 
+def _service_restart(snapshot: Snapshot, entry: Recommendation) -> str | None:
+    known = snapshot.derive(sandbox.services)
+    running = {} if isinstance(known, Unread) else known
+    if running.get(entry.subject, {}).get("ActiveState") != "active":
+        return None
+    if sandbox.is_way_in(entry.subject):
+        return _("{unit} is restarted, and you may come in through it: confirm from a new login").format(
+            unit=entry.subject
+        )
+    return _("{unit} is restarted: its work is interrupted, open connections are lost").format(
+        unit=entry.subject
+    )
+
+
 def _old_kernel(snapshot: Snapshot, entry: Recommendation) -> str | None:  # noqa: ARG001 - a probe
     kernel = snapshot.ask(KernelIs())
     release = "" if isinstance(kernel, Unread) else kernel.release
@@ -387,7 +402,12 @@ def _of_ssh(probe: Callable[[Snapshot], str | None]) -> Probe:
     return lambda snapshot, _entry: probe(snapshot)
 
 
+def _denied(module: str) -> Probe:
+    return lambda snapshot, _entry: denied_so_far(snapshot, module)
+
+
 PROBES: Mapping[str, Probe] = {
+    "apparmor-noted": _denied(lsm.APPARMOR),
     "asymmetric-routing": _asymmetric_routing,
     "container-engine": _container_engine,
     "crash-collectors": _crash_collectors,
@@ -409,6 +429,7 @@ PROBES: Mapping[str, Probe] = {
     "profilers": _profilers,
     "routing-now": _routing_now,
     "running-from-mount": _running_from_mount,
+    "selinux-denials": _denied(lsm.SELINUX),
     "serial-console": _serial_console,
     "sockets-on-mount": _sockets_on_mount,
     "ssh-lockout": _of_ssh(ssh_access.lockout),
@@ -419,6 +440,7 @@ PROBES: Mapping[str, Probe] = {
     "ssh-root-keys": _of_ssh(ssh_access.root_keys),
     "ssh-root-session": _of_ssh(ssh_access.root_session),
     "ssh-session-ipv6": _ssh_session_ipv6,
+    "service-restart": _service_restart,
     "sudo-automation": _sudo_automation,
     "sudo-shells": _sudo_shells,
     "umask-builders": _umask_builders,

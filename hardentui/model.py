@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -108,9 +108,16 @@ class Condition:
     one_of: tuple[str, ...]
 
 
+EACH = "*"  # the subject of an entry that stands for each of its kind
+PROPOSED = "proposed"  # the target of an entry about one of them: what is worked out for that one
+
+
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """One entry of a checklist: what should hold, why, and from which source."""
+    """One entry of a checklist: what should hold, why, and from which source.
+
+    One whose subject is EACH is a pattern: decisions are about its subjects one by one, see ``about``.
+    """
 
     id: str
     chapter: str
@@ -139,6 +146,13 @@ class Recommendation:
     default: str = ""  # the kernel's value when nothing sets it, if it is the same everywhere
     default_config: str = ""  # or the kernel build option that says it
     renamed_from: tuple[str, ...] = ()
+
+    def about(self, subject: str) -> Recommendation:
+        """The entry about one subject of a pattern; its id is that of the pattern, a colon, the subject."""
+        title = Text(f"{self.title.en}: {subject}", f"{self.title.fr} : {subject}")
+        return replace(
+            self, id=f"{self.id}:{subject}", title=title, subject=subject, target=PROPOSED, covers=()
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +216,31 @@ class Checklists:
         for entry in self.recommendations:
             if entry.id == id_ or id_ in entry.renamed_from:
                 return entry
-        return None
+        pattern, colon, subject = id_.partition(":")
+        found = self.get(pattern) if colon and subject else None
+        return found.about(subject) if found is not None and found.subject == EACH else None
+
+    def with_subjects(self, ids: Iterable[str]) -> Checklists:
+        """The checklists with the entries about single subjects that ``ids`` name, behind their patterns."""
+        known = {entry.id for entry in self.recommendations}
+        made = [
+            entry for id_ in ids if id_ not in known and (entry := self.get(id_)) and entry.id not in known
+        ]
+        if not made:
+            return self
+
+        def grown(section: Section) -> Section:
+            entries = [
+                each
+                for entry in section.recommendations
+                for each in (entry, *(new for new in made if new.id.partition(":")[0] == entry.id))
+            ]
+            return replace(section, recommendations=tuple(entries))
+
+        chapters = (
+            replace(c, sections=tuple(grown(section) for section in c.sections)) for c in self.chapters
+        )
+        return replace(self, chapters=tuple(chapters))
 
     def document(self, id_: str) -> Document | None:
         """The source document with this id."""
@@ -379,6 +417,11 @@ class Decision:
     reason: str = ""
     until: date | None = None
     facts: Mapping[str, Fact] = field(default_factory=dict)
+
+    @property
+    def aim(self) -> str:
+        """The target on one line."""
+        return "; ".join(filter(None, self.target.split("\n")))
 
 
 @dataclass(frozen=True, slots=True)

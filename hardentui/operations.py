@@ -236,6 +236,28 @@ class Remount(Operation):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SetSelinuxMode(Operation):
+    """Have the running SELinux enforce ("enforcing"), or only note ("permissive").
+
+    On the way to enforcing the step is a checkpoint: it is refused until every file has its label and
+    a person was shown what would have been denied since the start.
+    """
+
+    before: str
+    after: str
+    phase: ClassVar[Phase] = Phase.VALUES
+
+    def __post_init__(self) -> None:
+        for mode in (self.before, self.after):
+            _demand(mode in {"enforcing", "permissive"}, "a mode of a running SELinux", mode)
+
+    @property
+    def target(self) -> str:
+        """The file of the kernel that holds the mode."""
+        return "/sys/fs/selinux/enforce"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EnableUnit(Operation):
     """Enable a systemd unit for the next boot, without starting it."""
 
@@ -319,6 +341,26 @@ class ReloadUnit(Operation):
     """Have a running service read its files again. One that does not run is left alone.
 
     Any number for one unit merge into one; a rollback reloads once more, when the files are back.
+    """
+
+    unit: str
+    phase: ClassVar[Phase] = Phase.RELOADS
+
+    def __post_init__(self) -> None:
+        _demand(_UNIT.fullmatch(self.unit) is not None, "a systemd unit", self.unit)
+
+    @property
+    def target(self) -> str:
+        """The unit."""
+        return self.unit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestartUnit(Operation):
+    """Have a running service start anew, under its unit files as they are now: an interruption.
+
+    It must still run a moment later, else the step fails. One that does not run is left alone. A
+    rollback restarts what was restarted once more, also when it fell over or ended meanwhile.
     """
 
     unit: str

@@ -290,7 +290,7 @@ def _fill(table: TomlTable, decision: Decision) -> None:
             if key in table:
                 del table[key]
         elif key not in table or table[key] != value:
-            table[key] = _storable(value)
+            table[key] = _in_toml(value)
     facts = _plain(decision.facts)
     if not facts:
         if "facts" in table:
@@ -300,6 +300,16 @@ def _fill(table: TomlTable, decision: Decision) -> None:
         for name, fact in facts.items():
             inner[name] = _toml_fact(fact)
         table["facts"] = inner
+
+
+def _in_toml(value: Any) -> Any:
+    """A value as TOML; text of several lines is written as such, to be read and compared line by line."""
+    import tomlkit  # noqa: PLC0415 - see render
+
+    value = _storable(value)
+    if isinstance(value, str) and "\n" in value:
+        return tomlkit.string(value, multiline=True)
+    return value
 
 
 def _storable(value: Any) -> Any:

@@ -15,10 +15,14 @@ from hardentui.operations import (
     ReloadUnit,
     Remount,
     ReplaceLine,
+    RestartUnit,
     SetMode,
+    SetSelinuxMode,
     SetSysctl,
     WriteFile,
 )
+from hardentui.resources import sandbox
+from hardentui.resources.mac import apparmor, lsm
 from hardentui.resources.sshd import rehearsed as sshd
 from hardentui.resources.sshd.state import UNITS as SSHD_UNITS
 from hardentui.resources.sysctl import kernel
@@ -33,6 +37,7 @@ from hardentui.snapshot import (
     Mounts,
     Question,
     Reason,
+    SandboxSettings,
     Snapshot,
     Stat,
     Status,
@@ -42,6 +47,8 @@ from hardentui.snapshot import (
 )
 
 _WANTS = "/etc/systemd/system/local-fs.target.wants"
+_ENFORCE = KernelFile(lsm.ENFORCE)
+_PROFILES = KernelFile(apparmor.PROFILES)
 # Options of the file system as a whole; the others belong to the mount.
 _OF_FILE_SYSTEM = ("hidepid=", "gid=", "size=", "mode=", "uid=")
 _SHOWN = {
@@ -66,14 +73,22 @@ def rehearse(snapshot: Snapshot, change_set: ChangeSet) -> Snapshot:
         snapshot = _do(snapshot, operation)
     if _reloads_sshd(change_set):
         snapshot = _answer(snapshot, sshd.after_reload(before, snapshot))
+    if _reloads(change_set, apparmor.UNIT):
+        snapshot = _answer(snapshot, apparmor.after_reload(snapshot))
     return snapshot
 
 
 def _reloads_sshd(change_set: ChangeSet) -> bool:
-    return any(isinstance(step, ReloadUnit) and step.unit in SSHD_UNITS for step in change_set.operations)
+    return _reloads(change_set, *SSHD_UNITS)
 
 
-def undo(snapshot: Snapshot, change_set: ChangeSet, before: Snapshot) -> Snapshot:
+def _reloads(change_set: ChangeSet, *units: str) -> bool:
+    return any(isinstance(step, ReloadUnit) and step.unit in units for step in change_set.operations)
+
+
+def undo(  # noqa: C901, PLR0912 - one case for each kind
+    snapshot: Snapshot, change_set: ChangeSet, before: Snapshot
+) -> Snapshot:
     """The facts after a rollback of ``change_set``; ``before`` holds the originals that apply saved."""
     for operation in _rollback_order(change_set.operations):
         match operation:
@@ -87,19 +102,26 @@ def undo(snapshot: Snapshot, change_set: ChangeSet, before: Snapshot) -> Snapsho
                 )
             case SetMode():
                 snapshot = _set_mode(snapshot, operation.path, operation.before_mode, operation.before_owner)
+            case SetSelinuxMode():
+                snapshot = _answer(snapshot, {_ENFORCE: before.ask(_ENFORCE)})
             case Remount():
                 snapshot = _remount(snapshot, operation.path, operation.unset)
+            case RestartUnit():
+                snapshot = _answer(snapshot, {SandboxSettings(): before.ask(SandboxSettings())})
             case WriteFile():
                 snapshot = _restore(snapshot, operation.path, before)
             case DisableUnit():
                 questions: tuple[Question[Any], ...] = (Units(), UnitFiles())
                 snapshot = _answer(snapshot, {question: before.ask(question) for question in questions})
             case EnableUnit():
-                snapshot = _answer(snapshot, {Folder(_WANTS): before.ask(Folder(_WANTS))})
+                links: tuple[Question[Any], ...] = (Folder(_WANTS), UnitFiles())
+                snapshot = _answer(snapshot, {question: before.ask(question) for question in links})
             case _:
                 pass
     if _reloads_sshd(change_set):
         snapshot = _answer(snapshot, {question: before.ask(question) for question in sshd.moved(before)})
+    if _reloads(change_set, apparmor.UNIT):
+        snapshot = _answer(snapshot, {_PROFILES: before.ask(_PROFILES)})
     return snapshot
 
 
@@ -123,10 +145,14 @@ def _do(snapshot: Snapshot, operation: Operation) -> Snapshot:
             return _set_mode(snapshot, operation.path, operation.mode, operation.owner)
         case Remount():
             return _remount(snapshot, operation.path, operation.set)
+        case RestartUnit():
+            return _answer(snapshot, sandbox.after_restart(snapshot, operation.unit))
         case DisableUnit():
             return _disable(snapshot, operation.unit)
+        case SetSelinuxMode():
+            return _answer(snapshot, {_ENFORCE: "1" if operation.after == lsm.ENFORCING else "0"})
         case EnableUnit():
-            return _add_entry(snapshot, f"{_WANTS}/{operation.unit}", Kind.LINK)
+            return _add_entry(_enabled(snapshot, operation.unit), f"{_WANTS}/{operation.unit}", Kind.LINK)
         case _:
             return snapshot
 
@@ -149,6 +175,15 @@ def _add_entry(snapshot: Snapshot, path: str, kind: Kind) -> Snapshot:
     others = tuple(entry for entry in entries if entry.name != name)
     named = tuple(sorted((*others, Entry(name, kind)), key=lambda entry: entry.name))
     return _answer(snapshot, {Folder(folder): named, Link(path): Unread(Reason.FAILED)})
+
+
+def _enabled(snapshot: Snapshot, name: str) -> Snapshot:
+    """A unit that the next start starts."""
+    files = snapshot.ask(UnitFiles())
+    if isinstance(files, Unread):
+        return snapshot
+    changed = tuple(dataclasses.replace(one, state="enabled") if one.name == name else one for one in files)
+    return _answer(snapshot, {UnitFiles(): changed})
 
 
 def _disable(snapshot: Snapshot, name: str) -> Snapshot:

@@ -49,6 +49,7 @@ class Session:
         if plan is None:
             plan = Plan(identity(snapshot), checklists.digest, i18n.language())
         plan = replace(plan, checklists=checklists.digest)
+        checklists = checklists.with_subjects(decision.id for decision in plan.decisions)
         findings = assess(checklists.recommendations, snapshot, plan.answers, checklists.questions)
         return cls(checklists, snapshot, findings, plan)
 
@@ -69,8 +70,20 @@ class Session:
             answers[question] = answer
         return Session.begin(self.checklists, self.snapshot, replace(self.plan, answers=answers))
 
+    def seeing(self, id_: str) -> Session:
+        """The session with the entry about one subject of a pattern, and its finding."""
+        checklists = self.checklists.with_subjects([id_])
+        known = {found.recommendation.id: found for found in self.findings}
+        new = [entry for entry in checklists.recommendations if entry.id not in known]
+        found = assess(new, self.snapshot, self.plan.answers, checklists.questions)
+        known |= {one.recommendation.id: one for one in found}
+        findings = tuple(known[entry.id] for entry in checklists.recommendations)
+        return replace(self, checklists=checklists, findings=findings)
+
     def decided(self, decision: Decision) -> Session:
         """The session with a decision made, in chapter order; one about the same entry is replaced."""
+        if self.checklists.with_subjects([decision.id]) is not self.checklists:
+            return self.seeing(decision.id).decided(decision)
         others = {known.id: known for known in self.plan.decisions}
         others[decision.id] = decision
         order = {entry.id: place for place, entry in enumerate(self.checklists.recommendations)}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, cast
@@ -25,6 +25,7 @@ class Cost(Enum):
 
     TICK = "each tick"
     CHANGE = "when a file changes"
+    REREAD = "when a person reads all again"
     DEMAND = "on demand"
 
 
@@ -181,6 +182,141 @@ class Process:
     bounding: int = -1
     no_new_privileges: int = -1
     seccomp: int = -1
+
+
+NAMESPACES = ("mnt", "uts", "ipc", "user", "pid", "net", "cgroup", "time")  # namespaces(7)
+
+
+@dataclass(frozen=True, slots=True)
+class ConfinedProcess:
+    """A running program and what holds it, as /proc shows it; None and "" where that could not be read.
+
+    ``unit`` is its systemd unit and ``user`` the name of its effective user; the capability sets are bit
+    masks, ``seccomp`` is 0 (none), 1 (strict) or 2 (filter). ``namespaces`` maps those kinds of
+    NAMESPACES that could be read to "mnt:[4026531841]"; ``root`` is its root directory as we see it and
+    ``cgroup`` its path below the mounted hierarchy. ``label`` is what a security module calls it, ""
+    where none does or, without ``label_read``, where it could not be read.
+    """
+
+    pid: int
+    ppid: int | None = None
+    unit: str = ""
+    name: str = ""
+    user: str = ""
+    uid: int | None = None
+    euid: int | None = None
+    no_new_privs: bool | None = None
+    seccomp: int | None = None
+    seccomp_filters: int | None = None
+    cap_permitted: int | None = None
+    cap_effective: int | None = None
+    cap_bounding: int | None = None
+    cap_ambient: int | None = None
+    namespaces: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    root: str = ""
+    cgroup: str = ""
+    label: str = ""
+    label_read: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ControlGroup:
+    """A control group, its limits and what its programs use; "" and None where that could not be read.
+
+    ``path`` is that of ConfinedProcess.cgroup. The limits are as the kernel writes them in version 2,
+    "max" for none: bytes for memory, a number of tasks, "QUOTA PERIOD" in microseconds for the
+    processor (the quota alone in version 1), one "DEVICE KEY=VALUE ..." after another for disks.
+    ``cpu_usage`` is in microseconds.
+    """
+
+    path: str
+    memory_max: str = ""
+    memory_high: str = ""
+    memory_current: str = ""
+    tasks_max: str = ""
+    tasks_current: str = ""
+    cpu_max: str = ""
+    io_max: str = ""
+    cpu_usage: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SecurityPolicy:
+    """What a compiled SELinux policy says: its format, and the defaults that it holds.
+
+    ``mls`` says that contexts have a fourth field, the level; ``booleans`` are the switches with their
+    state, and ``permissive`` the domains that are never held back, both by name.
+    """
+
+    version: int
+    mls: bool
+    types: int
+    booleans: tuple[tuple[str, bool], ...]
+    permissive: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """What a security module denied since the start, all alike counted as one.
+
+    ``module`` is "selinux" or "apparmor", ``subject`` the domain or profile, ``operation`` what it wanted
+    ("read" of a "file" is "file read"), ``target`` the type or path. ``enforced`` is False where it was
+    only noted (permissive, complain).
+    """
+
+    module: str
+    subject: str
+    operation: str
+    target: str
+    enforced: bool
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mislabelled:
+    """A file, the label that it has ("" for none), and the one that the policy gives it."""
+
+    path: str
+    label: str
+    expected: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSettings:
+    """A loaded service and the settings that systemd holds it by, in the words of systemctl show.
+
+    Of a setting that has several lines there (DeviceAllow=), all are kept, joined by line breaks.
+    """
+
+    unit: str
+    settings: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceUse:
+    """What the processes of a service use at this moment, as /proc shows it; each list by name.
+
+    ``written`` and ``read`` are files that are open (or mapped and shared), at most a thousand each, no
+    devices; files that hold the number of one of the processes count as written. ``devices`` stand as
+    "/dev/kmsg r" or "rw"; ``families`` are those of the sockets ("AF_INET"), of which ``other_sockets``
+    could not be told. ``executable_memory`` is memory that is writable and executable at once, by what
+    is mapped there ("" for nothing). ``scheduled`` are scheduling policies other than the usual one,
+    ``programs`` the executables, and ``foreign`` those of another word size than ours.
+    ``unread`` counts processes of which the open files, or the memory, could not be read.
+    """
+
+    processes: int
+    unread: int
+    written: tuple[str, ...] = ()
+    read: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+    families: tuple[str, ...] = ()
+    other_sockets: int = 0
+    executable_memory: tuple[str, ...] = ()
+    libraries: tuple[str, ...] = ()
+    scheduled: tuple[str, ...] = ()
+    programs: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -478,6 +614,13 @@ class Command(Question[Output]):
 
 
 @dataclass(frozen=True, slots=True)
+class SlowCommand(Command):
+    """A command that takes seconds on a busy host: asked once, and again when a person reads all again."""
+
+    cost: ClassVar[Cost] = Cost.REREAD
+
+
+@dataclass(frozen=True, slots=True)
 class Search(Question[tuple[str, ...]]):
     """Paths below folders of one file system each, found by a named rule; older recordings hold it.
 
@@ -527,8 +670,56 @@ class UnitFiles(Question[tuple[UnitFile, ...]]):
 
 
 @dataclass(frozen=True, slots=True)
+class SandboxSettings(Question[tuple[ServiceSettings, ...]]):
+    """The settings by which systemd holds each service that it has loaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class UseOf(Question[ServiceUse]):
+    """What the processes of a unit use at this moment; MISSING where none runs."""
+
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
 class Processes(Question[tuple[Process, ...]]):
     """What runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Confinement(Question[tuple[ConfinedProcess, ...]]):
+    """What holds each running program, the first process among them; kernel threads and the dead left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class ControlGroups(Question[tuple[ControlGroup, ...]]):
+    """The control groups down to the units of systemd, by path; those below a unit are its own affair."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileLabel(Question[str]):
+    """The SELinux label of a path itself (a link is not followed); Unread MISSING where it has none."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyIs(Question[SecurityPolicy]):
+    """What the compiled SELinux policy in a file says; /sys/fs/selinux/policy is the one that is loaded."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Denials(Question[tuple[Denial, ...]]):
+    """What the security modules denied since this start, as the kernel's and the audit log have it."""
+
+
+@dataclass(frozen=True, slots=True)
+class WrongLabels(Question[tuple[Mislabelled, ...]]):
+    """The files whose SELinux label is not the policy's. Reads every file's label: on demand only."""
+
+    cost: ClassVar[Cost] = Cost.DEMAND
 
 
 @dataclass(frozen=True, slots=True)
@@ -622,13 +813,22 @@ QUESTIONS: Mapping[str, type[Question[Any]]] = {
         Stat,
         SpaceUsed,
         Command,
+        SlowCommand,
         Search,
         FileSurvey,
         Mounts,
         Sockets,
         Units,
         UnitFiles,
+        SandboxSettings,
+        UseOf,
         Processes,
+        Confinement,
+        FileLabel,
+        PolicyIs,
+        Denials,
+        WrongLabels,
+        ControlGroups,
         Interfaces,
         Accounts,
         Groups,
@@ -707,9 +907,16 @@ class Snapshot:
         self._frozen = True
         return self
 
-    def refreshed(self, *costs: Cost) -> Snapshot:
-        """A new snapshot of the same host that asks again what has one of ``costs``, and keeps the rest."""
-        kept = {question: known for question, known in self._answers.items() if question.cost not in costs}
+    def refreshed(self, *costs: Cost, also: Container[Question[Any]] = ()) -> Snapshot:
+        """A new snapshot of the same host that asks some things again, and keeps the rest.
+
+        Asked again is what has one of ``costs``, and what is among ``also``.
+        """
+        kept = {
+            question: known
+            for question, known in self._answers.items()
+            if question.cost not in costs and question not in also
+        }
         return Snapshot(self.host, kept, deep=self.deep)
 
     def with_answers(self, answers: Mapping[Question[Any], Any], at: float) -> Snapshot:
@@ -746,7 +953,11 @@ class Snapshot:
 # --- secrets --------------------------------------------------------------------------------------
 
 HIDDEN = "<hidden>"  # what stands in an answer for a secret that the host holds there
-_MAY_HOLD_SECRETS = re.compile(r"/etc/fstab|/proc/cmdline|/.*\.mount(?:\.d/.*)?|/.*/mount\.d/.*")
+_SERVICE = re.compile(r"/.*\.service(?:\.d/.*)?")
+_MAY_HOLD_SECRETS = re.compile(
+    r"/etc/fstab|/proc/cmdline|/.*\.mount(?:\.d/.*)?|/.*/mount\.d/.*|/etc/docker/daemon\.json|/var/lib/lxc/.*"
+    rf"|{_SERVICE.pattern}"
+)
 # KEY=SECRET of mount options and of the kernel's command line (mount.cifs(8), dracut.cmdline(7), iscsi),
 # user=NAME%SECRET, and SCHEME://USER:SECRET@HOST.
 _SECRETS = re.compile(
@@ -757,11 +968,24 @@ _SECRETS = re.compile(
     re.IGNORECASE,
 )
 
+# What a unit gives to its programs (systemd.exec(5)), with the lines that go on after a backslash. Of an
+# environment only what names a place is kept. What was put out of use by a # is cut, too.
+_GIVEN = re.compile(
+    r"^([ \t#;]*(?:Environment|SetCredential(?:Encrypted)?)[ \t]*=)((?:.*\\\n(?:[ \t]*[#;].*\n)*)*.*)$",
+    re.MULTILINE,
+)
+_WORD = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\S+""", re.DOTALL)
+_NAMED = re.compile(r"""["']?(?P<name>[^=:]*[=:])(?P<value>.*?)["']?""", re.DOTALL)
+_PLACE = re.compile(r"/(?:dev|etc|home|mnt|opt|root|run|srv|tmp|usr|var)/[A-Za-z0-9._/@%:+-]+")
+
 
 def without_secrets(question: Question[T], answer: T | Unread) -> T | Unread:
     """An answer without the passwords that it may hold: so no recording, plan or script can hold them."""
     if isinstance(answer, str) and isinstance(question, (File, KernelFile)):
-        return cast("T", _hidden(answer)) if _MAY_HOLD_SECRETS.fullmatch(question.path) else answer
+        text: str = answer
+        if _SERVICE.fullmatch(question.path):
+            text = _GIVEN.sub(_without_values, text)
+        return cast("T", _hidden(text)) if _MAY_HOLD_SECRETS.fullmatch(question.path) else answer
     if isinstance(answer, tuple) and isinstance(question, Mounts):
         return cast("T", tuple(_without_secrets(mount) for mount in answer))
     return answer
@@ -774,6 +998,22 @@ def _without_secrets(mount: Mount) -> Mount:
         options=_hidden(mount.options),
         super_options=_hidden(mount.super_options),
     )
+
+
+def _without_values(given: re.Match[str]) -> str:
+    """The line of a unit that gives variables or credentials, with their names alone."""
+    first, *more = given[2].split("\n")
+    lines = [first, *("#" if line.lstrip().startswith(("#", ";")) else line for line in more)]
+    return given[1] + "\n".join(_WORD.sub(_without_value, line) for line in lines)
+
+
+def _without_value(word: re.Match[str]) -> str:
+    if word[0] in {"\\", "#"}:  # the line goes on; a comment stood here
+        return word[0]
+    pair = _NAMED.fullmatch(word[0])
+    if pair is None:
+        return HIDDEN
+    return word[0] if _PLACE.fullmatch(pair["value"]) else f"{pair['name']}{HIDDEN}"
 
 
 def _hidden(text: str) -> str:

@@ -24,6 +24,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from core.running import many, recorded
+
 from hardentui import checklist, hazards, resources
 from hardentui.host.live import LiveHost
 from hardentui.session import Session
@@ -111,6 +113,44 @@ def step_bytes(argv: list[str], mark: bytes, keys: str) -> int:
     return len(seen)
 
 
+def answer_time(argv: list[str], ready: bytes, keys: str, key: str, awaited: bytes) -> Callable[[], float]:
+    """Seconds from ``key``, after ``keys``, until ``awaited`` was written to a pseudo-terminal of 80x24."""
+    environment = os.environ | {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"}
+
+    def run() -> float:
+        child, terminal = pty.fork()
+        if child == 0:
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+            os.execvpe(argv[0], argv, environment)
+
+        def until(mark: bytes) -> None:
+            seen = b""
+            while mark not in seen:
+                if not select.select([terminal], [], [], 30)[0]:
+                    raise SystemExit(f"{argv}: {mark!r} was never on the screen")
+                seen += os.read(terminal, 1 << 16)
+
+        def drained() -> None:
+            while select.select([terminal], [], [], 0.5)[0]:
+                os.read(terminal, 1 << 16)
+
+        until(ready)
+        drained()
+        for each in keys:
+            os.write(terminal, each.encode())
+            drained()
+        start = time.perf_counter()
+        os.write(terminal, key.encode())
+        until(awaited)
+        took = time.perf_counter() - start
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        os.close(terminal)
+        return took
+
+    return run
+
+
 def bare(question: Question[Any], host: LiveHost) -> None:
     """The plainest way to read the same; what psutil and distro answer has no plainer one here."""
     with contextlib.suppress(OSError):
@@ -128,6 +168,13 @@ def bare(question: Question[Any], host: LiveHost) -> None:
                 subprocess.run(argv, capture_output=True, stdin=subprocess.DEVNULL, check=False)
             case _:
                 host.answer(question)
+
+
+def on_services(count: int) -> list[str]:
+    """The command that opens the screen on a recorded host with this many services."""
+    folder = Path(tempfile.mkdtemp())
+    host = recorded(folder / "host.json", many(count))
+    return [HARDENTUI, "--recording", str(host), "--lang", "en", "--plan", str(folder / "plan.toml")]
 
 
 def main() -> None:
@@ -172,6 +219,15 @@ def main() -> None:
         )
         show(f"first frame, {'cold' if cold else 'warm'} : an empty Textual app", "1.6", figures)
     wrote = step_bytes(ours, b"Saved at", "2jjjjj")
+    few, crowd = (on_services(count) for count in (10, 300))
+    opened = in_turns(
+        answer_time(crowd, b"Saved at", "", "M", b"app-"), answer_time(few, b"Saved at", "", "M", b"app-")
+    )
+    show("matrix of 300 services opens : one of 10", "2", opened)
+    scrolled = in_turns(
+        answer_time(crowd, b"Saved at", "M", " ", b"app-"), answer_time(few, b"Saved at", "M", " ", b"app-")
+    )
+    show("a page down in 300 services : in 10", "1.3", scrolled)
     print(
         f"{'bytes of a step in a list of 120x36 : its cells':58} {wrote:8d} B   {4320:8d}"
         f"     ratio {wrote / 4320:5.2f}  (target 1.2)"

@@ -64,6 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.set_defaults(run="screen:show", takes_plan=True)
     commands = parser.add_subparsers(title=_("commands"), metavar="COMMAND")
     _add_finding_commands(commands, common)
+    _add_sandbox(commands, common)
     _add_plan_commands(commands, common)
     _add_writing_commands(commands, common)
     _add_reference_commands(commands, common)
@@ -155,6 +156,15 @@ def _add_finding_commands(commands: Commands[Parser], common: Parser) -> None:
         commands, common, "ports", "findings:ports", _("print what listens, and from where it can be reached")
     )
     ports.add_argument("--json", action="store_true", help=_("print JSON for other programs"))
+    services = _command(
+        commands,
+        common,
+        "services",
+        "services:services",
+        _("print what holds each service that runs, the most exposed first"),
+    )
+    services.add_argument("unit", nargs="?", metavar="UNIT", help=_("all about this one"))
+    services.add_argument("--json", action="store_true", help=_("print JSON for other programs"))
     explain = _command(
         commands,
         common,
@@ -180,6 +190,34 @@ def _add_finding_commands(commands: Commands[Parser], common: Parser) -> None:
         help=_("numbered questions, line by line: for screen readers and terminals without a cursor"),
     )
     _add_plan(walk, _("the plan to go on with (default: ~/hardentui/HOST.toml)"))
+
+
+def _add_sandbox(commands: Commands[Parser], common: Parser) -> None:
+    parser = _command(
+        commands,
+        common,
+        "sandbox",
+        "sandbox:sandbox",
+        _("say what each directive of systemd would break for a service, and choose some for the plan"),
+        takes_plan=True,
+    )
+    parser.add_argument("unit", metavar="UNIT")
+    whole = parser.add_mutually_exclusive_group()
+    whole.add_argument("--safe", action="store_true", help=_("choose what is safe as far as it is seen"))
+    whole.add_argument(
+        "--recommended",
+        action="store_true",
+        help=_("choose what cannot be told too, but nothing that would break"),
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="DIRECTIVE=VALUE", help=_("choose this one as well")
+    )
+    parser.add_argument(
+        "--without", action="append", default=[], metavar="DIRECTIVE", help=_("leave this one out")
+    )
+    parser.add_argument("--json", action="store_true", help=_("print JSON for other programs"))
+    parser.add_argument("--force", action="store_true", help=_("put into the plan what would break, too"))
+    _add_plan(parser, _("put what is chosen into this plan; it is made if it is not there"))
 
 
 def _add_plan_commands(commands: Commands[Parser], common: Parser) -> None:

@@ -189,7 +189,7 @@ def _decision(decision: Decision, held: Standing | None, width: int) -> Iterator
     """One decision, and what is wrong with it today."""
     line = f"{_(ACTIONS[decision.action])}  {decision.id}"
     if decision.target:
-        line += f" → {decision.target}"
+        line += f" → {decision.aim}"
     yield cut(visible(line), width)
     seen = _("seen {running}, at boot {boot}; recommended {recommended}").format(
         running=decision.running or "-", boot=decision.boot or "-", recommended=decision.recommended or "-"
@@ -220,7 +220,7 @@ def _short(decision: Decision | None) -> str:
     if decision is None:
         return "-"
     until: date | datetime | str = decision.until or ""
-    return " ".join(filter(None, (_(ACTIONS[decision.action]), decision.target, decision.reason, str(until))))
+    return " ".join(filter(None, (_(ACTIONS[decision.action]), decision.aim, decision.reason, str(until))))
 
 
 def _labelled(label: str, text: str, width: int) -> Iterator[str]:

@@ -6,7 +6,7 @@ import os
 import time
 from typing import Any, TypeVar, cast
 
-from hardentui.host import files, logins, packages, passwords, search, units
+from hardentui.host import files, logins, packages, passwords, search, selinux, units
 from hardentui.host.distribution import read_distribution
 from hardentui.host.live import DPKG_FOLDER, accounts, briefly, groups, read_mounts
 from hardentui.i18n import N_
@@ -16,6 +16,7 @@ from hardentui.snapshot import (
     Distribution,
     DistributionIs,
     File,
+    FileLabel,
     FileSurvey,
     Folder,
     Groups,
@@ -27,6 +28,7 @@ from hardentui.snapshot import (
     NisEntries,
     Packages,
     Passwords,
+    PolicyIs,
     Privileges,
     PrivilegesAre,
     Question,
@@ -64,6 +66,10 @@ class ImageHost:
                 return self._inside(path, files.read_link, follow=False)
             case Stat(path):
                 return self._inside(path, lambda p: files.read_status(p, names=False), follow=False)
+            case FileLabel(path):
+                return self._inside(path, selinux.read_label, follow=False)
+            case PolicyIs(path):
+                return self._inside(path, selinux.read_policy)
             case Accounts():
                 return accounts(self._inside("/etc/passwd", files.read_text))
             case Groups():

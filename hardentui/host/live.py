@@ -14,7 +14,19 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from hardentui.host import files, logins, packages, passwords, processes, search, units
+from hardentui.host import (
+    cgroups,
+    confinement,
+    files,
+    logins,
+    packages,
+    passwords,
+    processes,
+    search,
+    selinux,
+    services,
+    units,
+)
 from hardentui.host.distribution import read_distribution
 from hardentui.host.filesystems import is_remote
 from hardentui.i18n import N_
@@ -25,8 +37,12 @@ from hardentui.snapshot import (
     BootId,
     Clock,
     Command,
+    Confinement,
+    ControlGroups,
+    Denials,
     DistributionIs,
     File,
+    FileLabel,
     FileSurvey,
     Folder,
     Group,
@@ -46,12 +62,15 @@ from hardentui.snapshot import (
     Output,
     Packages,
     Passwords,
+    PolicyIs,
     Privileges,
     PrivilegesAre,
     Process,
     Processes,
     Question,
     Reason,
+    SandboxSettings,
+    SlowCommand,
     Socket,
     Sockets,
     SpaceUsed,
@@ -60,11 +79,14 @@ from hardentui.snapshot import (
     Units,
     Unread,
     Updates,
+    UseOf,
+    WrongLabels,
 )
 
 T = TypeVar("T")
 
-COMMAND_SECONDS = 10.0
+COMMAND_SECONDS = 20.0  # an emulated or busy machine needs more than ten to list its units
+SLOW_SECONDS = 30.0
 PACKAGES_SECONDS = 60.0
 OUTPUT_LIMIT = 8 * 1024 * 1024  # bytes
 
@@ -72,7 +94,8 @@ _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "L
 DPKG_FOLDER = "/var/lib/dpkg"
 DPKG = f"{DPKG_FOLDER}/status"
 _OPTION = re.compile(r"^(CONFIG_\w+)=(.*)$", re.MULTILINE)
-_UNIT = re.compile(r"/([^/]+\.(?:service|scope|socket|mount))(?:/|$)")
+# Below slices the first group is a unit; what stands lower is its own affair. "_" is systemd's escape.
+_UNIT = re.compile(r"(?:/[^/]+\.slice)*/_?([^/]+\.(?:service|scope|socket|mount|swap))(?:/.*)?", re.DOTALL)
 
 
 class LiveHost:
@@ -96,13 +119,22 @@ class LiveHost:
             Link: lambda q: self._at(q.path, files.read_link),
             Stat: lambda q: self._at(q.path, files.read_status),
             SpaceUsed: lambda q: self._at(q.path, files.read_usage),
-            Command: _command,
+            Command: lambda q: _command(q, COMMAND_SECONDS),
+            SlowCommand: lambda q: _command(q, SLOW_SECONDS),
             FileSurvey: lambda _: self.walk().result(),
             Mounts: lambda _: read_mounts(),
             Sockets: lambda _: _sockets(),
-            Units: lambda _: units.loaded(briefly, booted=Path("/run/systemd/system").is_dir()),
+            Units: lambda _: units.loaded(briefly, booted=_booted()),
             UnitFiles: lambda _: units.files(briefly, "/"),
+            SandboxSettings: lambda _: services.settings(briefly, booted=_booted()),
+            UseOf: lambda q: services.use(q.unit, _unit_of),
             Processes: lambda _: _processes(),
+            Confinement: lambda _: confinement.read(_unit_of),
+            FileLabel: lambda q: self._at(q.path, selinux.read_label),
+            PolicyIs: lambda q: self._at(q.path, selinux.read_policy),
+            Denials: lambda _: selinux.read_denials(briefly),
+            WrongLabels: lambda _: selinux.wrong_labels(self._searched),
+            ControlGroups: lambda _: cgroups.read(read_mounts()),
             Interfaces: lambda _: _interfaces(),
             Accounts: lambda _: accounts(files.read_text("/etc/passwd")),
             Groups: lambda _: groups(files.read_text("/etc/group")),
@@ -149,19 +181,27 @@ class LiveHost:
     def _listed(self, argv: tuple[str, ...]) -> str | Unread:
         return _run(argv, PACKAGES_SECONDS, children=self._searches)
 
+    def _searched(self, argv: tuple[str, ...]) -> str | Unread:
+        return _run(argv, search.SECONDS, children=self._searches)
+
     def walk(self) -> search.Walk:
         """A walk over the files of this host, to be started apart (see hardentui.host.search)."""
         return search.Walk(read_mounts(), dpkg=DPKG_FOLDER if Path(DPKG).is_file() else "")
+
+
+def _booted() -> bool:
+    """Whether systemd is the first process here."""
+    return Path("/run/systemd/system").is_dir()
 
 
 def _without_newline(text: str | Unread) -> str | Unread:
     return text if isinstance(text, Unread) else text.rstrip("\n")
 
 
-def _command(question: Command) -> Output | Unread:
+def _command(question: Command, seconds: float) -> Output | Unread:
     if question.needs_root and os.geteuid() != 0:
         return Unread(Reason.DENIED, N_("needs root"))
-    output = _run(question.argv, COMMAND_SECONDS)
+    output = _run(question.argv, seconds)
     return output if isinstance(output, Unread) else Output(output)
 
 
@@ -283,8 +323,21 @@ def _socket(protocol: str, address: str, port: int, pid: int | None) -> Socket:
 def _unit(pid: int | None) -> str:
     """The systemd unit of a process; "" where none is seen."""
     group = files.read_text(f"/proc/{pid}/cgroup") if pid else ""
-    unit = _UNIT.search(group) if isinstance(group, str) else None
+    return _unit_of(group) if isinstance(group, str) else ""
+
+
+def _unit_of(text: str) -> str:
+    """The systemd unit that the text of /proc/PID/cgroup names; a unit inside a container is none of ours."""
+    unit = _UNIT.fullmatch(processes.control_group(text).removeprefix(_tree()))
     return unit[1] if unit else ""
+
+
+@cache
+def _tree() -> str:
+    """The control group in which systemd keeps all of its own: not the root in some containers."""
+    text = files.read_text("/proc/1/cgroup")
+    first = processes.control_group(text) if isinstance(text, str) else ""
+    return first.removesuffix("/init.scope").rstrip("/")
 
 
 def _process_name(pid: int | None) -> str:

@@ -29,10 +29,8 @@ def standing(pid: int) -> Standing:
 
 
 def parse_status(text: str) -> Standing:
-    """The fields of /proc/PID/status (proc(5)). The program's own name in it can hold no line break."""
-    fields: Mapping[str, str] = {
-        name: value.strip() for name, _colon, value in (line.partition(":") for line in text.splitlines())
-    }
+    """What the fields of /proc/PID/status (proc(5)) say of a standing."""
+    fields = status_fields(text)
     users = fields.get("Uid", "").split()
     return Standing(
         ppid=_number(fields.get("PPid", "")),
@@ -44,6 +42,18 @@ def parse_status(text: str) -> Standing:
         no_new_privileges=_number(fields.get("NoNewPrivs", "")),
         seccomp=_number(fields.get("Seccomp", "")),
     )
+
+
+def status_fields(text: str) -> Mapping[str, str]:
+    """The fields of /proc/PID/status by name. The program's own name in it can hold no line break."""
+    lines = (line.partition(":") for line in text.split("\n"))
+    return {name: value.strip() for name, _colon, value in lines}
+
+
+def control_group(text: str) -> str:
+    """The control group in which systemd keeps a process, of /proc/PID/cgroup; else the unified one."""
+    groups = dict(line.split(":", 2)[1:] for line in text.split("\n") if line.count(":") > 1)
+    return groups.get("name=systemd", groups.get("", ""))
 
 
 def first_holder(pid: int, handle: int) -> int:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from types import UnionType
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from hardentui.errors import InputError
 from hardentui.snapshot import (
     QUESTIONS,
     Account,
+    ConfinedProcess,
+    ControlGroup,
+    Denial,
     Distribution,
     End,
     Entry,
@@ -22,6 +27,7 @@ from hardentui.snapshot import (
     LastLogin,
     LeftOut,
     Login,
+    Mislabelled,
     Mount,
     Output,
     Package,
@@ -30,6 +36,9 @@ from hardentui.snapshot import (
     Process,
     Question,
     Reason,
+    SecurityPolicy,
+    ServiceSettings,
+    ServiceUse,
     Snapshot,
     Socket,
     Status,
@@ -49,6 +58,9 @@ _ANSWERS = {
     cls.__name__: cls
     for cls in (
         Account,
+        ConfinedProcess,
+        ControlGroup,
+        Denial,
         Distribution,
         Entry,
         Found,
@@ -58,12 +70,16 @@ _ANSWERS = {
         LastLogin,
         LeftOut,
         Login,
+        Mislabelled,
         Mount,
         Output,
         Package,
         Password,
         Privileges,
         Process,
+        SecurityPolicy,
+        ServiceSettings,
+        ServiceUse,
         Socket,
         Status,
         Survey,
@@ -166,24 +182,47 @@ def _demand(value: Any, kind: Any, what: str) -> None:
     Raises:
         ValueError: it is not, or a number that no host could have answered.
     """
-    if get_origin(kind) is tuple:
-        inner = get_args(kind)
-        if not isinstance(value, tuple):
-            raise ValueError(f"{what}: expected a list, found {value!r:.60}")
-        kinds = (inner[0],) * len(value) if inner[-1] is Ellipsis else inner
-        if len(kinds) != len(value):
-            raise ValueError(f"{what}: expected {len(kinds)} items, found {len(value)}")
-        for item, each in zip(value, kinds, strict=True):
-            _demand(item, each, what)
-        return
+    if get_origin(kind) is UnionType:  # KIND | None
+        if value is not None:
+            _demand(value, get_args(kind)[0], what)
+    elif get_origin(kind) is tuple:
+        _demand_list(value, get_args(kind), what)
+    elif get_origin(kind) is Mapping:
+        _demand_table(value, get_args(kind)[1], what)
+    else:
+        _demand_one(value, kind, what)
+
+
+def _demand_list(value: Any, kinds: tuple[Any, ...], what: str) -> None:
+    if not isinstance(value, tuple):
+        raise _unexpected(what, "a list", value)
+    kinds = kinds[:1] * len(value) if kinds[-1] is Ellipsis else kinds
+    if len(kinds) != len(value):
+        raise ValueError(f"{what}: expected {len(kinds)} items, found {len(value)}")
+    for item, each in zip(value, kinds, strict=True):
+        _demand(item, each, what)
+
+
+def _demand_table(value: Any, kind: Any, what: str) -> None:
+    if not isinstance(value, dict):
+        raise _unexpected(what, "a table", value)
+    for name, item in value.items():
+        _demand(item, kind, f"{what}, {name!r:.60}")
+
+
+def _demand_one(value: Any, kind: Any, what: str) -> None:
     wanted = (int, float) if kind is float else kind
     if not isinstance(value, wanted) or (isinstance(value, bool) and kind is not bool):
-        raise ValueError(f"{what}: expected {kind.__name__}, found {value!r:.60}")
+        raise _unexpected(what, kind.__name__, value)
     if isinstance(value, (int, float)) and not abs(value) < (_LATEST if kind is float else _LARGEST):
         raise ValueError(f"{what}: the number {value!r:.60} is too large")
     if dataclasses.is_dataclass(kind):
         for field, inner in get_type_hints(kind).items():
             _demand(getattr(value, field), inner, f"{what}, {field}")
+
+
+def _unexpected(what: str, expected: str, value: Any) -> ValueError:
+    return ValueError(f"{what}: expected {expected}, found {value!r:.60}")
 
 
 def _encode(value: Any) -> Any:
@@ -192,13 +231,13 @@ def _encode(value: Any) -> Any:
         return {"is": type(value).__name__, **named}
     if isinstance(value, tuple):
         return [_encode(item) for item in value]
-    return value
+    return dict(value) if isinstance(value, Mapping) else value
 
 
 def _decode(value: Any) -> Any:
     if isinstance(value, list):
         return tuple(_decode(item) for item in value)
-    if isinstance(value, dict):
+    if isinstance(value, dict) and "is" in value:
         cls = _ANSWERS[value["is"]]
         given = {name: _decode(item) for name, item in value.items() if name != "is"}
         for name, enum in _ENUMS.items():

@@ -8,15 +8,21 @@ from hardentui.operations import Lines
 from hardentui.resources.accounts import AccountsOf
 from hardentui.resources.attestation import Attestation
 from hardentui.resources.base import Collector, Resource
+from hardentui.resources.cgroups import Cgroups
+from hardentui.resources.confinement import ConfinementOf
+from hardentui.resources.containers import Containers
 from hardentui.resources.crypt import Crypt
 from hardentui.resources.endpoints import Endpoints
 from hardentui.resources.firewall import Firewall
 from hardentui.resources.hardware import Hardware
+from hardentui.resources.isolation import Isolation
 from hardentui.resources.kernel import BootLoader, CommandLine, KernelBuild, KernelIntegrity
 from hardentui.resources.listeners import Listeners
 from hardentui.resources.login import Login
+from hardentui.resources.mac import AppArmor, Mac, Selinux
 from hardentui.resources.mail import Mail
 from hardentui.resources.mount import MountPoint
+from hardentui.resources.own_services import OwnServices
 from hardentui.resources.packages import PackageManager
 from hardentui.resources.pam import Pam
 from hardentui.resources.path import Path
@@ -24,6 +30,7 @@ from hardentui.resources.ports import Ports
 from hardentui.resources.private_tmp import PrivateTmp
 from hardentui.resources.processes import ProcessViews
 from hardentui.resources.rights import Rights
+from hardentui.resources.sandbox import Sandbox
 from hardentui.resources.search import Searches
 from hardentui.resources.sshd import Sshd
 from hardentui.resources.sudoers import Sudoers
@@ -31,22 +38,30 @@ from hardentui.resources.sysctl import Sysctl
 from hardentui.resources.system import System
 from hardentui.resources.tmpfiles import Tmpfiles
 from hardentui.resources.units import UnitResource
+from hardentui.resources.virtualisation import Virtualisation
 
 _KINDS: tuple[Resource, ...] = (
     AccountsOf(),
+    AppArmor(),
     Attestation(),
     BootLoader(),
+    Cgroups(),
     CommandLine(),
+    ConfinementOf(),
+    Containers(),
     Crypt(),
     Endpoints(),
     Firewall(),
     Hardware(),
+    Isolation(),
     KernelBuild(),
     KernelIntegrity(),
     Listeners(),
     Login(),
+    Mac(),
     Mail(),
     MountPoint(),
+    OwnServices(),
     PackageManager(),
     Pam(),
     Path(),
@@ -54,13 +69,16 @@ _KINDS: tuple[Resource, ...] = (
     PrivateTmp(),
     ProcessViews(),
     Rights(),
+    Sandbox(),
     Searches(),
+    Selinux(),
     Sshd(),
     Sudoers(),
     Sysctl(),
     System(),
     Tmpfiles(),
     UnitResource(),
+    Virtualisation(),
 )
 RESOURCES: Mapping[str, Resource] = {resource.name: resource for resource in _KINDS}
 

@@ -91,7 +91,7 @@ def _highest_service_uid(snapshot: Snapshot) -> int | Unread:
     return 999
 
 
-def _elsewhere(snapshot: Snapshot) -> Gap | None:
+def accounts_elsewhere(snapshot: Snapshot) -> Gap | None:
     """Why the local files do not name all accounts; None when they do."""
     services = _databases(snapshot)
     if isinstance(services, Unread):
@@ -167,7 +167,7 @@ def _of_passwords(
 
 @_of_accounts
 def _uid0(snapshot: Snapshot, accounts: tuple[Account, ...]) -> Reading:
-    return _names((a.name for a in accounts if a.uid == 0), PASSWD, _elsewhere(snapshot))
+    return _names((a.name for a in accounts if a.uid == 0), PASSWD, accounts_elsewhere(snapshot))
 
 
 @_of_accounts
@@ -178,7 +178,7 @@ def _shells(snapshot: Snapshot, accounts: tuple[Account, ...]) -> Reading:
         if has_shell(account):
             people.setdefault(account.shell or "/bin/sh", []).append(account.name)
     shown = {shell: ", ".join(names) for shell, names in people.items()}
-    return _each(shown, PASSWD, _elsewhere(snapshot))
+    return _each(shown, PASSWD, accounts_elsewhere(snapshot))
 
 
 @_of_accounts
@@ -187,7 +187,7 @@ def _service_shells(snapshot: Snapshot, accounts: tuple[Account, ...]) -> Readin
     if isinstance(highest, Unread):
         return nothing(highest, LOGIN_DEFS)
     found = (a.name for a in accounts if is_service(a, highest) and has_shell(a))
-    return _names(found, PASSWD, _elsewhere(snapshot))
+    return _names(found, PASSWD, accounts_elsewhere(snapshot))
 
 
 @_of_passwords
@@ -201,7 +201,7 @@ def _service_passwords(
     return _names(
         (p.account for p in passwords if p.account in services and _is_usable(p)),
         SHADOW,
-        _elsewhere(snapshot),
+        accounts_elsewhere(snapshot),
     )
 
 
@@ -222,7 +222,7 @@ def _duplicates(snapshot: Snapshot, accounts: tuple[Account, ...]) -> Reading:
         *(f"gid {gid}" for gid, count in gids.items() if count > 1),
         *(f"group {name}" for name, count in group_names.items() if count > 1),
     ]
-    return _names(found, f"{PASSWD}, {GROUP}", _elsewhere(snapshot))
+    return _names(found, f"{PASSWD}, {GROUP}", accounts_elsewhere(snapshot))
 
 
 def _legacy(snapshot: Snapshot) -> Reading:
@@ -239,7 +239,7 @@ def _homes(snapshot: Snapshot, accounts: tuple[Account, ...]) -> Reading:
     if isinstance(highest, Unread):
         return nothing(highest, LOGIN_DEFS)
     values: dict[str, str] = {}
-    gap = _elsewhere(snapshot)
+    gap = accounts_elsewhere(snapshot)
     for account in accounts:
         if is_service(account, highest) or not has_shell(account):
             continue
@@ -262,7 +262,7 @@ def _empty_passwords(
     accounts: tuple[Account, ...],  # noqa: ARG001 - as the others of its kind
     passwords: tuple[Password, ...],
 ) -> Reading:
-    return _names((p.account for p in passwords if p.scheme == "empty"), SHADOW, _elsewhere(snapshot))
+    return _names((p.account for p in passwords if p.scheme == "empty"), SHADOW, accounts_elsewhere(snapshot))
 
 
 @_of_passwords
@@ -273,7 +273,7 @@ def _hashes(
 ) -> Reading:
     """The scheme of each hash; an account without one is no part of it."""
     values = {}
-    gap = _elsewhere(snapshot)
+    gap = accounts_elsewhere(snapshot)
     for password in passwords:
         if password.scheme == "unknown":
             gap = Gap(
@@ -309,7 +309,7 @@ def _ageing(snapshot: Snapshot, accounts: tuple[Account, ...], passwords: tuple[
         for p in passwords
         if p.account in people and _is_usable(p)
     }
-    return _each(values, SHADOW, _elsewhere(snapshot))
+    return _each(values, SHADOW, accounts_elsewhere(snapshot))
 
 
 @_of_accounts
@@ -328,7 +328,7 @@ def _unused(snapshot: Snapshot, accounts: tuple[Account, ...]) -> Reading:
         if login.account in people
     }
     record = logins[0].record if logins else _("records of logins")
-    return _each(values, record, _elsewhere(snapshot))
+    return _each(values, record, accounts_elsewhere(snapshot))
 
 
 def _no_record(unread: Unread) -> Reading:
@@ -370,7 +370,7 @@ def _administrators(snapshot: Snapshot, accounts: tuple[Account, ...]) -> Readin
         for group in groups
         if group.name in families.ADMIN_GROUPS
     }
-    return _each(values, GROUP, _elsewhere(snapshot))
+    return _each(values, GROUP, accounts_elsewhere(snapshot))
 
 
 def _members(group: Group, accounts: tuple[Account, ...]) -> tuple[str, ...]:

@@ -100,6 +100,14 @@ def nothing(unread: Unread, place: str) -> Reading:
     return Reading(gap=unread.gap(place))
 
 
+def names_or_none(found: Iterable[str], gap: Gap | None) -> Mapping[str, str]:
+    """The values of a reading that lists names, each once; "none" only where nothing can be missing."""
+    listed = ", ".join(dict.fromkeys(found))
+    if listed:
+        return {"": listed}
+    return {} if gap else {"": "none"}
+
+
 def missing(gap: Gap) -> Observation:
     """An observation of a subject that is not there, or of which nothing can be said."""
     return Observation(Reading(gap=gap))

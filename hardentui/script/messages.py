@@ -55,6 +55,10 @@ MESSAGES: Final = {
     "review-reload": Text("    systemd reads its files again", "    systemd relit ses fichiers"),
     "review-check": Text("    findmnt --verify judges the file", "    findmnt --verify juge le fichier"),
     "review-syntax": Text("    %s judges its own files", "    %s juge ses propres fichiers"),
+    "review-restart": Text(
+        "    %s is restarted: its work is interrupted", "    %s est redémarré : son travail est interrompu"
+    ),
+    "not-running": Text("%s does not run after its restart", "%s ne tourne plus après son redémarrage"),
     "review-service": Text("    %s reads its files again", "    %s relit ses fichiers"),
     "review-one-way": Text(
         "    made at confirm only: nothing takes it back before a reboot",
@@ -159,6 +163,32 @@ MESSAGES: Final = {
     "target-gone": Text(
         "step %s: %s is gone: nothing to restore",
         "étape %s : %s a disparu : rien à rétablir",
+    ),
+    "selinux-relabel": Text(
+        "/.autorelabel waits: start the machine anew, so that every file gets its label, then apply again",
+        "/.autorelabel attend : redémarrez la machine, pour que chaque fichier reçoive son étiquette, puis "
+        "relancez apply",
+    ),
+    "selinux-unlabelled": Text(
+        "%s has no label of the policy: touch /.autorelabel, start the machine anew, then apply again",
+        "%s n'a pas d'étiquette de la politique : touch /.autorelabel, redémarrez la machine, puis relancez "
+        "apply",
+    ),
+    "selinux-no-log": Text(
+        "what SELinux would have denied cannot be read (journalctl fails)",
+        "ce que SELinux aurait refusé ne peut pas être lu (journalctl échoue)",
+    ),
+    "selinux-denials": Text(
+        "Since this start SELinux would have denied (domain, class, permissions, type):",
+        "Depuis ce démarrage, SELinux aurait refusé (domaine, classe, permissions, type) :",
+    ),
+    "selinux-look": Text(
+        "a checkpoint: look at the denials above (ausearch -m AVC -ts boot). Where a service of yours needs "
+        "one of them, mend its labels or the policy first. Then apply again: what was shown now stops it no "
+        "more",
+        "un point de contrôle : examinez les refus ci-dessus (ausearch -m AVC -ts boot). Si un service en a "
+        "besoin, corrigez d'abord ses étiquettes ou la politique. Puis relancez apply : ce qui vient d'être "
+        "montré ne l'arrêtera plus",
     ),
     "needs-reboot": Text(
         "step %s: %s cannot be taken back before a reboot",

@@ -24,7 +24,9 @@ from hardentui.operations import (
     ReloadUnit,
     Remount,
     ReplaceLine,
+    RestartUnit,
     SetMode,
+    SetSelinuxMode,
     SetSysctl,
     WriteFile,
 )
@@ -260,7 +262,7 @@ class _Body:
         lines = _labelled(_WHY, _one_line(entry.why)) if entry else []
         lines += _labelled(_SOURCE, decision.source)
         lines += _labelled(_BEFORE, seen or str(_NOT_SEEN))
-        lines += _labelled(_AFTER, decision.target or decision.recommended)
+        lines += _labelled(_AFTER, decision.aim or decision.recommended)
         if entry is None:
             return lines
         if risk := _one_line(entry.risk):
@@ -318,7 +320,7 @@ def _call(start: str, more: Sequence[str]) -> list[str]:
     return [f"{line} \\" for line in lines[:-1]] + lines[-1:]
 
 
-def _primitive(operation: Operation) -> tuple[str, list[str], Sequence[str]]:  # noqa: C901 - one case for each kind
+def _primitive(operation: Operation) -> tuple[str, list[str], Sequence[str]]:  # noqa: C901, PLR0912 - one case for each kind
     """The function of the runtime for an operation, its arguments, and those that get lines of their own."""
     match operation:
         case WriteFile():
@@ -335,6 +337,8 @@ def _primitive(operation: Operation) -> tuple[str, list[str], Sequence[str]]:  #
         case Remount():
             words = [operation.before, operation.after, operation.set, operation.unset]
             return "remount", [operation.path, *words], []
+        case SetSelinuxMode():
+            return "set_selinux_mode", [operation.before, operation.after], []
         case EnableUnit():
             return "enable_unit", [operation.unit], []
         case DisableUnit():
@@ -344,6 +348,8 @@ def _primitive(operation: Operation) -> tuple[str, list[str], Sequence[str]]:  #
             return "reload_manager", [], []
         case ReloadUnit():
             return "reload_unit", [operation.unit], []
+        case RestartUnit():
+            return "restart_unit", [operation.unit], []
         case CheckMounts():
             return "check_mounts", [], []
         case CheckSyntax():

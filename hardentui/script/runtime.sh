@@ -95,6 +95,8 @@ check_syntax() { register "$1" syntax "$2" "$3"; } # STEP FLAGS PROGRAM
 
 reload_unit() { register "$1" service "$2" "$3"; } # STEP FLAGS UNIT
 
+restart_unit() { register "$1" restart "$2" "$3"; } # STEP FLAGS UNIT
+
 disable_unit() { # STEP FLAGS UNIT ENABLEMENT ACTIVITY
     local enablement=$4
     [[ $4 != enabled ]] || enablement=disabled
@@ -548,7 +550,8 @@ file_restore() { # STEP
         try rm -f -- "${TARGET[$1]}" && flush "${TARGET[$1]%/*}/" && remove_folders
     else
         temporary "$1"
-        try cp -a -- "$RECORD" "$TEMPORARY" && original_whole "$TEMPORARY" && put_in_place "$1"
+        try cp -a -- "$RECORD" "$TEMPORARY" && original_whole "$TEMPORARY" && put_in_place "$1" &&
+            selinux_label "${TARGET[$1]}"
     fi
 }
 
@@ -589,8 +592,8 @@ sysctl_now() { # STEP; NOW is "absent" or the value
     NOW=$REPLY
 }
 
-sysctl_write() { # KEY VALUE
-    REASON=$(printf '%s\n' "$2" 2>&1 >"/proc/sys/$1") && return 0
+kernel_write() { # FILE VALUE; one write, without starting a program
+    REASON=$(printf '%s\n' "$2" 2>&1 >"$1") && return 0
     REASON=${REASON##*: }
     return 1
 }
@@ -772,6 +775,26 @@ service_now() { # STEP; a service that does not run reads its files when it star
     try systemctl reload -- "${TARGET[$1]}"
 }
 
+restart_now() { # STEP; a service that does not run is left alone; `restarted` says which were not
+    local look
+    booted_systemd && systemctl is-active --quiet -- "${TARGET[$1]}" || return 0
+    printf '%s\n' "$1" >>"$RUN/restarted" && flush "$RUN/restarted" "$RUN" || return 1
+    try systemctl restart -- "${TARGET[$1]}" || return 1
+    # One that is started without a word (Type=simple) falls over a moment later.
+    for look in {1..10}; do
+        sleep 0.2
+        systemctl is-active --quiet -- "${TARGET[$1]}" && continue
+        REASON=$(say not-running "${TARGET[$1]}")
+        return 1
+    done
+}
+
+restart_back() { # STEP; under the files of before, also when it fell over or ended meanwhile
+    booted_systemd && grep -qsx -- "$1" "$RUN/restarted" || return 0
+    try systemctl reset-failed -- "${TARGET[$1]}" || :
+    try systemctl restart -- "${TARGET[$1]}"
+}
+
 syntax_now() { # STEP; the program itself judges what it will read
     local output outcome=0
     case ${TARGET[$1]} in
@@ -794,6 +817,94 @@ sshd_check() { # sshd looks for its empty folder, which its unit makes only whil
     return "$outcome"
 }
 
+# ---- SELinux: enforcing is a checkpoint -----------------------------------------------------------------------
+
+set_selinux_mode() { # STEP FLAGS BEFORE AFTER
+    register "$1" selinux "$2" /sys/fs/selinux/enforce
+    WAS[$1]=$3 WANTED[$1]=$4
+}
+
+selinux_now() { # STEP; NOW is "absent", "permissive" or "enforcing"
+    local value
+    NOW=absent
+    [[ -e ${TARGET[$1]} ]] || return 0
+    NOW=unreadable
+    value=$(cat -- "${TARGET[$1]}" 2>/dev/null) || return 0
+    case $value in
+        0) NOW=permissive ;;
+        1) NOW=enforcing ;;
+    esac
+}
+
+selinux_write() { # MODE
+    local value=0
+    [[ $1 != enforcing ]] || value=1
+    kernel_write /sys/fs/selinux/enforce "$value"
+}
+
+# Values are saved before the first step is made: what stops here has changed nothing, and apply called
+# again goes on from here.
+selinux_save() { # STEP
+    [[ ${WANTED[$1]} != enforcing ]] || selinux_ready || return 1
+    value_save "$1" "${WANTED[$1]}"
+}
+
+selinux_ready() { # 0 when every file has its label, and a person was shown what would have been denied
+    local path label
+    if [[ -e /.autorelabel ]]; then
+        REASON=$(say selinux-relabel)
+        return 1
+    fi
+    for path in /etc/passwd /etc/shadow /usr/sbin/sshd /usr/bin/login /var/log; do
+        [[ -e $path ]] || continue
+        label=$(stat -L -c %C -- "$path" 2>/dev/null) || label=''
+        [[ $label == *:*:*_t* && ! $label =~ :(unlabeled|file|default)_t(:|$) ]] && continue
+        REASON=$(say selinux-unlabelled "$path")
+        return 1
+    done
+    selinux_looked
+}
+
+selinux_looked() { # 0 when nothing was denied since the start but what an earlier apply has shown
+    local denials unseen
+    local -r seen=$STATE/denials-seen
+    if ! denials=$(selinux_denials); then
+        REASON=$(say selinux-no-log)
+        return 1
+    fi
+    unseen=$denials
+    [[ ! -f $seen ]] || unseen=$(printf '%s\n' "$denials" | grep -vxF -f "$seen")
+    [[ -n $unseen ]] || return 0
+    say selinux-denials
+    printf '%s\n' "$unseen" | show_lines
+    printf '%s\n' "$denials" 2>/dev/null >"$seen.tmp" && flush "$seen.tmp" && try mv -fT -- "$seen.tmp" "$seen" || return 1
+    REASON=$(say selinux-look)
+    return 1
+}
+
+selinux_label() { # FILE; an original that was labelled anew while it lay with us gets its own label back
+    [[ -e /sys/fs/selinux/enforce ]] || return 0
+    [[ $(stat -c %C -- "$1" 2>/dev/null) != *:var_lib_t* ]] || try restorecon -- "$1"
+}
+
+selinux_denials() { # prints, each once, DOMAIN CLASS PERMISSIONS TYPE of what was denied since the start
+    local key start='' at rest
+    while read -r key rest; do [[ $key != btime ]] || start=$rest; done </proc/stat
+    is_number "$start" || return 1
+    {
+        # The kernel's own log has what came before auditd, or all of it without auditd.
+        journalctl --boot --dmesg --output=cat --no-pager --quiet || return 1
+        find /var/log/audit -maxdepth 1 -name 'audit.log*' -exec cat -- {} + 2>/dev/null || :
+    } | selinux_records | while read -r at rest; do
+        if is_number "$at" && ((at >= start)); then printf '%s\n' "$rest"; fi
+    done | sort -u
+}
+
+selinux_records() { # of each record of a denial: SECONDS DOMAIN CLASS PERMISSIONS TYPE
+    local -r type='[^: ]*:[^: ]*:\([^: ]*\)[^ ]*'
+    sed -n "s/.*audit(\([0-9]*\)\.[0-9]*:[0-9]*).*avc:  *denied  *{ \([^}]*\) }.* scontext=$type tcontext=$type tclass=\([a-z0-9_]*\).*/\1 \3 \5 { \2 } \4/p"
+}
+
 # ---- Each kind of step, verb by verb ------------------------------------------------------------------------
 
 call() { # VERB STEP; the one place where a kind is chosen
@@ -804,13 +915,17 @@ call() { # VERB STEP; the one place where a kind is chosen
         now:mount) mount_now "$2" ;;
         now:unit) unit_now "$2" ;;
         now:off) off_now "$2" ;;
+        now:selinux) selinux_now "$2" ;;
         expect:write) write_expect "$2" ;;
         expect:edit) edit_expect "$2" ;;
         expect:mount) mount_expect "$2" ;;
         expect:unit) unit_expect "$2" ;;
-        expect:mode | expect:sysctl | expect:off) value_expect "$2" ;;
+        expect:mode | expect:sysctl | expect:off | expect:selinux) value_expect "$2" ;;
         passes:off) off_passes "$2" ;;
         save:off) off_save "$2" ;;
+        save:selinux) selinux_save "$2" ;;
+        make:selinux) selinux_write "${WANTED[$2]}" ;;
+        restore:selinux) selinux_write "$BEFORE" ;;
         make:off) off_make "$2" ;;
         restore:off) off_restore "$2" ;;
         passes:sysctl) sysctl_passes "$2" ;;
@@ -821,16 +936,17 @@ call() { # VERB STEP; the one place where a kind is chosen
         save:mode | save:sysctl) value_save "$2" "${WANTED[$2]}" ;;
         make:write | make:edit) file_make "$2" ;;
         make:mode) safe_folders "$2" && change_mode "${TARGET[$2]}" "${WANTED[$2]}" ;;
-        make:sysctl) sysctl_write "${TARGET[$2]}" "${WANTED[$2]}" ;;
+        make:sysctl) kernel_write "/proc/sys/${TARGET[$2]}" "${WANTED[$2]}" ;;
         make:mount) mount_change "${TARGET[$2]}" "$BEFORE" "${SETS[$2]}" ;;
         make:unit) try systemctl --root=/ enable -- "${TARGET[$2]}" && flush /etc/systemd/system ;;
         make:reload) reload_now ;;
         make:check) check_now "$2" ;;
         make:syntax) syntax_now "$2" ;;
         make:service) service_now "$2" ;;
+        make:restart) restart_now "$2" ;;
         restore:write | restore:edit) file_restore "$2" ;;
         restore:mode) safe_folders "$2" && change_mode "${TARGET[$2]}" "$BEFORE" ;;
-        restore:sysctl) sysctl_write "${TARGET[$2]}" "$BEFORE" ;;
+        restore:sysctl) kernel_write "/proc/sys/${TARGET[$2]}" "$BEFORE" ;;
         restore:mount) mount_change "${TARGET[$2]}" "$BEFORE" "${UNSETS[$2]}" ;;
         restore:unit) try systemctl --root=/ disable -- "${TARGET[$2]}" && flush /etc/systemd/system ;;
         *) return 1 ;;
@@ -861,9 +977,9 @@ value_save() { # STEP AFTER
 
 is_file() { [[ ${KIND[$1]} == write || ${KIND[$1]} == edit ]]; } # STEP
 
-is_value() { [[ ${KIND[$1]} =~ ^(mode|sysctl|mount|off)$ ]]; } # STEP
+is_value() { [[ ${KIND[$1]} =~ ^(mode|sysctl|mount|off|selinux)$ ]]; } # STEP
 
-is_action() { [[ ${KIND[$1]} =~ ^(reload|check|syntax|service)$ ]]; } # STEP
+is_action() { [[ ${KIND[$1]} =~ ^(reload|check|syntax|service|restart)$ ]]; } # STEP
 
 # ---- Looking: what each step would find -----------------------------------------------------------------------
 
@@ -1190,6 +1306,9 @@ undo_reload() { # the manager reads again what it read after apply, once
         # At boot the services start after us, and read the files that we restored: none is touched.
         if [[ ${KIND[step]} == service && $AT_BOOT == 0 ]]; then
             service_now "$step" || undo_failed "$step" || continue
+        fi
+        if [[ ${KIND[step]} == restart && $AT_BOOT == 0 ]]; then
+            restart_back "$step" || undo_failed "$step" || continue
         fi
         journal "$step" undone later || :
     done
@@ -1605,12 +1724,13 @@ review_step() { # STEP
             wanted_text "$step" "$old" | diff -u --label "$old" --label "${TARGET[step]}" -- "$old" - | show_lines
             ;;
         mount) mount_flags "$NOW" && say review-value "$REPLY" "+${SETS[step]}" ;;
-        mode | sysctl | off) say review-value "$NOW" "${WANTED[step]}" ;;
+        mode | sysctl | off | selinux) say review-value "$NOW" "${WANTED[step]}" ;;
         unit) say review-value "$NOW" enabled ;;
         reload) say review-reload ;;
         check) say review-check ;;
         syntax) say review-syntax "${TARGET[step]}" ;;
         service) say review-service "${TARGET[step]}" ;;
+        restart) say review-restart "${TARGET[step]}" ;;
     esac
     ! has_flag "$step" one-way || say review-one-way
 }

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from hardentui.model import Decision, Finding, Plan
     from hardentui.session import Session
     from hardentui.snapshot import Snapshot
-    from hardentui.tui.passes import Move, Restless
+    from hardentui.tui.passes import Move, Restless, Watched
     from hardentui.tui.progress import Tally
     from hardentui.tui.searching import SearchRun
     from hardentui.tui.store import PlanStore
@@ -291,7 +291,14 @@ class HardenApp(App[int]):
         self._ticks += 1
         slow = self._ticks % _SLOW_TICKS == 0
         self._passing = True
-        self._work(lambda: passes.tick(session, turn, self._restless, slow=slow))
+        watched = self._watched
+        self._work(lambda: passes.tick(session, turn, self._restless, slow=slow, watched=watched))
+
+    @property
+    def _watched(self) -> Watched:
+        """What the screen on top shows beside findings."""
+        top = self.screen_stack[-1] if self.screen_stack else None
+        return top.watches if isinstance(top, HardenScreen) else frozenset()
 
     def _work(self, job: Callable[[], Message]) -> None:
         """Do it in a worker thread; what it returns comes back as a message."""
@@ -332,7 +339,7 @@ class HardenApp(App[int]):
             return
         self.session = replace(before, snapshot=snapshot, findings=findings)
         self.moved.update(passes.moves(before, self.session))
-        if passes.looks(before.findings) != passes.looks(findings):
+        if self._watched or passes.looks(before.findings) != passes.looks(findings):
             self.show()
 
     def on_pass_failed(self, message: PassFailed) -> None:
@@ -445,6 +452,16 @@ class HardenApp(App[int]):
 
         if self.guides and not isinstance(self.screen, GuideScreen):
             self.push_screen(GuideScreen())
+
+    def action_services(self) -> None:
+        """The matrix of services."""
+        self.when_read(self._open_services)
+
+    def _open_services(self) -> None:
+        from hardentui.tui.screens.services import ServicesScreen  # noqa: PLC0415 - as above
+
+        if not isinstance(self.screen, ServicesScreen):
+            self.push_screen(ServicesScreen())
 
     def open_chapter(self, chapter: str, at: str = "") -> None:
         """Walk a chapter, at this recommendation, in place of the screen that walks another."""

@@ -98,7 +98,7 @@ def decision_text(decision: Decision) -> str:
         Action.ATTEST: _("attested, by {who} on {day}: {reason}"),
     }
     return texts[decision.action].format(
-        target=decision.target or _("(by hand)"),
+        target=decision.aim or _("(by hand)"),
         who=decision.by or "-",
         day=decision.at.astimezone().strftime("%Y-%m-%d"),
         until=decision.until or _("no end"),

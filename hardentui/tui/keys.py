@@ -20,6 +20,8 @@ class Place(StrEnum):
     QUESTIONS = N_("Questions")
     PLAN = N_("Plan")
     GUIDE = N_("ANSSI's list")
+    SERVICES = N_("Matrix of services")
+    WORKBENCH = N_("Workbench")
     SAVING = N_("Not saved")
     PANEL = N_("Decision panel")
     SEARCH = N_("Word to find")
@@ -70,6 +72,14 @@ KEYS: tuple[Key, ...] = (
         "app.guide",
         N_("R1-R80"),
         N_("ANSSI's own list, and what accounts for each"),
+    ),
+    Key(
+        Place.EVERYWHERE,
+        "M",
+        "M",
+        "app.services",
+        N_("Services"),
+        N_("the matrix of services: what holds each that runs"),
     ),
     Key(Place.EVERYWHERE, "r", "r", "app.reread", N_("Re-read"), N_("read all facts of the host again"), 0),
     Key(
@@ -156,6 +166,57 @@ KEYS: tuple[Key, ...] = (
     Key(Place.GUIDE, "enter", N_("Enter"), "walk", N_("Walk"), N_("walk on where it is treated"), 10),
     Key(Place.GUIDE, "J", "J", "screen.text_down", N_("Scroll"), N_("scroll the details down"), 20),
     Key(Place.GUIDE, "escape", "Esc", "screen.back", N_("Back"), N_("back to where you were"), 30),
+    Key(Place.SERVICES, "enter", N_("Enter"), "more", N_("More"), N_("the details alone, and back"), 10),
+    Key(
+        Place.SERVICES,
+        "right,l",
+        "l",
+        "columns(1)",
+        N_("Columns"),
+        N_("more columns (or arrow right)"),
+    ),
+    Key(Place.SERVICES, "left,h", "h", "columns(-1)", N_("Columns"), N_("columns back (or arrow left)")),
+    Key(Place.SERVICES, "o", "o", "order", N_("Order"), N_("by exposure, open doors or name"), 30),
+    Key(
+        Place.SERVICES,
+        "f",
+        "f",
+        "filter",
+        N_("Filter"),
+        N_("all, reached from other machines, as root, held by nothing, not all known"),
+        40,
+    ),
+    Key(Place.SERVICES, "slash", "/", "search", N_("Find"), N_("show only what contains a word"), 50),
+    Key(Place.SERVICES, "w", "w", "workbench", N_("Workbench"), N_("confine this service by directives"), 25),
+    Key(
+        Place.WORKBENCH,
+        "v,right",
+        "v",
+        "value(1)",
+        N_("Value"),
+        N_("the next value of this directive (or arrow right)"),
+        10,
+    ),
+    Key(Place.WORKBENCH, "V,left", "V", "value(-1)", N_("Value"), N_("the value before (or arrow left)")),
+    Key(Place.WORKBENCH, "s", "s", "propose('safe')", N_("Safe"), N_("choose all that is safe as seen"), 20),
+    Key(
+        Place.WORKBENCH,
+        "m",
+        "m",
+        "propose('recommended')",
+        N_("Recommended"),
+        N_("choose what cannot be told too, but nothing that would break"),
+        30,
+    ),
+    Key(Place.WORKBENCH, "N", "N", "propose('nothing')", N_("Nothing"), N_("choose nothing")),
+    Key(Place.WORKBENCH, "c", "c", "complete", N_("Complete"), N_("choose what the chosen ones need too")),
+    Key(Place.WORKBENCH, "d", "d", "dropin", N_("Drop-in"), N_("the file to be written, and back"), 40),
+    Key(Place.WORKBENCH, "a", "a", "plan", N_("Into the plan"), N_("put what is chosen into the plan"), 50),
+    Key(Place.WORKBENCH, "u", "u", "undo", N_("Undo"), N_("take the decision back")),
+    Key(Place.WORKBENCH, "slash", "/", "search", N_("Find"), N_("show only what contains a word")),
+    Key(Place.WORKBENCH, "enter", N_("Enter"), "more", N_("More"), N_("the details alone, and back")),
+    Key(Place.WORKBENCH, "escape", "Esc", "screen.back", N_("Back"), N_("back to where you were"), 60),
+    Key(Place.SERVICES, "escape", "Esc", "screen.back", N_("Back"), N_("back to where you were"), 60),
     Key(
         Place.SAVING,
         "enter",

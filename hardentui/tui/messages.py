@@ -16,9 +16,10 @@ from textual.message import Message
 
 if TYPE_CHECKING:
     from hardentui.guide import Guide
-    from hardentui.model import Finding, Plan
+    from hardentui.model import Finding, Gap, Plan
     from hardentui.operations import ChangeSet
     from hardentui.plan import PlanFile
+    from hardentui.resources.sandbox.bench import Bench
     from hardentui.session import Session
     from hardentui.snapshot import Question, Snapshot
     from hardentui.tui.store import PlanStore
@@ -113,6 +114,26 @@ class Previewed(Message):
     after: tuple[Finding, ...]
     script: list[Text]
     why: str
+
+
+@dataclass
+class Benched(Message):
+    """A service as the workbench sees it, or why it does not."""
+
+    bench: Bench | Gap
+
+    @classmethod
+    def of(cls, snapshot: Snapshot, unit: str, chosen: Mapping[str, str] | None) -> Benched:
+        """Look at a service; in a worker, for it asks the host."""
+        from hardentui.resources.sandbox import unit_files  # noqa: PLC0415 - not for the first frame
+        from hardentui.resources.sandbox.bench import Bench  # noqa: PLC0415 - as above
+
+        bench = Bench.open(snapshot, unit, chosen)
+        if isinstance(bench, Bench):
+            # Asked now: the screen asks for these with each choice, and must not wait.
+            unit_files.read(snapshot, bench.seen.unit)
+            _ = bench.before, bench.after
+        return cls(bench)
 
 
 @dataclass

@@ -22,6 +22,8 @@ from hardentui.tui.store import PlanStore
 
 # Questions whose answers move and change nothing that is shown.
 Restless = set[Question[Any]]
+# Questions whose answers the screen on top shows.
+Watched = frozenset[Question[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,26 +56,32 @@ def again(session: Session, turn: int, *, reread: bool) -> FactsMoved | PassFail
     What a search found is kept: only another search asks for it again.
     """
     try:
-        snapshot = session.snapshot.refreshed(*((Cost.TICK, Cost.CHANGE) if reread else ()))
+        costs = (Cost.TICK, Cost.CHANGE, Cost.REREAD) if reread else ()
+        snapshot = session.snapshot.refreshed(*costs)
         return FactsMoved(turn, (snapshot, _findings(session, snapshot)))
     except Exception as error:  # noqa: BLE001 - a failure of ours is said, and the screen stays
         return PassFailed(f"{type(error).__name__}: {error}")
 
 
-def tick(session: Session, turn: int, restless: Restless, *, slow: bool) -> FactsMoved | PassFailed:
+def tick(
+    session: Session, turn: int, restless: Restless, *, slow: bool, watched: Watched = frozenset()
+) -> FactsMoved | PassFailed:
     """The facts that may move by themselves, asked again; with ``slow``, those in files too.
+
+    What is ``watched`` by the screen on top is asked again in any case.
 
     What is ``restless`` (free memory, the load) moves each time and changes no finding: it asks for no
     new findings by itself, except in a slow tick. What turns out to be so is added to it.
     """
     try:
         old = dict(_answers(session.snapshot))
-        fresh = session.snapshot.refreshed(Cost.TICK, *((Cost.CHANGE,) if slow else ()))
+        costs = (Cost.TICK, Cost.CHANGE) if slow else (Cost.TICK,)
+        fresh = session.snapshot.refreshed(*costs, also=watched)
         for question in old:
             fresh.ask(question)
         moved = {question for question, answer in _answers(fresh) if old.get(question) != answer}
         if not moved or (moved <= restless and not slow):
-            return FactsMoved(turn, None)
+            return FactsMoved(turn, (fresh, session.findings) if moved & watched else None)
         findings = _findings(session, fresh)
         if looks(findings) == looks(session.findings):
             restless |= moved

@@ -81,6 +81,12 @@ def cell_style(name: str, result: Result) -> str:
     return (bold + (colours.get(result) or "")).strip()
 
 
+def bad_style(name: str) -> str:
+    """The style of a row that stands out as bad; its cells say the same without it."""
+    theme = next((theme for theme in THEMES if theme.name == name), None)
+    return (theme.error or "") if theme else ""
+
+
 def changed_style() -> str:
     """The style of a value that moved while the screen was open, beside its mark."""
     return _CHANGED

@@ -75,6 +75,7 @@ _SEARCHES = {
     "device": N_("devices"),
     "FileSurvey": N_("all files"),
     "Updates": N_("pending updates"),
+    "WrongLabels": N_("SELinux labels"),
 }
 # The six chapters of the course, short enough for a column; their checklists give the full titles.
 CHAPTERS = {

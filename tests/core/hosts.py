@@ -14,10 +14,14 @@ from hardentui.snapshot import (
     BootId,
     Clock,
     Command,
+    Confinement,
+    ControlGroups,
+    Denials,
     Distribution,
     DistributionIs,
     Entry,
     File,
+    FileLabel,
     FileSurvey,
     Folder,
     Group,
@@ -38,12 +42,14 @@ from hardentui.snapshot import (
     Package,
     Packages,
     Passwords,
+    PolicyIs,
     Privileges,
     PrivilegesAre,
     Process,
     Processes,
     Question,
     Reason,
+    SandboxSettings,
     Search,
     Snapshot,
     Socket,
@@ -58,9 +64,11 @@ from hardentui.snapshot import (
     Unread,
     Updates,
     Usage,
+    UseOf,
+    WrongLabels,
 )
 
-from . import ssh, users
+from . import mac, ssh, users
 
 NOW = 1_795_245_751.0  # 2026-11-21T07:22:31Z
 
@@ -93,6 +101,11 @@ class DictHost:
             Mounts: mounts,
             Sockets: others.pop("sockets", ()),
             Processes: others.pop("processes", ()),
+            Confinement: others.pop("confinement", ()),
+            Denials: others.pop("denials", ()),
+            WrongLabels: Unread(Reason.ON_DEMAND),
+            SandboxSettings: others.pop("sandbox_settings", ()),
+            ControlGroups: others.pop("control_groups", ()),
             Interfaces: others.pop("interfaces", ()),
             Accounts: others.pop("accounts", (Account("root", 0, 0, "/root", "/bin/bash"),)),
             Passwords: others.pop("passwords", ()),
@@ -110,14 +123,19 @@ class DictHost:
             Clock: NOW,
             BootId: "b0071d",
         }
+        self.uses: Mapping[str, Any] = others.pop("uses", {})
+        # Answers to single questions, before all others: labels and policies that no dictionary here holds.
+        self.given: dict[Question[Any], Any] = {}
         self.commands: dict[tuple[str, ...], Any] = others.pop("commands", {})
         assert not others, others
 
     def answer(self, question: Question[Any]) -> tuple[Any, float]:
         self.asked.append(question)
+        if question in self.given:
+            return self.given[question], NOW
         return self._answer(question), NOW
 
-    def _answer(self, question: Question[Any]) -> Any:  # noqa: C901 - one case for each question
+    def _answer(self, question: Question[Any]) -> Any:  # noqa: C901, PLR0912 - one case for each question
         match question:
             case File(path):
                 return self._file(path)
@@ -137,12 +155,16 @@ class DictHost:
                 return self.commands.get(argv, Unread(Reason.UNSUPPORTED, f"{argv[0]} is not installed"))
             case Search():
                 return ()
+            case FileLabel() | PolicyIs():
+                return Unread(Reason.MISSING)
             case KernelOption(name):
                 lines = str(self.files.get("/boot/config-6.1.0-28-amd64", "")).splitlines()
                 options = dict(line.split("=", 1) for line in lines)
                 return options.get(name, "n") if options else Unread(Reason.MISSING)
             case Packages():
                 return self.packages
+            case UseOf(unit):
+                return self.uses.get(unit, Unread(Reason.MISSING, unit))
             case _:
                 return self.answers[type(question)]
 
@@ -385,7 +407,7 @@ def server(interfaces: Iterable[str] = ("lo", "eth0"), **changes: Any) -> DictHo
         "last_logins": users.last_logins(NOW),
         "logins": users.logins(NOW),
     }
-    return with_sshd(DictHost(files, links, **{**facts, **changes}))
+    return mac.with_apparmor(with_sshd(DictHost(files, links, **{**facts, **changes})))
 
 
 def two_interfaces() -> DictHost:
@@ -404,7 +426,7 @@ def rivals() -> DictHost:
         "net.ipv6.conf.eth0.accept_redirects = 1\n-net.ipv4.conf.eth0.log_martians = 0\n"
     )
     conf = "# local\nnet.ipv4.ip_forward=1\nkernel.sysrq = 438\n  kernel.kptr_restrict =   0\n"
-    return server(
+    host = server(
         files={
             "/etc/sysctl.d/99-zzz-tuning.conf": weak + faces,
             "/usr/lib/sysctl.d/zz-vendor.conf": weak + faces,
@@ -413,6 +435,7 @@ def rivals() -> DictHost:
             **ssh.OLD,
         }
     )
+    return mac.with_selinux(host, "disabled")
 
 
 def rhel() -> DictHost:
@@ -433,14 +456,16 @@ def rhel() -> DictHost:
     del host.files["/etc/sysctl.conf"], host.files["/etc/systemd/system/tmp.mount"]
     host.links = {"/etc/sysctl.d/99-sysctl.conf": "../sysctl.conf"}
     host.files["/usr/lib/systemd/system/tmp.mount"] = TMP_UNIT
-    host.files["/boot/grub2/grub.cfg"] = "menuentry\n"
     host.kernel["/proc/sys/kernel/unprivileged_bpf_disabled"] = "0"
     host.files["/usr/lib/sysctl.d/50-default.conf"] = (
         "kernel.sysrq = 16\nnet.ipv4.conf.default.rp_filter = 2\nnet.ipv4.conf.*.rp_filter = 2\n"
         "-net.ipv4.conf.all.rp_filter\nnet.ipv4.conf.*.accept_source_route = 0\n"
         "-net.ipv4.conf.all.accept_source_route\nfs.protected_hardlinks = 1\n"
     )
-    return host
+    del host.files["/boot/grub/grub.cfg"]
+    for path in mac.PROFILES:
+        del host.files[path]
+    return mac.with_selinux(host, "permissive", "/boot/grub2/grub.cfg")
 
 
 def with_sshd(host: DictHost) -> DictHost:

@@ -69,8 +69,10 @@ def holds(finding: Finding) -> bool:
     """A pass, or right after a reboot where only a reboot can do it."""
     if finding.result is Result.PASS:
         return True
-    tmp = finding.recommendation.subject == "/tmp" or finding.recommendation.resource == "tmpfiles"
-    return tmp and finding.drift is Drift.NOT_YET
+    later = finding.recommendation.subject == "/tmp" or finding.recommendation.resource == "tmpfiles"
+    # A policy is loaded by a start, after every file got its label.
+    later = later or finding.recommendation.id == "selinux.not-disabled"
+    return later and finding.drift is Drift.NOT_YET
 
 
 # What cannot be loopable on a host, and the very reason that must be given for it.
@@ -87,6 +89,10 @@ REFUSALS = (
     "update-crypto-policies",
     "would still win",
     "a rule with EXEC:",
+    "SELinux enforces already",
+    "SELinux does not run",
+    "no file puts a profile",
+    "the boot loader does not start",
 )
 
 

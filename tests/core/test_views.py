@@ -24,6 +24,10 @@ from hardentui.snapshot import (
     BootId,
     Clock,
     Command,
+    ConfinedProcess,
+    Confinement,
+    ControlGroup,
+    ControlGroups,
     Cost,
     Distribution,
     DistributionIs,
@@ -61,7 +65,11 @@ from hardentui.snapshot import (
     Process,
     Processes,
     Reason,
+    SandboxSettings,
     Search,
+    ServiceSettings,
+    ServiceUse,
+    SlowCommand,
     Snapshot,
     Socket,
     Sockets,
@@ -77,6 +85,7 @@ from hardentui.snapshot import (
     Update,
     Updates,
     Usage,
+    UseOf,
 )
 
 from . import hosts
@@ -302,6 +311,7 @@ ANSWERS = {
     Stat("/boot"): Status(Kind.FOLDER, 0o700, 0, 0, "root", "root", 4096, "8:1"),
     SpaceUsed("/var/log"): Usage(41, 7, 1 << 60, 0),
     Command(("lsblk", "--json"), needs_root=True): Output(STRAY),
+    SlowCommand(("systemd-analyze", "security")): Output(STRAY),
     Search("device", ("/", "/var")): (f"/tmp/{STRAY}",),
     FileSurvey(): Survey(
         End.STOPPED,
@@ -322,6 +332,14 @@ ANSWERS = {
     Updates(): (Update(STRAY, STRAY, STRAY, security=True),),
     UnitFiles(): (UnitFile(f"{STRAY}.service", "enabled"),),
     Processes(): (Process(1, "systemd", "root", "/usr/lib/systemd/systemd", "init.scope"),),
+    SandboxSettings(): (
+        ServiceSettings(f"{STRAY}.service", {"User": STRAY, "DeviceAllow": "/dev/a r\n/dev/b rw"}),
+    ),
+    UseOf("ssh.service"): ServiceUse(
+        2, 1, (f"/srv/{STRAY}",), families=("AF_UNIX",), executable_memory=("",)
+    ),
+    Confinement(): (ConfinedProcess(7, name=STRAY, namespaces={"mnt": "mnt:[1]"}, seccomp=2),),
+    ControlGroups(): (ControlGroup(f"/system.slice/{STRAY}", "max", cpu_usage=7), ControlGroup("/x")),
     Interfaces(): (Interface("eth0.100", ("192.0.2.1", "2001:db8::1")), Interface("none", ())),
     Accounts(): (Account("root", 0, 0, "/root", "/bin/bash"),),
     Passwords(): (Password("root", "yescrypt", False, True, 20228, 0, 99999, 7, -1, -1),),

@@ -22,6 +22,7 @@ BARS = [
     Place.EVERYWHERE,
     Place.SAVING,
     Place.SEARCH,
+    Place.SERVICES,
 ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.content import Content
@@ -16,6 +16,7 @@ from hardentui.tui.text import line, para
 from hardentui.tui.widgets.plain import KeyBar, Plain
 
 if TYPE_CHECKING:
+    from hardentui.snapshot import Question
     from hardentui.tui.app import HardenApp
 
 
@@ -25,6 +26,8 @@ class HardenScreen(Screen[None]):
     place: ClassVar[Place]
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - Textual's own type
     AUTO_FOCUS = "FactsTable"
+    # What the screen shows itself, beside findings: asked again with each tick while it is on top.
+    watches: frozenset[Question[Any]] = frozenset()
 
     @property
     def harden(self) -> HardenApp:

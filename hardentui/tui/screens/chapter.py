@@ -8,8 +8,6 @@ from enum import StrEnum
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.content import Content
-from textual.timer import Timer
-from textual.widgets import DataTable, Input
 
 from hardentui.i18n import N_, _
 from hardentui.model import Action, Chapter, Finding, Recommendation, Result, Section
@@ -18,13 +16,12 @@ from hardentui.tui import theme, words
 from hardentui.tui.detail import finding_text, section_text
 from hardentui.tui.keys import Place, bindings
 from hardentui.tui.progress import Tally
-from hardentui.tui.screens.base import HardenScreen
+from hardentui.tui.screens.listing import ListingScreen
 from hardentui.tui.text import cell, para
 from hardentui.tui.widgets.panel import DecisionPanel
 from hardentui.tui.widgets.plain import Field, Page
 from hardentui.tui.widgets.table import Column, FactsTable, Row
 
-_DEBOUNCE = 0.08  # seconds until the detail follows the cursor: a held arrow key draws it once
 _SECTION = "section:"
 _SMALL = 76  # columns; below, the values give way to what they are about
 _WALKING = frozenset(
@@ -41,7 +38,7 @@ class Filter(StrEnum):
     UNKNOWN = N_("unknown")
 
 
-class ChapterScreen(HardenScreen):
+class ChapterScreen(ListingScreen):
     """One chapter, recommendation by recommendation."""
 
     place = Place.WALK
@@ -52,9 +49,7 @@ class ChapterScreen(HardenScreen):
         self._chapter = chapter
         self._at = at
         self._filter = Filter.ALL
-        self._search = ""
         self._lesson = False
-        self._pending: Timer | None = None
 
     def compose_body(self) -> ComposeResult:
         """List and detail, the search line and the decision panel."""
@@ -78,16 +73,9 @@ class ChapterScreen(HardenScreen):
         return self.harden.tally
 
     @property
-    def table(self) -> FactsTable:
-        """The list."""
-        return self.query_one("#list", FactsTable)
-
-    @property
     def key_place(self) -> Place:
         """The panel has its own keys, and so has the line for a word."""
-        if self.has_class("searching"):
-            return Place.SEARCH
-        return Place.PANEL if self.has_class("deciding") else self.place
+        return Place.PANEL if self.has_class("deciding") else super().key_place
 
     def headline(self) -> Content:
         """The chapter, its counts, and what the list shows of it."""
@@ -113,7 +101,7 @@ class ChapterScreen(HardenScreen):
         self.table.fill(self._columns(), list(self._rows()))
         if self._at and self.table.go_to(self._at):
             self._at = ""
-        self._show_detail(from_top=False)
+        self.show_detail(from_top=False)
 
     def _columns(self) -> list[Column]:
         small = self.app.size.width < _SMALL
@@ -140,8 +128,8 @@ class ChapterScreen(HardenScreen):
         finding = self.tally.session.finding(entry.id)
         if finding is None or not self._passes_filter(finding):
             return None
-        haystack = f"{entry.id} {entry.subject} {entry.title} {finding.running}".casefold()
-        return finding if self._search.casefold() in haystack else None
+        named = self.has_word(entry.id, entry.subject, str(entry.title), finding.running)
+        return finding if named else None
 
     def _passes_filter(self, finding: Finding) -> bool:
         match self._filter:
@@ -183,13 +171,11 @@ class ChapterScreen(HardenScreen):
     # --- the detail -------------------------------------------------------------------------------
 
     def on_data_table_row_highlighted(self) -> None:
-        """The detail follows the cursor, a moment later."""
+        """Another row, another finding; Textual calls the list's own handler, too."""
         self._lesson = False
-        if self._pending is not None:
-            self._pending.stop()
-        self._pending = self.set_timer(_DEBOUNCE, self._show_detail)
 
-    def _show_detail(self, *, from_top: bool = True) -> None:
+    def show_detail(self, *, from_top: bool = True) -> None:
+        """The finding, or the course's text of its section."""
         section, finding = self._section(), self._finding()
         page = self.query_one("#detail", Page)
         if finding is not None and not self._lesson:
@@ -208,36 +194,22 @@ class ChapterScreen(HardenScreen):
         wanted = finding.recommendation.section if finding else current.removeprefix(_SECTION)
         return next((s for s in self.chapter.sections if s.id == wanted), None)
 
-    def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
-        """Enter, or a click on the chosen row: the detail alone."""
-        event.stop()
-        self.action_more()
-
     def action_more(self) -> None:
         """The detail alone, or beside the list again; Enter records while the panel asks."""
         if self.has_class("deciding"):
             self.action_record()
-            return
-        alone = not self.has_class("alone")
-        self.set_class(alone, "alone")
-        (self.query_one("#detail", Page) if alone else self.table).focus()
+        else:
+            super().action_more()
 
     def action_lesson(self) -> None:
         """The course's text of the section, or the finding again."""
         self._lesson = not self._lesson
-        self._show_detail()
+        self.show_detail()
 
     def action_back(self) -> None:
         """Close what is open: panel, search, the detail alone, the filter; then the chapter."""
         if self.has_class("deciding"):
             self._close_panel()
-        elif self.has_class("searching"):
-            self._close_search(keep="")
-        elif self.has_class("alone"):
-            self.action_more()
-        elif self._search:
-            self._search = ""
-            self.show_state()
         else:
             super().action_back()
 
@@ -247,35 +219,6 @@ class ChapterScreen(HardenScreen):
         """The next of all, failing, undecided, unknown."""
         filters = list(Filter)
         self._filter = filters[(filters.index(self._filter) + 1) % len(filters)]
-        self.show_state()
-
-    def action_search(self) -> None:
-        """Type a word; the list follows."""
-        self.add_class("searching")
-        field = self.query_one("#search", Field)
-        field.put(self._search)
-        field.focus()
-        self.show_state()
-
-    def action_keep_search(self) -> None:
-        """Enter, or a click on the key bar."""
-        self._close_search(keep=self.query_one("#search", Field).value.strip())
-
-    def on_input_changed(self, event: Input.Changed) -> None:
-        """The list follows the word."""
-        if event.input.id == "search" and self.has_class("searching"):
-            self._search = event.value.strip()
-            self.show_state()
-
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Back to the list, which keeps the word."""
-        if event.input.id == "search":
-            self.action_keep_search()
-
-    def _close_search(self, *, keep: str) -> None:
-        self.remove_class("searching")
-        self._search = keep
-        self.table.focus()
         self.show_state()
 
     def action_next_open(self) -> None:

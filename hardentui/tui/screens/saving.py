@@ -206,7 +206,7 @@ class SavingScreen(HardenScreen):
 
 def _short(choice: Choice | None) -> str:
     if isinstance(choice, Decision):
-        return f"{choice.action} {choice.target}".strip()
+        return f"{choice.action} {choice.aim}".strip()
     return choice or "-"
 
 

@@ -155,7 +155,9 @@ class Nspawn(Machine):
         (upper / "etc/fstab").write_text(FSTAB)
         (upper / "etc/machine-id").write_text(uuid.uuid4().hex + "\n")
         (upper / "usr/lib/tmpfiles.d").mkdir(parents=True)
-        (upper / "usr/lib/tmpfiles.d/lab.conf").write_text("d /home/admin 0700 admin admin\n")
+        (upper / "usr/lib/tmpfiles.d/lab.conf").write_text(
+            "d /home/admin 0700 admin admin\nd /var/log/nginx 0755 root adm\n"
+        )
         (upper / "usr/lib/lab").mkdir()
         for name, program in (("init", INIT), ("settle", SETTLE)):
             (upper / "usr/lib/lab" / name).write_text(program)

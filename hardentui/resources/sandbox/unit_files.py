@@ -1,0 +1,111 @@
+"""What the files of a service assign, in the order in which it counts: its unit, then its drop-ins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from hardentui.i18n import _
+from hardentui.model import Gap, GapKind
+from hardentui.resources.configuration import text_of
+from hardentui.resources.sandbox.settings import Line
+from hardentui.snapshot import Folder, Kind, Reason, Snapshot, Unread
+
+# Where systemd looks for unit files, the first counts (systemd.unit(5)).
+FOLDERS = (
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+)
+OURS = "99-zz-hardentui.conf"  # after all others: of one directive, the last one counts
+_SECTIONS = {"[Unit]", "[Service]"}
+
+
+@dataclass(frozen=True, slots=True)
+class UnitText:
+    """What the files of a unit assign, and the files, the unit's own first."""
+
+    lines: tuple[Line, ...]
+    files: tuple[str, ...]
+
+
+def dropin(unit: str) -> str:
+    """Our drop-in of a unit."""
+    return f"{FOLDERS[0]}/{unit}.d/{OURS}"
+
+
+def read(snapshot: Snapshot, unit: str) -> UnitText | Gap:
+    """The files of a unit; a gap where there are none, one is masked, or one could not be read."""
+    found = _unit(snapshot, unit)
+    if isinstance(found, Gap):
+        return found
+    path, text = found
+    lines, files = list(assignments(text)), [path]
+    for place, kind in _dropins(snapshot, unit):
+        more = text_of(snapshot, place, may_be_link=kind is Kind.LINK)
+        if isinstance(more, Unread):
+            if more.reason is Reason.MISSING:
+                continue
+            return more.gap(place)
+        lines += assignments(more)
+        files.append(place)
+    return UnitText(tuple(lines), tuple(files))
+
+
+def assignments(text: str) -> Iterator[Line]:
+    """The assignments of [Unit] and [Service] in a unit file; a line goes on after a backslash at its end."""
+    section = ""
+    for line in text.replace("\\\n", " ").splitlines():
+        stripped = line.strip()
+        if stripped.startswith("["):
+            section = stripped
+        elif section in _SECTIONS and not stripped.startswith(("#", ";")):
+            name, equals, value = stripped.partition("=")
+            if equals:
+                yield name.strip(), value.strip()
+
+
+def _unit(snapshot: Snapshot, unit: str) -> tuple[str, str] | Gap:
+    for name in _names(unit):
+        for folder in FOLDERS:
+            path = f"{folder}/{name}"
+            text = text_of(snapshot, path)
+            if isinstance(text, Unread):
+                if text.reason is not Reason.MISSING:
+                    return text.gap(path)
+                continue
+            if not text:
+                return Gap(GapKind.ABSENT, _("{unit} is masked").format(unit=path))
+            return path, text
+    return Gap(GapKind.ABSENT, unit)
+
+
+def _names(unit: str) -> Iterator[str]:
+    """The unit's own name, and that of its template."""
+    yield unit
+    stem, at, rest = unit.partition("@")
+    if at and rest != ".service":
+        yield f"{stem}@.service"
+
+
+def _dropins(snapshot: Snapshot, unit: str) -> list[tuple[str, Kind]]:
+    """The drop-ins of a unit in the order of their names; of one name, the first folder's counts."""
+    owners = [*_names(unit), *_beginnings(unit), "service"]
+    found: dict[str, tuple[str, Kind]] = {}
+    for owner in owners:
+        for folder in FOLDERS:
+            entries = snapshot.ask(Folder(f"{folder}/{owner}.d"))
+            for entry in () if isinstance(entries, Unread) else entries:
+                if entry.name.endswith(".conf"):
+                    found.setdefault(entry.name, (f"{folder}/{owner}.d/{entry.name}", entry.kind))
+    return [place for _name, place in sorted(found.items())]
+
+
+def _beginnings(unit: str) -> Iterator[str]:
+    """Names that stand for all units that begin like this one: a-b.service has a-.service.d."""
+    stem = unit.removesuffix(".service")
+    while (dash := stem.rstrip("-").rfind("-")) > 0:
+        stem = stem[: dash + 1]
+        yield f"{stem}.service"
