@@ -356,6 +356,15 @@ _TEXT = st.lists(_LINE, min_size=1, max_size=5).map("\n".join)
 
 
 @needs_sudo
+@pytest.mark.parametrize(
+    "user", ["z:db8::1", "b2001:db8::1", "z::1", "z:::1", "z::1::2", "b20:db8::1", "z ::1/::1::"]
+)
+def test_an_address_behind_a_colon(tmp_path, user: str) -> None:
+    taken, said = visudo(f"{user} = /bin/ls\n", tmp_path)
+    assert accepts(f"{user} = /bin/ls\n") == taken, said
+
+
+@needs_sudo
 @settings(max_examples=120, deadline=None)
 @given(text=_TEXT)
 def test_generated_texts_mean_what_cvtsudoers_says(tmp_path_factory, text: str) -> None:

@@ -201,6 +201,8 @@ def _bootstrap(path: Path, log: Path) -> None:
     )
     call(
         [
+            # What it binds into the tree is gone with it, however it ends: nobody deletes through a mount.
+            *("unshare", "--mount", "--propagation", "private"),
             "mmdebstrap",
             "--variant=minbase",
             "--mode=root",
