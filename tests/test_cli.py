@@ -75,7 +75,8 @@ def test_scan_json_has_what_programs_need(capsys: pytest.CaptureFixture[str]) ->
     assert code == 1
     found = findings(out)
     assert all(set(entry) >= KEYS for entry in found.values())
-    assert {entry["chapter"] for entry in found.values()} == {"partitioning", "sysctl", "ports", "sandboxing"}
+    chapters = {"partitioning", "sysctl", "selinux", "ports", "sandboxing"}
+    assert {entry["chapter"] for entry in found.values()} == chapters
     home = found["mount.home.options"]
     assert (home["result"], home["drift"]) == ("fail", "lost-at-reboot")
     places = found["sysctl.kernel-kptr-restrict"]["provenance"]

@@ -776,11 +776,12 @@ service_now() { # STEP; a service that does not run reads its files when it star
 }
 
 restart_now() { # STEP; a service that does not run is left alone; `restarted` says which were not
+    local looks
     booted_systemd && systemctl is-active --quiet -- "${TARGET[$1]}" || return 0
     printf '%s\n' "$1" >>"$RUN/restarted" && flush "$RUN/restarted" "$RUN" || return 1
     try systemctl restart -- "${TARGET[$1]}" || return 1
     # One that is started without a word (Type=simple) falls over a moment later.
-    for _ in {1..10}; do
+    for ((looks = 10; looks > 0; looks--)); do
         sleep 0.2
         systemctl is-active --quiet -- "${TARGET[$1]}" && continue
         REASON=$(say not-running "${TARGET[$1]}")

@@ -11,6 +11,7 @@ from hardentui.assess import assess
 from hardentui.host.recording import demo_host
 from hardentui.model import Recommendation, Result
 from hardentui.resources import RESOURCES
+from hardentui.resources.mac import lsm
 from hardentui.snapshot import (
     Accounts,
     Clock,
@@ -22,6 +23,7 @@ from hardentui.snapshot import (
     Host,
     Interfaces,
     KernelFile,
+    KernelIs,
     KernelOption,
     Link,
     Mounts,
@@ -110,7 +112,9 @@ def of_no_weight(entry: Recommendation, question: Question[Any]) -> str:
             return of_no_weight_for_a_program(entry, question)
 
 
-def of_no_weight_for_a_program(entry: Recommendation, question: Question[Any]) -> str:
+def of_no_weight_for_a_program(  # noqa: C901 - one case for each reason
+    entry: Recommendation, question: Question[Any]
+) -> str:
     """The same, of what programs, accounts and listeners are judged by."""
     match question:
         case Stat("/etc/ssh/sshd_config") if entry.resource == "sshd":
@@ -130,6 +134,10 @@ def of_no_weight_for_a_program(entry: Recommendation, question: Question[Any]) -
             return "root is number 0, whatever the names: no other owner passes by its number"
         case KernelFile("/sys/module/module/parameters/sig_enforce"):
             return "this kernel was built without modules, which CONFIG_MODULES says"
+        case KernelIs() if entry.resource == "command-line" and entry.subject == "weakening":
+            return "what weakens a kernel is the same on every machine"
+        case KernelFile(lsm.ENFORCE | lsm.APPARMOR_ON) if entry.resource == "apparmor":
+            return "the kernel's list of profiles says that AppArmor runs"
         case question if entry.resource == "listeners" and is_of_reach(question):
             return "nothing listens there for others, so nobody asks from where it is reached, or whose it is"
         case _:

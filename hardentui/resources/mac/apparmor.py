@@ -159,6 +159,8 @@ def written(snapshot: Snapshot) -> tuple[Profile, ...] | Gap:
     if isinstance(entries, Unread):
         return entries.gap(FOLDER)
     off = _names(snapshot, f"{FOLDER}/disable")
+    if isinstance(off, Gap):
+        return off
     found: list[Profile] = []
     for name in (one.name for one in entries):
         if name in off or _LEFT_ALONE.fullmatch(name):
@@ -173,9 +175,11 @@ def written(snapshot: Snapshot) -> tuple[Profile, ...] | Gap:
     return tuple(found)
 
 
-def _names(snapshot: Snapshot, folder: str) -> tuple[str, ...]:
+def _names(snapshot: Snapshot, folder: str) -> tuple[str, ...] | Gap:
     entries = snapshot.ask(Folder(folder))
-    return () if isinstance(entries, Unread) else tuple(one.name for one in entries)
+    if isinstance(entries, Unread):
+        return () if entries.reason is Reason.MISSING else entries.gap(folder)
+    return tuple(one.name for one in entries)
 
 
 def parse(path: str, text: str) -> Iterator[Profile]:
@@ -204,20 +208,7 @@ def complaining(profiles: tuple[Profile, ...]) -> tuple[Profile, ...]:
 
 def _complaining(snapshot: Snapshot) -> Observation:
     """Profiles that only note, now and after a start."""
-    profiles = written(snapshot)
-    facts: dict[str, Fact] = {}
-    if isinstance(profiles, Gap):
-        boot = Reading(gap=profiles)
-    else:
-        forced = _names(snapshot, f"{FOLDER}/force-complain")
-        found = complaining(profiles)
-        names = sorted({one.name for one in found} | {f"force-complain/{name}" for name in forced})
-        places = tuple(Provenance(one.path, line=one.number, text=one.line.strip()) for one in found[:_SHOWN])
-        boot = Reading({"": ", ".join(names) or "none"}, provenance=places or (Provenance(FOLDER),))
-        facts = {
-            "heads": tuple({"path": one.path, "line": one.line} for one in found),
-            "forced": tuple(forced),
-        }
+    boot, facts = _complaining_at_boot(snapshot)
     if not snapshot.live:
         return Observation(None, (boot,), facts, snapshot.taken_at)
     modes = loaded(snapshot)
@@ -226,6 +217,22 @@ def _complaining(snapshot: Snapshot) -> Observation:
     now = sorted(name for name, mode in modes.items() if mode == "complain")
     running = Reading({"": ", ".join(now) or "none"}, provenance=(Provenance(PROFILES),))
     return Observation(running, (boot,), facts, snapshot.taken_at)
+
+
+def _complaining_at_boot(snapshot: Snapshot) -> tuple[Reading, dict[str, Fact]]:
+    profiles, forced = written(snapshot), _names(snapshot, f"{FOLDER}/force-complain")
+    if isinstance(profiles, Gap):
+        return Reading(gap=profiles), {}
+    if isinstance(forced, Gap):
+        return Reading(gap=forced), {}
+    found = complaining(profiles)
+    names = sorted({one.name for one in found} | {f"force-complain/{name}" for name in forced})
+    places = tuple(Provenance(one.path, line=one.number, text=one.line.strip()) for one in found[:_SHOWN])
+    facts: dict[str, Fact] = {
+        "heads": tuple({"path": one.path, "line": one.line} for one in found),
+        "forced": forced,
+    }
+    return Reading({"": ", ".join(names) or "none"}, provenance=places or (Provenance(FOLDER),)), facts
 
 
 def _enforce(entry: Recommendation, facts: Mapping[str, Fact]) -> Change:
@@ -309,8 +316,11 @@ def _beside(snapshot: Snapshot) -> Observation:
     modes = loaded(snapshot)
     if isinstance(modes, Unread):
         return Observation(nothing(modes, PROFILES), seen_at=at)
+    profiles = written(snapshot)
+    if isinstance(profiles, Gap):
+        return Observation(Reading(gap=profiles), seen_at=at)
     executables = {one.pid: one.executable for one in programs}
-    profile_of = _attachments(snapshot, modes)
+    profile_of = _attachments(profiles, modes)
     free = [one for one in running if one.label == "unconfined"]
     found = [(one, name) for one in free if (name := profile_of(executables.get(one.pid, "")))]
     places = tuple(Provenance(f"{one.name} ({one.pid})", text=name) for one, name in found)
@@ -320,10 +330,9 @@ def _beside(snapshot: Snapshot) -> Observation:
     return Observation(Reading({"": value}, gap, places or (Provenance(PROFILES),)), seen_at=at)
 
 
-def _attachments(snapshot: Snapshot, modes: Mapping[str, str]) -> Callable[[str], str]:
+def _attachments(profiles: tuple[Profile, ...], modes: Mapping[str, str]) -> Callable[[str], str]:
     """The name of the loaded profile that takes a program, "" for none."""
-    profiles = written(snapshot)
-    attached = () if isinstance(profiles, Gap) else tuple(one for one in profiles if one.name in modes)
+    attached = tuple(one for one in profiles if one.name in modes)
 
     def name_of(path: str) -> str:
         if path in modes:
