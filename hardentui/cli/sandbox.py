@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 
 from hardentui import i18n
-from hardentui.assess import explain
 from hardentui.changeset import change_of
 from hardentui.cli import inputs, output
 from hardentui.export import sandbox as export
@@ -13,6 +12,7 @@ from hardentui.i18n import _
 from hardentui.model import Action, Gap, Plan
 from hardentui.operations import Refusal
 from hardentui.plan import PlanFile
+from hardentui.resources.base import explain
 from hardentui.resources.sandbox.bench import Bench
 from hardentui.resources.sandbox.directives import BY_NAME, parse, write
 from hardentui.session import Session, identity

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-from hardentui.assess import explain
 from hardentui.cli import inputs, output
 from hardentui.export import services as export
 from hardentui.export import services_json
 from hardentui.i18n import _
 from hardentui.model import Gap
+from hardentui.resources.base import explain
 from hardentui.resources.confinement.matrix import Matrix, Service, matrix
 
 

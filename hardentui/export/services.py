@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from hardentui.assess import explain
 from hardentui.export.text import cut, wrapped
 from hardentui.i18n import N_, _
 from hardentui.resources import capabilities
+from hardentui.resources.base import explain
 from hardentui.resources.confinement.exposure import SECURITY
 from hardentui.resources.confinement.matrix import Door, Facet, Matrix, Service
 from hardentui.resources.firewall.reach import Reach

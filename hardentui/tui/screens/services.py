@@ -9,10 +9,10 @@ from textual.app import ComposeResult
 from textual.containers import Container
 from textual.content import Content
 
-from hardentui.assess import explain
 from hardentui.export import services as export
 from hardentui.i18n import N_, _
 from hardentui.model import Gap
+from hardentui.resources.base import explain
 from hardentui.resources.confinement.matrix import Door, Matrix, Service, matrix
 from hardentui.snapshot import Confinement, ControlGroups, Sockets
 from hardentui.tui import theme

@@ -6,12 +6,12 @@ from textual.app import ComposeResult
 from textual.containers import Container
 from textual.content import Content
 
-from hardentui.assess import explain
 from hardentui.changeset import change_of
 from hardentui.export import sandbox as export
 from hardentui.i18n import _
 from hardentui.model import Action, Gap
 from hardentui.operations import Refusal
+from hardentui.resources.base import explain
 from hardentui.resources.sandbox.bench import Bench, Row
 from hardentui.resources.sandbox.directives import Choice, parse, write
 from hardentui.resources.sandbox.judge import Effect
