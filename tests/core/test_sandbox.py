@@ -29,7 +29,7 @@ from hardentui.resources.sandbox.directives import DIRECTIVES, lines, parse, rea
 from hardentui.resources.sandbox.evidence import VERSION
 from hardentui.resources.sandbox.judge import Effect, recommended, verdicts
 from hardentui.resources.sandbox.settings import DEFAULTS
-from hardentui.resources.sandbox.unit_files import dropin
+from hardentui.resources.sandbox.unit_files import assignments, dropin
 from hardentui.session import Session
 from hardentui.snapshot import (
     ConfinedProcess,
@@ -395,6 +395,14 @@ def test_an_image_is_judged_by_its_files() -> None:
     assert opened.before == 96
     assert "/run/web.pid" in opened.seen.written, "its file says so"
     assert opened.setting("RestrictRealtime", "yes").verdicts["RestrictRealtime"].effect is Effect.UNKNOWN
+
+
+def test_a_line_goes_on_past_a_comment_and_a_comment_does_not() -> None:
+    text = "[Service]\nUser=\\\n# said \\\n ann\n; UMask=0000 \\\nPrivateTmp=yes\n[Install]\nUMask=0077\n"
+    assert [(name, value.split()) for name, value in assignments(text)] == [
+        ("User", ["ann"]),
+        ("PrivateTmp", ["yes"]),
+    ]
 
 
 def test_an_unknown_service_is_no_service() -> None:
