@@ -33,6 +33,7 @@ from hardentui.resources.sandbox.unit_files import assignments, dropin
 from hardentui.session import Session
 from hardentui.snapshot import (
     ConfinedProcess,
+    Mount,
     Output,
     Reason,
     ServiceSettings,
@@ -173,6 +174,14 @@ def test_ports_that_systemd_opens_for_it_need_no_capability() -> None:
     handed = Unit("web.socket", "loaded", "active", listens=("[::]:80 (Stream)",))
     effect, _why = verdict(host(units=(handed,)), "CapabilityBoundingSet", "CAP_SETUID CAP_SETGID CAP_KILL")
     assert effect is not Effect.BREAKS
+
+
+def test_what_is_mounted_over_proc_is_not_in_a_new_one() -> None:
+    """A container gives a file for /proc/kmsg, which a fresh /proc does not have."""
+    over = Mount(9, 1, "0:9", "/x", "/proc/kmsg", "rw", "tmpfs", "tmpfs", "rw")
+    made = {"uses": {WEB: dataclasses.replace(USE, read=("/proc/kmsg",))}}
+    assert verdict(host(**made, mounts=(over,)), "ProtectProc", "invisible")[0] is Effect.BREAKS
+    assert verdict(host(**made), "ProtectProc", "invisible")[0] is not Effect.BREAKS
 
 
 def test_what_runs_through_a_setuid_program_needs_new_privileges() -> None:

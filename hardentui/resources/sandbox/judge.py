@@ -50,6 +50,10 @@ def judge(name: str, value: str, seen: Evidence, chosen: Choice, version: int) -
                 sign=seen.sessions
             )
         )
+    if name in _FRESH_PROC and (lost := _behind_mounts(seen)):
+        return _breaks(
+            _("it gets a /proc of its own, without what is mounted at {paths}").format(paths=_few(lost))
+        )
     found = _PROBES.get(name, _by_capability)(value, seen, chosen, directive)
     if found.effect is not Effect.SAFE or directive.inherited is Inherited.HARMLESS:
         return found
@@ -60,6 +64,16 @@ def judge(name: str, value: str, seen: Evidence, chosen: Choice, version: int) -
     if not seen.whole:
         return _unknown(_unseen(seen), found.needs)
     return found
+
+
+# With any of these a new /proc is mounted for the service: what lies over the old one is not in it.
+_FRESH_PROC = frozenset({"ProtectControlGroups", "ProtectKernelTunables", "ProtectProc", "ProcSubset"})
+
+
+def _behind_mounts(seen: Evidence) -> list[str]:
+    """What a service has open in /proc that something else is mounted over."""
+    opened = (*seen.written, *(seen.use.read if seen.use else ()))
+    return [path for path in opened if _below(path, seen.overlaid)]
 
 
 def holds(name: str, value: str, settings: Settings) -> bool:
