@@ -269,7 +269,7 @@ def _detail(row: Row, bench: Bench) -> Content:
         para(_("Seen of the service"), "bold"),
         *(para(text) for text in export.facts(bench.seen)),
     ]
-    return stack([*parts, para(""), para(export.footer(), "dim")])
+    return stack([*parts, para(""), para(export.footer(), "dim"), para(export.follows(bench), "dim")])
 
 
 def _dropin(bench: Bench) -> Content:
