@@ -13,8 +13,8 @@ from hardentui.resources.sandbox.bench import Bench, Row
 from hardentui.resources.sandbox.directives import lines
 from hardentui.resources.sandbox.evidence import Evidence
 from hardentui.resources.sandbox.exposure import predicate, shown
-from hardentui.resources.sandbox.judge import Effect
 from hardentui.resources.sandbox.settings import FOLLOWED
+from hardentui.resources.sandbox.verdict import Effect
 from hardentui.visible import visible
 
 SIGNS = {Effect.SAFE: "+", Effect.UNKNOWN: "?", Effect.BREAKS: "x", Effect.LACKING: "-"}

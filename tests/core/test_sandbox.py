@@ -27,9 +27,10 @@ from hardentui.resources.capabilities import NAMES
 from hardentui.resources.sandbox.bench import Bench
 from hardentui.resources.sandbox.directives import DIRECTIVES, lines, parse, read_dropin, write
 from hardentui.resources.sandbox.evidence import VERSION
-from hardentui.resources.sandbox.judge import Effect, recommended, verdicts
+from hardentui.resources.sandbox.judge import recommended, verdicts
 from hardentui.resources.sandbox.settings import DEFAULTS
 from hardentui.resources.sandbox.unit_files import assignments, dropin
+from hardentui.resources.sandbox.verdict import Effect
 from hardentui.session import Session
 from hardentui.snapshot import (
     ConfinedProcess,

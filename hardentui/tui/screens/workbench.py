@@ -14,7 +14,7 @@ from hardentui.model import Action, Gap
 from hardentui.operations import Refusal
 from hardentui.resources.sandbox.bench import Bench, Row
 from hardentui.resources.sandbox.directives import Choice, parse, write
-from hardentui.resources.sandbox.judge import Effect
+from hardentui.resources.sandbox.verdict import Effect
 from hardentui.snapshot import Confinement, Sockets, UseOf
 from hardentui.tui.keys import Place, bindings
 from hardentui.tui.messages import Benched
