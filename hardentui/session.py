@@ -73,6 +73,8 @@ class Session:
     def seeing(self, id_: str) -> Session:
         """The session with the entry about one subject of a pattern, and its finding."""
         checklists = self.checklists.with_subjects([id_])
+        if checklists is self.checklists:
+            return self
         known = {found.recommendation.id: found for found in self.findings}
         new = [entry for entry in checklists.recommendations if entry.id not in known]
         found = assess(new, self.snapshot, self.plan.answers, checklists.questions)

@@ -89,5 +89,7 @@ def explain(options: argparse.Namespace) -> int:
         raise output.CommandError(
             _("no recommendation has the id {id}{hint}").format(id=options.id, hint=hint)
         )
-    output.show(text.explain(entry, session.finding(entry.id), session.checklists, output.width()))
+    output.show(
+        text.explain(entry, session.seeing(entry.id).finding(entry.id), session.checklists, output.width())
+    )
     return 0

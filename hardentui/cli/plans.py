@@ -34,6 +34,7 @@ def _applied(options: argparse.Namespace, session: Session) -> Session:
     for id_ in wanted - groups:
         if session.checklists.get(id_) is None:
             raise output.CommandError(_("no recommendation has the id {id}{hint}").format(id=id_, hint=""))
+        session = session.seeing(id_)
     results = {Result.FAIL, Result.INFORMATIONAL} if "all" in groups else {Result.FAIL}
     # What is not optional comes first: of alternatives, that one is taken.
     for found in sorted(inputs.selected(options, session), key=lambda found: found.recommendation.optional):

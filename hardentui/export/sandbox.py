@@ -13,7 +13,8 @@ from hardentui.resources.sandbox.bench import Bench, Row
 from hardentui.resources.sandbox.directives import lines
 from hardentui.resources.sandbox.evidence import Evidence
 from hardentui.resources.sandbox.exposure import predicate, shown
-from hardentui.resources.sandbox.judge import Effect
+from hardentui.resources.sandbox.settings import FOLLOWED
+from hardentui.resources.sandbox.verdict import Effect
 from hardentui.visible import visible
 
 SIGNS = {Effect.SAFE: "+", Effect.UNKNOWN: "?", Effect.BREAKS: "x", Effect.LACKING: "-"}
@@ -30,6 +31,7 @@ def text(bench: Bench, width: int) -> Iterator[str]:
             yield from _directive(row, width)
     yield ""
     yield exposure(bench)
+    yield from wrapped(follows(bench), width)
     yield from wrapped(footer(), width)
     if bench.chosen:
         yield from wrapped(interruption(bench), width)
@@ -45,6 +47,12 @@ def interruption(bench: Bench) -> str:
             unit=unit
         )
     return _("{unit} is restarted: its work is interrupted, open connections are lost").format(unit=unit)
+
+
+def follows(bench: Bench) -> str:
+    """By which systemd the exposure is worked out: another one may weigh otherwise."""
+    here = bench.version or "?"
+    return _("Worked out as systemd {version} does it; {here} runs here.").format(version=FOLLOWED, here=here)
 
 
 def footer() -> str:
@@ -108,6 +116,7 @@ def document(bench: Bench) -> str:
         "taken-at": bench.snapshot.taken_at,
         "unit": bench.seen.unit,
         "systemd": bench.version or None,
+        "exposure-follows-systemd": FOLLOWED,
         "exposure": {"now": bench.before / 10, "chosen": bench.after / 10 if bench.chosen else None},
         "seen": None
         if use is None

@@ -110,6 +110,19 @@ def test_what_cannot_be_meant_is_refused(
     assert "\x1b" not in err
 
 
+def test_one_service_is_an_entry_like_others(
+    recorded: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    id_ = f"sandbox.service:{WEB}"
+    code, out, _err = run(capsys, "--recording", recorded, "explain", id_)
+    assert (code, "9.6" in out, "is restarted: its work is interrupted" in out) == (0, True, True)
+    plan = tmp_path / "plan.toml"
+    assert run(capsys, "--recording", recorded, "plan", "new", "-o", str(plan), "--apply", id_)[0] == 0
+    assert run(capsys, "--recording", recorded, "plan", "check", str(plan))[0] == 0
+    (decision,) = PlanFile.read(plan).plan.decisions
+    assert (decision.id, decision.target) == (id_, "proposed")
+
+
 def test_names_of_the_host_draw_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = recording(tmp_path, used(written=("/srv/\x1b[2Jx\ny",)))
     _code, out, _err = run(capsys, "--recording", path, "sandbox", "web")

@@ -27,12 +27,14 @@ from hardentui.resources.capabilities import NAMES
 from hardentui.resources.sandbox.bench import Bench
 from hardentui.resources.sandbox.directives import DIRECTIVES, lines, parse, read_dropin, write
 from hardentui.resources.sandbox.evidence import VERSION
-from hardentui.resources.sandbox.judge import Effect, recommended, verdicts
+from hardentui.resources.sandbox.judge import recommended, verdicts
 from hardentui.resources.sandbox.settings import DEFAULTS
-from hardentui.resources.sandbox.unit_files import dropin
+from hardentui.resources.sandbox.unit_files import assignments, dropin
+from hardentui.resources.sandbox.verdict import Effect
 from hardentui.session import Session
 from hardentui.snapshot import (
     ConfinedProcess,
+    Mount,
     Output,
     Reason,
     ServiceSettings,
@@ -173,6 +175,14 @@ def test_ports_that_systemd_opens_for_it_need_no_capability() -> None:
     handed = Unit("web.socket", "loaded", "active", listens=("[::]:80 (Stream)",))
     effect, _why = verdict(host(units=(handed,)), "CapabilityBoundingSet", "CAP_SETUID CAP_SETGID CAP_KILL")
     assert effect is not Effect.BREAKS
+
+
+def test_what_is_mounted_over_proc_is_not_in_a_new_one() -> None:
+    """A container gives a file for /proc/kmsg, which a fresh /proc does not have."""
+    over = Mount(9, 1, "0:9", "/x", "/proc/kmsg", "rw", "tmpfs", "tmpfs", "rw")
+    made = {"uses": {WEB: dataclasses.replace(USE, read=("/proc/kmsg",))}}
+    assert verdict(host(**made, mounts=(over,)), "ProtectProc", "invisible")[0] is Effect.BREAKS
+    assert verdict(host(**made), "ProtectProc", "invisible")[0] is not Effect.BREAKS
 
 
 def test_what_runs_through_a_setuid_program_needs_new_privileges() -> None:
@@ -395,6 +405,14 @@ def test_an_image_is_judged_by_its_files() -> None:
     assert opened.before == 96
     assert "/run/web.pid" in opened.seen.written, "its file says so"
     assert opened.setting("RestrictRealtime", "yes").verdicts["RestrictRealtime"].effect is Effect.UNKNOWN
+
+
+def test_a_line_goes_on_past_a_comment_and_a_comment_does_not() -> None:
+    text = "[Service]\nUser=\\\n# said \\\n ann\n; UMask=0000 \\\nPrivateTmp=yes\n[Install]\nUMask=0077\n"
+    assert [(name, value.split()) for name, value in assignments(text)] == [
+        ("User", ["ann"]),
+        ("PrivateTmp", ["yes"]),
+    ]
 
 
 def test_an_unknown_service_is_no_service() -> None:

@@ -14,7 +14,7 @@ from hardentui.resources.sandbox import judge, unit_files
 from hardentui.resources.sandbox.directives import BY_NAME, DIRECTIVES, Choice, Directive, lines
 from hardentui.resources.sandbox.evidence import Evidence, calls, gather, version
 from hardentui.resources.sandbox.exposure import exposure
-from hardentui.resources.sandbox.judge import Effect, Judgement
+from hardentui.resources.sandbox.verdict import Effect, Judgement
 from hardentui.snapshot import Link, Snapshot
 
 PATTERN = "sandbox.service"  # the entry of the checklist that decisions of the workbench are about

@@ -18,6 +18,7 @@ from hardentui.snapshot import (
     Confinement,
     File,
     Kind,
+    Mounts,
     SandboxSettings,
     ServiceUse,
     Snapshot,
@@ -52,7 +53,8 @@ class Evidence:
     ``use`` is None where it cannot be seen, or where the service does not run (``processes`` is empty
     then). ``folders`` are those that carry its name; ``outside`` are processes that descend from it and
     that systemd keeps in other units: the sessions of those who logged in through it. ``sockets`` are
-    those that it opened itself; ``ours`` is what our drop-in sets today.
+    those that it opened itself; ``ours`` is what our drop-in sets today. ``overlaid``
+    are files of /proc over which something else is mounted, as containers have them.
     """
 
     unit: str
@@ -64,6 +66,7 @@ class Evidence:
     sockets: tuple[Socket, ...] = ()
     folders: tuple[str, ...] = ()
     ours: Choice = field(default_factory=dict)
+    overlaid: tuple[str, ...] = ()
 
     @cached_property
     def whole(self) -> bool:
@@ -174,6 +177,7 @@ def gather(snapshot: Snapshot, unit: str) -> Evidence | None:
         outside=tuple(_descendants(own, processes, unit)),
         sockets=tuple(_sockets(snapshot, unit)),
         folders=tuple(_folders(snapshot, unit, own)),
+        overlaid=tuple(_overlaid(snapshot)),
         ours={} if isinstance(text, Unread) else read_dropin(unit_files.assignments(text)),
     )
 
@@ -214,6 +218,13 @@ def _sockets(snapshot: Snapshot, unit: str) -> Iterator[Socket]:
         place = one.address if one.protocol == "unix" else f":{one.port}"
         if one.unit == unit and not any(each == place or each.endswith(place) for each in handed):
             yield one
+
+
+def _overlaid(snapshot: Snapshot) -> Iterator[str]:
+    mounts = snapshot.ask(Mounts())
+    for one in () if isinstance(mounts, Unread) else mounts:
+        if one.path.startswith("/proc/"):
+            yield one.path
 
 
 def _descendants(

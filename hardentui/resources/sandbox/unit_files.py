@@ -55,13 +55,17 @@ def read(snapshot: Snapshot, unit: str) -> UnitText | Gap:
 
 
 def assignments(text: str) -> Iterator[Line]:
-    """The assignments of [Unit] and [Service] in a unit file; a line goes on after a backslash at its end."""
+    """The assignments of [Unit] and [Service] in a unit file.
+
+    A line goes on after a backslash at its end, whatever comments stand between.
+    """
     section = ""
-    for line in text.replace("\\\n", " ").splitlines():
+    told = [line for line in text.split("\n") if not line.lstrip().startswith(("#", ";"))]
+    for line in "\n".join(told).replace("\\\n", " ").split("\n"):
         stripped = line.strip()
         if stripped.startswith("["):
             section = stripped
-        elif section in _SECTIONS and not stripped.startswith(("#", ";")):
+        elif section in _SECTIONS:
             name, equals, value = stripped.partition("=")
             if equals:
                 yield name.strip(), value.strip()

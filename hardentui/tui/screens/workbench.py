@@ -14,7 +14,7 @@ from hardentui.operations import Refusal
 from hardentui.resources.base import explain
 from hardentui.resources.sandbox.bench import Bench, Row
 from hardentui.resources.sandbox.directives import Choice, parse, write
-from hardentui.resources.sandbox.judge import Effect
+from hardentui.resources.sandbox.verdict import Effect
 from hardentui.snapshot import Confinement, Sockets, UseOf
 from hardentui.tui.keys import Place, bindings
 from hardentui.tui.messages import Benched
@@ -269,7 +269,7 @@ def _detail(row: Row, bench: Bench) -> Content:
         para(_("Seen of the service"), "bold"),
         *(para(text) for text in export.facts(bench.seen)),
     ]
-    return stack([*parts, para(""), para(export.footer(), "dim")])
+    return stack([*parts, para(""), para(export.footer(), "dim"), para(export.follows(bench), "dim")])
 
 
 def _dropin(bench: Bench) -> Content:
