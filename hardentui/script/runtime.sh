@@ -1075,6 +1075,7 @@ undo_run() { # 0 when all is as before; CONFLICTS and FAILURES count what is not
     done
     undo_reload
     undo_values
+    undo_services
     # Judged when all has been done: what is said to be as before is so at the end.
     for step in "${begun[@]}"; do
         REASON=${why[step]-}
@@ -1111,6 +1112,7 @@ undo_reload() { # the manager reads again what it read after apply, once
     local step reloaded=no
     for ((step = 1; step <= STEPS; step++)); do
         is_action "$step" && [[ -n ${STEP_STATE[step]-} && ! ${STEP_STATE[step]} =~ ^(undone|left)$ ]] || continue
+        [[ ${KIND[step]} != service ]] || continue
         if [[ ${KIND[step]} == reload && $reloaded == no ]]; then
             if ! reload_now; then
                 if [[ ${ASKED[$step]-} == keep ]]; then
@@ -1123,12 +1125,36 @@ undo_reload() { # the manager reads again what it read after apply, once
             fi
             reloaded=yes
         fi
-        # At boot the services start after us, and read the files that we restored: none is touched.
-        if [[ ${KIND[step]} == service && $AT_BOOT == 0 ]]; then
-            service_now "$step" || undo_failed "$step" || continue
-        fi
         journal "$step" undone || :
     done
+}
+
+undo_services() { # they read their files again, when the values are back too: one may need an address to listen on
+    local step
+    for ((step = 1; step <= STEPS; step++)); do
+        [[ ${KIND[step]} == service && -n ${STEP_STATE[step]-} && ! ${STEP_STATE[step]} =~ ^(undone|left)$ ]] || continue
+        # At boot the services start after us, and read the files that we restored: none is touched.
+        [[ $AT_BOOT == 1 ]] || service_back "$step" || undo_failed "$step" || continue
+        journal "$step" undone || :
+    done
+}
+
+service_back() { # STEP; 0 when its service lives on with the files of before
+    local attempt unit=${TARGET[$1]}
+    REASON=''
+    booted_systemd || return 0
+    if systemctl is-active --quiet -- "$unit"; then
+        try systemctl reload -- "$unit" || return 1
+    elif [[ $UNATTENDED == 0 ]] || ! systemctl is-failed --quiet -- "$unit"; then
+        return 0
+    fi
+    # What sshd cannot bear ends it only after the reload; an address that came back may take seconds to serve.
+    for attempt in 1 2 3 4 5; do
+        sleep 1
+        systemctl is-active --quiet -- "$unit" && return 0
+        try systemctl restart -- "$unit" || :
+    done
+    return 1
 }
 
 undo_values() { # all are judged before the first is written, for one of them may reset others
