@@ -1139,11 +1139,20 @@ undo_services() { # they read their files again, when the values are back too: o
     done
 }
 
+addresses_ready() { # waits while an IPv6 address that came back is tentative: nothing can listen on it yet
+    local attempt
+    for attempt in 1 2 3 4 5; do
+        grep -Eqs '^([0-9a-f]+ +){4}[4-7c-f][0-9a-f] ' /proc/net/if_inet6 || return 0
+        sleep 1
+    done
+}
+
 service_back() { # STEP; 0 when its service lives on with the files of before
     local attempt unit=${TARGET[$1]}
     REASON=''
     booted_systemd || return 0
     if systemctl is-active --quiet -- "$unit"; then
+        addresses_ready
         try systemctl reload -- "$unit" || return 1
     elif [[ $UNATTENDED == 0 ]] || ! systemctl is-failed --quiet -- "$unit"; then
         return 0
