@@ -791,6 +791,7 @@ restart_now() { # STEP; a service that does not run is left alone; `restarted` s
 
 restart_back() { # STEP; under the files of before, also when it fell over or ended meanwhile
     booted_systemd && grep -qsx -- "$1" "$RUN/restarted" || return 0
+    addresses_ready
     try systemctl reset-failed -- "${TARGET[$1]}" || :
     try systemctl restart -- "${TARGET[$1]}"
 }
@@ -978,6 +979,8 @@ value_save() { # STEP AFTER
 is_file() { [[ ${KIND[$1]} == write || ${KIND[$1]} == edit ]]; } # STEP
 
 is_value() { [[ ${KIND[$1]} =~ ^(mode|sysctl|mount|off|selinux)$ ]]; } # STEP
+
+is_service() { [[ ${KIND[$1]} == service || ${KIND[$1]} == restart ]]; } # STEP
 
 is_action() { [[ ${KIND[$1]} =~ ^(reload|check|syntax|service|restart)$ ]]; } # STEP
 
@@ -1255,6 +1258,7 @@ undo_run() { # 0 when all is as before; CONFLICTS and FAILURES count what is not
     done
     undo_reload
     undo_values
+    undo_services
     # Judged when all has been done: what is said to be as before is so at the end.
     for step in "${begun[@]}"; do
         REASON=${why[step]-}
@@ -1291,6 +1295,7 @@ undo_reload() { # the manager reads again what it read after apply, once
     local step reloaded=no
     for ((step = 1; step <= STEPS; step++)); do
         is_action "$step" && [[ -n ${STEP_STATE[step]-} && ! ${STEP_STATE[step]} =~ ^(undone|left)$ ]] || continue
+        ! is_service "$step" || continue
         if [[ ${KIND[step]} == reload && $reloaded == no ]]; then
             if ! reload_now; then
                 if [[ ${ASKED[$step]-} == keep ]]; then
@@ -1303,15 +1308,48 @@ undo_reload() { # the manager reads again what it read after apply, once
             fi
             reloaded=yes
         fi
-        # At boot the services start after us, and read the files that we restored: none is touched.
-        if [[ ${KIND[step]} == service && $AT_BOOT == 0 ]]; then
-            service_now "$step" || undo_failed "$step" || continue
-        fi
-        if [[ ${KIND[step]} == restart && $AT_BOOT == 0 ]]; then
-            restart_back "$step" || undo_failed "$step" || continue
-        fi
         journal "$step" undone later || :
     done
+}
+
+undo_services() { # they read their files again, when the values are back too: one may need an address to listen on
+    local step
+    for ((step = 1; step <= STEPS; step++)); do
+        is_service "$step" && [[ -n ${STEP_STATE[step]-} && ! ${STEP_STATE[step]} =~ ^(undone|left)$ ]] || continue
+        # At boot the services start after us, and read the files that we restored: none is touched.
+        case $AT_BOOT:${KIND[step]} in
+            0:service) service_back "$step" || undo_failed "$step" || continue ;;
+            0:restart) restart_back "$step" || undo_failed "$step" || continue ;;
+        esac
+        journal "$step" undone later || :
+    done
+}
+
+addresses_ready() { # waits while an IPv6 address that came back is tentative: nothing can listen on it yet
+    local attempt
+    for attempt in 1 2 3 4 5; do
+        grep -Eqs '^([0-9a-f]+ +){4}[4-7c-f][0-9a-f] ' /proc/net/if_inet6 || return 0
+        sleep 1
+    done
+}
+
+service_back() { # STEP; 0 when its service lives on with the files of before
+    local attempt unit=${TARGET[$1]}
+    REASON=''
+    booted_systemd || return 0
+    if systemctl is-active --quiet -- "$unit"; then
+        addresses_ready
+        try systemctl reload -- "$unit" || return 1
+    elif [[ $UNATTENDED == 0 ]] || ! systemctl is-failed --quiet -- "$unit"; then
+        return 0
+    fi
+    # What sshd cannot bear ends it only after the reload; an address that came back may take seconds to serve.
+    for attempt in 1 2 3 4 5; do
+        sleep 1
+        systemctl is-active --quiet -- "$unit" && return 0
+        try systemctl restart -- "$unit" || :
+    done
+    return 1
 }
 
 undo_values() { # all are judged before the first is written, for one of them may reset others

@@ -6,17 +6,22 @@ import shutil
 import subprocess
 
 import pytest
-from plans import replace, script, write
+from plans import KEY, replace, script, sysctl, write
 
 from hardentui.operations import CheckSyntax, ReloadUnit
 
 OWNER = ("sysctl.martians",)
 DROPIN = "/etc/ssh/sshd_config.d/00-hardentui.conf"
 LOG = "/var/lib/calls"
-# Stands where systemctl does: notes each call, and which files it would make the service read.
+# Stands where systemctl does: notes each call, and which files it would make the service read. A frail
+# service dies of a reload and comes back by a restart, unless it is dead.
 SYSTEMCTL = f"""#!/bin/bash
 [[ $1 == is-active ]] && {{ [[ ! -e /var/lib/stopped ]]; exit; }}
+[[ $1 == is-failed ]] && {{ [[ -e /var/lib/stopped ]]; exit; }}
 printf '%s with %s\\n' "$*" "$(cat {DROPIN} 2>/dev/null)" >>{LOG}
+[[ $1 == reload ]] && cat /proc/sys/{KEY} >>/var/lib/values
+[[ $1 == reload && -e /var/lib/frail ]] && touch /var/lib/stopped
+[[ $1 == restart && ! -e /var/lib/dead ]] && rm -f /var/lib/stopped
 [[ ! -e /var/lib/broken ]]
 """
 
@@ -140,6 +145,30 @@ def test_the_guard_reloads_with_the_files_of_before(served):
         armed.write_text(f"1 {boot} made\n")
     served.run("guard", "1", boot, script=copy)
     assert calls(served) == ["reload -- ssh.service with X11Forwarding no", "reload -- ssh.service with "]
+    assert served.tree() == before
+
+
+def test_the_service_reads_its_old_files_when_the_values_are_back_too(served):
+    """sshd may listen on an address that only the old value brings back."""
+    served.install(
+        script(write(DROPIN, "X11Forwarding no"), ReloadUnit(owners=OWNER, unit="ssh.service"), sysctl())
+    )
+    served.run("apply")
+    served.run("rollback")
+    assert (served.scratch / "lib/values").read_text().split() == ["0", "0"]
+
+
+@pytest.mark.parametrize("comes_back", [True, False])
+def test_a_service_that_dies_of_the_way_back_is_started_again_or_named(served, comes_back):
+    served.install(steps("X11Forwarding no"))
+    before = served.tree()
+    served.run("apply")
+    (served.scratch / "lib/frail").touch()
+    if not comes_back:
+        (served.scratch / "lib/dead").touch()
+    said = served.run("rollback", expected=0 if comes_back else 1)
+    assert ("ssh.service could NOT be restored" in said) is not comes_back
+    assert "restart -- ssh.service with " in calls(served)
     assert served.tree() == before
 
 

@@ -17,7 +17,7 @@ import pytest
 from rig.job import main_job
 from rig.lab import Lab
 from rig.machine import Done, Machine, said
-from rig.nspawn import Nspawn
+from rig.nspawn import ADDRESS, Nspawn
 from rig.product import ANSWERS, SCRIPT, Product
 from rig.state import HISTORY, State, difference, state
 from rig.waiting import now, wait_for
@@ -245,7 +245,15 @@ def by_a_list_of_users(machine: Nspawn) -> float:
 
 
 def by_the_firewall(machine: Nspawn) -> float:
-    """The firewall lets SSH in over IPv6 alone, and the run takes IPv6 away."""
+    """The firewall lets SSH in over IPv6 alone, and the run takes IPv6 away.
+
+    sshd names the addresses on which it listens: it may read its files again when they are all back.
+    """
+    scoped = machine.link_local().partition("%")[0]
+    machine.sh(
+        f"printf 'ListenAddress %s\\n' {ADDRESS} {scoped}%host0 > /etc/ssh/sshd_config.d/listen.conf;"
+        "systemctl reload ssh"
+    )
     machine.sh(
         "nft add table inet office; nft 'add chain inet office in { type filter hook input priority 0; }';"
         "nft add rule inet office in meta nfproto ipv4 tcp dport 22 drop"
