@@ -95,7 +95,7 @@ def test_a_reload_that_fails_takes_the_file_back(served):
     served.install(steps("X11Forwarding no"))
     before = served.tree()
     (served.scratch / "lib/broken").touch()
-    served.run("apply", expected=1)
+    served.run("apply", expected=4)
     assert served.tree() == before
 
 
