@@ -550,8 +550,9 @@ file_restore() { # STEP
         try rm -f -- "${TARGET[$1]}" && flush "${TARGET[$1]%/*}/" && remove_folders
     else
         temporary "$1"
-        try cp -a -- "$RECORD" "$TEMPORARY" && original_whole "$TEMPORARY" && put_in_place "$1" &&
-            selinux_label "${TARGET[$1]}"
+        try cp -a -- "$RECORD" "$TEMPORARY" && original_whole "$TEMPORARY" &&
+            selinux_label "$TEMPORARY" "${TARGET[$1]}" && apparmor_date "$TEMPORARY" "${TARGET[$1]}" &&
+            put_in_place "$1"
     fi
 }
 
@@ -883,9 +884,14 @@ selinux_looked() { # 0 when nothing was denied since the start but what an earli
     return 1
 }
 
-selinux_label() { # FILE; an original that was labelled anew while it lay with us gets its own label back
-    [[ -e /sys/fs/selinux/enforce ]] || return 0
-    [[ $(stat -c %C -- "$1" 2>/dev/null) != *:var_lib_t* ]] || try restorecon -- "$1"
+selinux_label() { # FILE TARGET; an original that was labelled anew as it lay with us takes the target's label
+    [[ -e /sys/fs/selinux/enforce && -e $2 ]] || return 0
+    # Not restorecon: it reads /etc/selinux/config, which may be the very file that is out of reach.
+    [[ $(stat -c %C -- "$1" 2>/dev/null) != *:var_lib_t* ]] || try chcon --reference="$2" -- "$1"
+}
+
+apparmor_date() { # FILE TARGET; AppArmor takes its cache for newer than a profile that has its old date back
+    [[ $2 != /etc/apparmor.d/* ]] || try touch -- "$1"
 }
 
 selinux_denials() { # prints, each once, DOMAIN CLASS PERMISSIONS TYPE of what was denied since the start
