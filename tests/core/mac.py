@@ -11,6 +11,7 @@ from hardentui.snapshot import (
     SecurityPolicy,
     UnitFile,
     UnitFiles,
+    Unread,
 )
 
 if TYPE_CHECKING:
@@ -60,7 +61,9 @@ def with_apparmor(host: DictHost) -> DictHost:
         "/sys/kernel/security/lsm": "lockdown,capability,landlock,yama,apparmor,bpf",
         "/sys/kernel/security/apparmor/profiles": LOADED,
     }
-    host.answers[UnitFiles] = (*host.answers[UnitFiles], UnitFile("apparmor.service", "disabled"))
+    files = host.answers[UnitFiles]
+    if not isinstance(files, Unread):
+        host.answers[UnitFiles] = (*files, UnitFile("apparmor.service", "disabled"))
     return host
 
 

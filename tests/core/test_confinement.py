@@ -23,6 +23,8 @@ from hardentui.snapshot import NAMESPACES, ConfinedProcess, Confinement, Reason,
 
 from .rooted import needs_namespaces
 
+PF_KTHREAD = 0x00200000  # include/linux/sched.h
+
 
 def seen(pid: int) -> ConfinedProcess | None:
     found, _at = LiveHost().answer(Confinement())
@@ -121,9 +123,10 @@ def test_the_dead_and_the_kernel_s_own_are_left_out_and_the_first_is_there() -> 
 
 def _is_kernel_thread(folder: Path) -> bool:
     try:
-        return not (folder / "maps").read_bytes() and not (folder / "cmdline").read_bytes()
+        flags = (folder / "stat").read_text().rpartition(")")[2].split()[6]
     except OSError:
         return False
+    return bool(int(flags) & PF_KTHREAD)
 
 
 def test_an_ordinary_user_is_told_field_by_field_what_is_hidden() -> None:
