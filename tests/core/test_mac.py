@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -214,6 +215,15 @@ def test_profiles_are_called_as_the_kernel_calls_them() -> None:
         "/usr/sbin/ntpd",
     ]
     assert [one.name for one in apparmor.complaining(tuple(profiles))] == ["ping", "dnsmasq"]
+
+
+def test_loaded_profiles_are_those_of_aa_status() -> None:
+    """Both recorded at once on a Debian 12 with apparmor-profiles: the kernel's list, aa-status --json."""
+    host = hosts.server()
+    host.kernel["/sys/kernel/security/apparmor/profiles"] = (POLICIES / "apparmor-profiles.txt").read_text()
+    said = json.loads((POLICIES / "aa-status.json").read_text())["profiles"]
+    assert apparmor.loaded(hosts.snapshot(host)) == said
+    assert finding("apparmor.profiles", host).message == "24 profiles, 21 complain, 3 enforce"
 
 
 def test_only_the_flag_complain_goes() -> None:
