@@ -138,6 +138,8 @@ def of_no_weight_for_a_program(  # noqa: C901 - one case for each reason
             return "what weakens a kernel is the same on every machine"
         case KernelFile(lsm.ENFORCE | lsm.APPARMOR_ON) if entry.resource == "apparmor":
             return "the kernel's list of profiles says that AppArmor runs"
+        case KernelFile() if entry.resource == "cgroups" and entry.subject == "version":
+            return "the controllers are shown beside the version, which the mounts say"
         case question if entry.resource == "listeners" and is_of_reach(question):
             return "nothing listens there for others, so nobody asks from where it is reached, or whose it is"
         case _:

@@ -220,9 +220,10 @@ def _complaining(snapshot: Snapshot) -> Observation:
 
 
 def _complaining_at_boot(snapshot: Snapshot) -> tuple[Reading, dict[str, Fact]]:
-    profiles, forced = written(snapshot), _names(snapshot, f"{FOLDER}/force-complain")
+    profiles = written(snapshot)
     if isinstance(profiles, Gap):
         return Reading(gap=profiles), {}
+    forced = _names(snapshot, f"{FOLDER}/force-complain")
     if isinstance(forced, Gap):
         return Reading(gap=forced), {}
     found = complaining(profiles)
