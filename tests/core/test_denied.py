@@ -112,7 +112,7 @@ def of_no_weight(entry: Recommendation, question: Question[Any]) -> str:
             return of_no_weight_for_a_program(entry, question)
 
 
-def of_no_weight_for_a_program(  # noqa: C901 - one case for each reason
+def of_no_weight_for_a_program(  # noqa: C901, PLR0912 - one case for each reason
     entry: Recommendation, question: Question[Any]
 ) -> str:
     """The same, of what programs, accounts and listeners are judged by."""

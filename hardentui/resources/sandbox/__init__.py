@@ -28,7 +28,7 @@ from hardentui.resources.sandbox.evidence import Evidence, calls, gather, servic
 from hardentui.resources.sandbox.exposure import exposure, shown
 from hardentui.resources.sandbox.judge import recommended
 from hardentui.resources.sandbox.settings import DEFAULTS, Settings, settled
-from hardentui.snapshot import File, Question, SandboxSettings, Snapshot, Unread
+from hardentui.snapshot import Confinement, File, Question, SandboxSettings, Snapshot, Unread
 
 SAFE = "safe"  # the target that stands for what is safe as seen; PROPOSED adds what cannot be told
 _UNIT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9:_.@-]{0,200}\.service")
@@ -169,11 +169,19 @@ def _all(snapshot: Snapshot) -> Observation:
     if isinstance(known, Unread):
         return Observation(nothing(known, "systemctl show"), seen_at=snapshot.taken_at)
     sets = calls(snapshot)
-    active = {unit: one for unit, one in known.items() if one.get("ActiveState") == "active"}
-    values = {unit: shown(exposure(one, sets)) for unit, one in sorted(active.items())}
+    running = sorted(unit for unit in known if _runs(snapshot, known, unit))
+    values = {unit: shown(exposure(known[unit], sets)) for unit in running}
     return Observation(
         Reading(values, provenance=(Provenance("systemctl show *.service"),)), seen_at=snapshot.taken_at
     )
+
+
+def _runs(snapshot: Snapshot, known: Mapping[str, Settings], unit: str) -> bool:
+    """Whether something of a service runs: a task that did its work at the start stays "active" for ever."""
+    processes = snapshot.ask(Confinement())
+    if isinstance(processes, Unread):
+        return known[unit].get("ActiveState") == "active" and known[unit].get("Type") != "oneshot"
+    return any(one.unit == unit for one in processes)
 
 
 def _running(snapshot: Snapshot, unit: str) -> Reading:
