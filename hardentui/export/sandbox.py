@@ -14,7 +14,7 @@ from hardentui.resources.sandbox.directives import lines
 from hardentui.resources.sandbox.evidence import Evidence
 from hardentui.resources.sandbox.exposure import predicate, shown
 from hardentui.resources.sandbox.settings import FOLLOWED
-from hardentui.resources.sandbox.verdict import Effect
+from hardentui.resources.sandbox.verdict import Effect, Judgement
 from hardentui.visible import visible
 
 SIGNS = {Effect.SAFE: "+", Effect.UNKNOWN: "?", Effect.BREAKS: "x", Effect.LACKING: "-"}
@@ -92,7 +92,12 @@ def facts(seen: Evidence) -> Iterator[str]:
         (_("namespaces of its own"), seen.namespaces),
         (_("starts sessions or jobs"), (seen.sessions,) if seen.sessions else ()),
     )
-    yield from (f"{label}: {', '.join(values)}" for label, values in told if values)
+    yield from (f"{label}{_(': ')}{', '.join(values)}" for label, values in told if values)
+
+
+def verdict(found: Judgement) -> str:
+    """A verdict with its reason, on one line."""
+    return f"{_(found.effect.value)}{_(': ')}{found.why}"
 
 
 def _directive(row: Row, width: int) -> Iterator[str]:
@@ -102,8 +107,8 @@ def _directive(row: Row, width: int) -> Iterator[str]:
     mark = "*" if row.chosen is not None else " "
     value = row.chosen if row.chosen is not None else row.proposed
     name = f"{row.directive.name}={value}"
-    yield from wrapped(f"{mark} {SIGNS[found.effect]} {name}", width)
-    yield from wrapped(f"{_(found.effect.value)}: {found.why}", width, " " * 6)
+    yield from wrapped(f"{mark} {SIGNS[found.effect]} {name}", width, hanging=" " * 4)
+    yield from wrapped(verdict(found), width, " " * 6)
     for needed, wanted in found.needs.items():
         yield from wrapped(_("needs {line}").format(line=f"{needed}={wanted}"), width, " " * 6)
 

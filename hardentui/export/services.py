@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from hardentui.export.text import cut, listed, wrapped
+from hardentui.export.text import cut, wrapped
 from hardentui.i18n import N_, _
 from hardentui.resources import capabilities
 from hardentui.resources.base import explain
@@ -274,15 +274,15 @@ def _rate(one: Service) -> str:
 
 
 def _doors(one: Service) -> str:
-    wide = listed(_(DOORS[door]) for door, is_open in one.doors.items() if is_open)
-    dark = listed(_(DOORS[door]) for door, is_open in one.doors.items() if is_open is None)
+    wide = _("; ").join(_(DOORS[door]) for door, is_open in one.doors.items() if is_open)
+    dark = _("; ").join(_(DOORS[door]) for door, is_open in one.doors.items() if is_open is None)
     parts = [
         _("{count} of {all}: {what}").format(
             count=one.open_doors, all=len(one.doors), what=wide or _("none")
         ),
         *([_("not known: {what}").format(what=dark)] if dark else []),
     ]
-    return listed(parts)
+    return _("; ").join(parts)
 
 
 def _processes(one: Service) -> str:
@@ -321,7 +321,7 @@ def _namespaces(one: Service) -> str:
         ),
         (_("not known: {kinds}"), [kind for kind, own in one.own.items() if own is None]),
     )
-    return listed(sentence.format(kinds=", ".join(kinds)) for sentence, kinds in parts if kinds)
+    return _("; ").join(sentence.format(kinds=", ".join(kinds)) for sentence, kinds in parts if kinds)
 
 
 def _limits(one: Service) -> Iterator[Detail]:

@@ -163,7 +163,7 @@ def sources(entry: Recommendation, checklists: Checklists) -> str:
         document = checklists.document(source.document)
         title = f"{document.title} {document.edition}" if document else source.document
         named.append(f"{title}, {source.place}")
-    return listed(named)
+    return _("; ").join(named)
 
 
 def show_place(place: Provenance) -> str:
@@ -232,14 +232,11 @@ def _labelled(label: str, text: str, width: int) -> Iterator[str]:
         first = " " * 12
 
 
-def wrapped(text: str, width: int, indent: str = "") -> Iterator[str]:
-    """A paragraph, broken to at most ``width`` columns."""
-    yield from textwrap.wrap(visible(text), max(40, width), initial_indent=indent, subsequent_indent=indent)
-
-
-def listed(parts: Iterable[str]) -> str:
-    """Several things in one sentence, spaced as the language in use spaces them."""
-    return _("{first}; {second}").format(first="{first}", second="").removeprefix("{first}").join(parts)
+def wrapped(text: str, width: int, indent: str = "", hanging: str = "") -> Iterator[str]:
+    """A paragraph, broken to at most ``width`` columns; ``hanging`` sets what follows its first line off."""
+    yield from textwrap.wrap(
+        visible(text), max(40, width), initial_indent=indent, subsequent_indent=indent + hanging
+    )
 
 
 def cut(line: str, width: int) -> str:

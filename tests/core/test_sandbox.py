@@ -394,6 +394,16 @@ def test_the_pattern_itself_is_about_no_service() -> None:
     assert isinstance(change_of(found.recommendation, session.decision(found, Action.APPLY)), Refusal)
 
 
+def test_a_task_that_ended_is_no_service_that_runs() -> None:
+    ended = ServiceSettings("fsck.service", {**SETTINGS, "Id": "fsck.service", "Type": "oneshot"})
+    both = (ServiceSettings(WEB, SETTINGS), ended)
+    for processes in (PROCESSES, Unread(Reason.NOT_RECORDED)):
+        session = Session.begin(
+            CHECKLISTS, hosts.snapshot(host(sandbox_settings=both, confinement=processes))
+        )
+        assert session.finding("sandbox.service").observation.running.values == {WEB: "9.6"}
+
+
 # --- where it comes from --------------------------------------------------------------------------
 
 

@@ -235,7 +235,7 @@ def _table_row(row: Row) -> TableRow:
     sign = export.SIGNS[found.effect] if found else " "
     style = _CELLS[found.effect] if found else "dim"
     value = row.chosen if row.chosen is not None else f"({row.proposed})" if row.proposed else ""
-    verdict = f"{_(found.effect.value)}: {found.why}" if found else ""
+    verdict = export.verdict(found) if found else ""
     cells = (f"{mark} {sign}", row.directive.name, row.current, value, verdict)
     return TableRow(row.directive.name, tuple(cell(text, style) for text in cells))
 
