@@ -11,12 +11,17 @@ from hardentui.model import Checklists
 from hardentui.operations import (
     ByHand,
     CheckMounts,
+    CheckSyntax,
+    DisableUnit,
     EnableUnit,
     Operation,
     ReloadManager,
+    ReloadUnit,
     Remount,
     ReplaceLine,
+    RestartUnit,
     SetMode,
+    SetSelinuxMode,
     SetSysctl,
     WriteFile,
 )
@@ -26,11 +31,16 @@ _KINDS: dict[type[Operation], str] = {
     WriteFile: N_("write file"),
     ReplaceLine: N_("edit line"),
     CheckMounts: N_("check"),
+    CheckSyntax: N_("check"),
     ReloadManager: N_("reload"),
+    ReloadUnit: N_("reload"),
+    RestartUnit: N_("restart"),
     EnableUnit: N_("enable"),
+    DisableUnit: N_("disable"),
     SetSysctl: N_("set now"),
     Remount: N_("remount"),
     SetMode: N_("set mode"),
+    SetSelinuxMode: N_("set now"),
     ByHand: N_("by hand"),
 }
 
@@ -72,9 +82,7 @@ def _change(operation: Operation) -> Iterator[Content]:
         case ReplaceLine():
             yield para(f"- {operation.before}", "$text-error")
             yield para(f"+ {operation.after}", "$text-success")
-        case SetSysctl():
-            yield _from_to(operation.before, operation.after)
-        case Remount():
+        case SetSysctl() | SetSelinuxMode() | Remount():
             yield _from_to(operation.before, operation.after)
         case SetMode():
             before = f"{operation.before_mode} {operation.before_owner}"

@@ -10,13 +10,15 @@ from core import hosts
 from core.test_sandbox import WEB, host, used
 from textual.pilot import Pilot
 
-from hardentui import hazards, resources
+from hardentui import hazards, operations, resources
 from hardentui.checklist import load_files, shipped_folder
 from hardentui.host.recording import RecordedHost, record
 from hardentui.model import Action
+from hardentui.operations import Operation
 from hardentui.plan import PlanFile
 from hardentui.resources.sandbox.bench import Bench
 from hardentui.resources.sandbox.directives import parse
+from hardentui.tui import steps
 from hardentui.tui.app import HardenApp
 from hardentui.tui.opening import Opening
 from hardentui.tui.screens.workbench import WorkbenchScreen
@@ -24,6 +26,9 @@ from hardentui.tui.widgets.plain import Page
 from tui.house import ready, screen_text, until
 
 ID = f"sandbox.service:{WEB}"
+OPERATIONS = [
+    one for one in vars(operations).values() if isinstance(one, type) and issubclass(one, Operation)
+][1:]
 
 
 def app_on(folder: Path, on: Any) -> HardenApp:
@@ -99,6 +104,18 @@ async def test_the_choice_goes_into_the_plan_and_is_found_there_again(tmp_path: 
         assert screen._bench.chosen == parse(decision.target)
         await pilot.press("u")
         await until(pilot, lambda: pilot.app.session.plan.decision(ID) is None)
+
+
+async def test_the_plan_shows_the_restart_that_a_choice_asks_for(tmp_path: Path) -> None:
+    async with app_on(tmp_path, host()).run_test(size=(80, 24)) as pilot:
+        await workbench(pilot)
+        await pilot.press("s", "a", "p")
+        await until(pilot, lambda: f"restart      {WEB}" in screen_text(pilot.app))
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_every_step_that_a_script_can_take_has_a_word_on_the_screen(operation: type[Operation]) -> None:
+    assert steps.kind(operation.__new__(operation))
 
 
 async def test_what_is_needed_beside_is_chosen_by_a_key(tmp_path: Path) -> None:
