@@ -953,18 +953,28 @@ class Snapshot:
 # --- secrets --------------------------------------------------------------------------------------
 
 HIDDEN = "<hidden>"  # what stands in an answer for a secret that the host holds there
-_SERVICE = re.compile(r"/.*\.service(?:\.d/.*)?")
+_SERVICE = re.compile(r"/.*\.service(?:\.d/.*)?|/.*/service\.d/.*")
+_STARTS = re.compile(rf"/etc/docker/daemon\.json|/var/lib/lxc/.*|{_SERVICE.pattern}")  # it starts programs
 _MAY_HOLD_SECRETS = re.compile(
-    r"/etc/fstab|/proc/cmdline|/.*\.mount(?:\.d/.*)?|/.*/mount\.d/.*|/etc/docker/daemon\.json|/var/lib/lxc/.*"
-    rf"|{_SERVICE.pattern}"
+    r"/etc/fstab|/proc/cmdline|/proc/\d+/mountinfo|/.*\.mount(?:\.d/.*)?|/.*/mount\.d/.*"
+    rf"|{_STARTS.pattern}"
 )
 # KEY=SECRET of mount options and of the kernel's command line (mount.cifs(8), dracut.cmdline(7), iscsi),
-# user=NAME%SECRET, and SCHEME://USER:SECRET@HOST.
+# user=NAME%SECRET (User=NAME%i of a unit is none), and SCHEME://USER:SECRET@HOST.
 _SECRETS = re.compile(
     r"""(?P<key>(?<![A-Za-z0-9])(?:[A-Za-z0-9_.-]{0,32}(?:pass(?:word|wd|phrase)?2?|passwd|secret|sshpw)|set_credential"""
     r"""(?:_binary)?|(?:rd\.)?luks\.key)=)(?:"[^"\n]*"|[^\s,]+)"""
-    r"""|(?P<user>(?<![A-Za-z0-9])user(?:name)?=[^\s,%]*%)[^\s,]+"""
+    r"""|(?P<user>(?<![A-Za-z0-9])(?!(?-i:User)=)user(?:name)?=[^\s,%]*%)[^\s,]+"""
     r"""|(?P<place>(?:://|iscsi:)[^\s/:@,]*:)[^\s/@,]+(?=@)""",
+    re.IGNORECASE,
+)
+
+# What programs are started with: --api-key SECRET, TOKEN=SECRET, "token": "SECRET". A place is kept.
+_SENSITIVE = r"(?:pass(?:word|wd|phrase)?|secret|token|(?:api|access|auth|private|secret)[_-]?key)"
+_ARGUMENT = re.compile(
+    rf"""(?P<key>(?<![A-Za-z0-9])(?:[A-Za-z0-9_.-]{{0,32}}{_SENSITIVE}["']?[ \t]*[=:][ \t]*"""
+    rf"""|--?[A-Za-z0-9-]{{0,32}}{_SENSITIVE}[ \t]+))"""
+    r"""(?P<value>"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[^\s,"']+)""",
     re.IGNORECASE,
 )
 
@@ -985,6 +995,8 @@ def without_secrets(question: Question[T], answer: T | Unread) -> T | Unread:
         text: str = answer
         if _SERVICE.fullmatch(question.path):
             text = _GIVEN.sub(_without_values, text)
+        if _STARTS.fullmatch(question.path):
+            text = _ARGUMENT.sub(_without_argument, text)
         return cast("T", _hidden(text)) if _MAY_HOLD_SECRETS.fullmatch(question.path) else answer
     if isinstance(answer, tuple) and isinstance(question, Mounts):
         return cast("T", tuple(_without_secrets(mount) for mount in answer))
@@ -1014,6 +1026,12 @@ def _without_value(word: re.Match[str]) -> str:
     if pair is None:
         return HIDDEN
     return word[0] if _PLACE.fullmatch(pair["value"]) else f"{pair['name']}{HIDDEN}"
+
+
+def _without_argument(given: re.Match[str]) -> str:
+    value = given["value"]
+    quote = value[0] if value[0] in "\"'" else ""
+    return given[0] if _PLACE.fullmatch(value.strip("\"'")) else f"{given['key']}{quote}{HIDDEN}{quote}"
 
 
 def _hidden(text: str) -> str:

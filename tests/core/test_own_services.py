@@ -212,18 +212,36 @@ def test_no_secret_of_a_unit_is_recorded() -> None:
         "#Environment=OLD=geheim0\n"
         'Environment=AWS=AKIA1 "PHRASE=geheim wort" \\\n  # TOKEN=geheim1\n  MORE=geheim2\n'
         "SetCredential=k:geheim3\n"
+        "ExecStartPre=/usr/bin/x --api-key geheim6 -e 'DB_TOKEN=geheim7' --token=\"geheim 8\"\n"
     )
     crypto = CRYPTO.replace("Environment=", f"{given}Environment=")
     crypto = crypto.replace("crypto.py\n", "crypto.py --password=geheim4\n")
     snapshot = Snapshot(
-        lab(crypto, files={f"{ETC}/apipy.service.d/x.conf": "[Service]\nEnvironment=A=geheim5\n"})
+        lab(
+            crypto,
+            files={
+                f"{ETC}/apipy.service.d/x.conf": "[Service]\nEnvironment=A=geheim5\n",
+                f"{ETC}/service.d/all.conf": "[Service]\nEnvironment=A=geheim9\n",
+            },
+        )
     )
-    for path in (f"{ETC}/cryptopy.service", f"{ETC}/apipy.service.d/x.conf"):
+    for path in (
+        f"{ETC}/cryptopy.service",
+        f"{ETC}/apipy.service.d/x.conf",
+        f"{ETC}/service.d/all.conf",
+    ):
         snapshot.ask(File(path))
     recorded = record(snapshot)
     assert "geheim" not in recorded
     assert "AKIA1" not in recorded
     assert "KEY_PATH=/etc/cryptosrv/key.bin" in recorded
+
+
+def test_what_only_looks_like_a_secret_of_a_unit_stays() -> None:
+    text = (
+        "[Service]\nUser=web-%i\nLoadCredential=token:/etc/web/token\nExecStart=/usr/bin/x --secret /etc/x\n"
+    )
+    assert without_secrets(File("/etc/systemd/system/web@.service"), text) == text
 
 
 @given(st.text())
