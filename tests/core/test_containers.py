@@ -154,6 +154,22 @@ def test_a_container_with_the_hosts_users_and_strong_capabilities_is_open(change
         assert finding.running == NAME
 
 
+@pytest.mark.parametrize(
+    ("cgroup", "kinds"),
+    [
+        (f"/system.slice/docker-{'b' * 64}.scope", ("mnt", "ipc")),  # --pid=host
+        (f"/system.slice/docker-{'b' * 64}.scope", ("mnt", "ipc", "pid")),  # --pid=container:redis
+        (f"/system.slice/web.service/libpod-payload-{'b' * 64}", ("mnt", "ipc", "pid")),  # --cgroups=split
+    ],
+)
+def test_a_container_is_one_in_whatever_namespace_and_unit_it_was_put(cgroup: str, kinds: tuple) -> None:
+    unit = "web.service" if "web.service" in cgroup else ""
+    free = process(21, "sh", unit=unit, cgroup=cgroup, namespaces=apart(*kinds))
+    finding = opened(REDIS, free, kernel={"/proc/21/mountinfo": ""})
+    assert finding.result is Result.FAIL
+    assert "b" * 12 in str(finding.running)
+
+
 def test_a_container_that_holds_the_socket_of_the_engine_is_open() -> None:
     line = "1 2 0:25 /docker.sock /var/run/docker.sock rw - tmpfs tmpfs rw\n"
     finding = opened(REDIS, kernel={"/proc/20/mountinfo": line})

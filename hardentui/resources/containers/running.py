@@ -1,4 +1,4 @@
-"""The containers that run, as the kernel knows them: processes in another PID namespace than the system's."""
+"""The containers that run: processes in another PID namespace than the system's, or in an engine's group."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FIRST = 1
 _HEX = 12  # digits of a container's id, as the engines print them
 # Names of control groups by which engines call their containers.
 _NAMES = (
-    re.compile(r"/(?P<engine>docker|libpod|crio|cri-containerd|nerdctl)-(?P<id>[0-9a-f]{64})"),
+    re.compile(r"/(?P<engine>docker|libpod|crio|cri-containerd|nerdctl)(?:-payload)?-(?P<id>[0-9a-f]{64})"),
     re.compile(r"/(?P<engine>docker|libpod)/(?P<id>[0-9a-f]{64})"),
     re.compile(r"/(?P<engine>kubepods)[^/]*/.*/(?P<id>[0-9a-f]{64})"),
     re.compile(r"/(?P<engine>machine)-(?P<name>.+)\.scope"),
@@ -57,10 +57,12 @@ def containers(snapshot: Snapshot) -> tuple[Container, ...] | Gap:
     if hidden:
         sentence = ngettext("{what} of {count} process", "{what} of {count} processes", hidden)
         return Gap(GapKind.DENIED, sentence.format(what=_("the namespaces"), count=hidden))
-    leaders: dict[str, ConfinedProcess] = {}
+    leaders: dict[tuple[str, str], ConfinedProcess] = {}
     for one in sorted(running, key=lambda one: one.pid):
-        if one.namespaces["pid"] != first.namespaces["pid"]:
-            leaders.setdefault(one.namespaces["pid"], one)
+        # With --pid a container has the namespace of the host, or of another one.
+        here = one.namespaces["pid"], _group_of(one.cgroup)
+        if here != (first.namespaces["pid"], ""):
+            leaders.setdefault(here, one)
     found = [_container(snapshot, leader, first) for leader in leaders.values() if not _is_service(leader)]
     return tuple(sorted(found, key=lambda one: one.name))
 
@@ -72,6 +74,12 @@ def name_of(cgroup: str) -> str:
             parts = found.groupdict()
             return f"{parts['engine']} {parts.get('name') or parts['id'][:_HEX]}"
     return ""
+
+
+def _group_of(cgroup: str) -> str:
+    """The id that an engine gave the container of a control group; "" where it gave none."""
+    found = (pattern.search(cgroup) for pattern in _NAMES if "id" in pattern.groupindex)
+    return next((one["id"] for one in found if one), "")
 
 
 def _is_service(one: ConfinedProcess) -> bool:
@@ -91,7 +99,9 @@ def _container(snapshot: Snapshot, leader: ConfinedProcess, first: ConfinedProce
         holes += [held for held in capabilities.names(leader.cap_bounding) if held in _ESCAPES]
     control, unread = _control_sockets(snapshot, leader)
     shares = [
-        kind for kind in ("net", "ipc", "uts") if leader.namespaces.get(kind) == first.namespaces.get(kind)
+        kind
+        for kind in ("pid", "net", "ipc", "uts")
+        if leader.namespaces.get(kind) == first.namespaces.get(kind)
     ]
     return Container(name, leader, own_users, (*holes, *control), tuple(shares), gap or unread)
 
