@@ -909,7 +909,8 @@ selinux_denials() { # prints, each once, DOMAIN CLASS PERMISSIONS TYPE of what w
 
 selinux_records() { # of each record of a denial: SECONDS DOMAIN CLASS PERMISSIONS TYPE
     local -r type='[^: ]*:[^: ]*:\([^: ]*\)[^ ]*'
-    sed -n "s/.*audit(\([0-9]*\)\.[0-9]*:[0-9]*).*avc:  *denied  *{ \([^}]*\) }.* scontext=$type tcontext=$type tclass=\([a-z0-9_]*\).*/\1 \3 \5 { \2 } \4/p"
+    # The first of each: a USER_AVC holds the command line of who asked, which may look like a denial.
+    sed -n "s/^[^(]*audit(\([0-9]*\)\.[0-9]*:[0-9]*)[^{]*avc:  *denied  *{ \([^}]*\) }.* scontext=$type tcontext=$type tclass=\([a-z0-9_]*\).*/\1 \3 \5 { \2 } \4/p"
 }
 
 # ---- Each kind of step, verb by verb ------------------------------------------------------------------------
