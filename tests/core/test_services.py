@@ -78,6 +78,19 @@ def test_nothing_passes_that_could_not_be_read() -> None:
     assert "nginx.service" in results["services.no-new-privileges"].message
 
 
+def test_a_host_that_gives_no_exposure_is_not_said_to_deny_it() -> None:
+    results = found(process(7), sockets=(socket("nginx", 7),), exposure=Unread(Reason.UNSUPPORTED, "no JSON"))
+    assert results["services.exposure"].result is Result.UNKNOWN
+    assert "cannot be asked here: exposure" in results["services.exposure"].message
+
+
+def test_a_service_behind_a_socket_unit_is_reached_through_it() -> None:
+    """Until it is asked for, systemd alone has the socket open."""
+    held = Socket("tcp", "0.0.0.0", 631, "systemd", 1, "root", "nginx.socket")
+    results = found(process(7), sockets=(held,))
+    assert {results[id_].running for id_ in JUDGED} == {"nginx.service"}
+
+
 def test_nothing_passes_while_it_is_hidden_who_listens() -> None:
     """An ordinary user sees the port and not the process: it may be the service that nothing holds."""
     results = found(process(7), sockets=(Socket("tcp", "0.0.0.0", 80, ""),))

@@ -122,8 +122,13 @@ def _door(door: Door) -> Callable[[Service, str], _Judged]:
     return judge
 
 
-def _reached(judge: Callable[[Service, str], _Judged]) -> Callable[[Matrix, str], Reading]:
-    """A reading of what ``judge`` says of the services that other machines can reach."""
+def _reached(
+    judge: Callable[[Service, str], _Judged], lacking: Callable[[Matrix], Gap | None] = lambda _found: None
+) -> Callable[[Matrix, str], Reading]:
+    """A reading of what ``judge`` says of the services that other machines can reach.
+
+    ``lacking`` says why nothing is known of any of them, where that is so.
+    """
 
     def read(found: Matrix, aspect: str) -> Reading:
         reached = [one for one in found.services if one.exposed]
@@ -131,12 +136,12 @@ def _reached(judge: Callable[[Service, str], _Judged]) -> Callable[[Matrix, str]
         if not reached and all_heard:
             return Reading(gap=Gap(GapKind.ABSENT, _("nothing can be reached from other machines")))
         gap = None if all_heard else Gap(GapKind.DENIED, _("which services listen"))
-        return _reading([judge(one, aspect) for one in reached], gap)
+        return _reading([judge(one, aspect) for one in reached], gap, lacking(found))
 
     return read
 
 
-def _reading(judged: Iterable[_Judged], gap: Gap | None = None) -> Reading:
+def _reading(judged: Iterable[_Judged], gap: Gap | None = None, lacking: Gap | None = None) -> Reading:
     """Those that are too open by name; services that open people's sessions are shown and not judged."""
     wide, dark, places = [], [], []
     for one in judged:
@@ -149,14 +154,14 @@ def _reading(judged: Iterable[_Judged], gap: Gap | None = None) -> Reading:
         dark += [unit] if one.is_open is None else []
         places.append((0 if one.is_open else 1, Provenance(unit, text=one.text)))
     if dark:
-        gap = Gap(GapKind.DENIED, _("what holds {names}").format(names=", ".join(dark)))
+        gap = lacking or Gap(GapKind.DENIED, _("what holds {names}").format(names=", ".join(dark)))
     ordered = sorted(places, key=lambda place: place[0])
     return Reading(names_or_none(wide, gap), gap, tuple(place for _rank, place in ordered))
 
 
 _SUBJECTS: Mapping[str, Callable[[Matrix, str], Reading]] = {
     "capabilities": _reached(_door(Door.CAPABILITIES)),
-    "exposure": _reached(_exposure),
+    "exposure": _reached(_exposure, lambda found: found.unrated),
     "files": _reached(_door(Door.FILES)),
     "new-privileges": _reached(_door(Door.PRIVILEGES)),
     "root-without-sandbox": _root_without_sandbox,

@@ -185,6 +185,7 @@ class Matrix:
 
     services: tuple[Service, ...]
     gaps: tuple[Gap, ...]
+    unrated: Gap | None = None  # why no exposure is known; it is among the gaps, too
 
     def service(self, unit: str) -> Service | None:
         """The service of this name; ``.service`` may be left out."""
@@ -226,15 +227,16 @@ def _matrix(snapshot: Snapshot) -> Matrix:
         )
         for unit, members in _members(processes).items()
     ]
+    unrated = rated.gap(_("exposure")) if isinstance(rated, Unread) else None
     gaps = [
-        *([rated.gap(_("exposure"))] if isinstance(rated, Unread) else []),
+        *([unrated] if unrated else []),
         *([heard] if isinstance(heard, Gap) else []),
         *([Gap(GapKind.DENIED, _("whose the ports {ports} are").format(ports=hidden))] if hidden else []),
         *([groups.gap(_("control groups"))] if isinstance(groups, Unread) else []),
         *([units.gap("systemctl show")] if isinstance(units, Unread) else []),
         *_hidden(first, services),
     ]
-    return Matrix(tuple(sorted(services, key=_rank)), tuple(gaps))
+    return Matrix(tuple(sorted(services, key=_rank)), tuple(gaps), unrated)
 
 
 def _rank(one: Service) -> tuple[float, int, str]:
@@ -256,9 +258,11 @@ def _main_first(members: list[ConfinedProcess], main: int) -> tuple[ConfinedProc
 
 
 def _by_unit(heard: Iterable[Listener]) -> Mapping[str, tuple[Listener, ...]]:
+    """The sockets of each service; what systemd holds for a socket unit is that of the service it starts."""
     found: dict[str, list[Listener]] = defaultdict(list)
     for one in heard:
-        found[one.socket.unit].append(one)
+        handed = one.socket.pid == 1 and one.unit.endswith(".socket")
+        found[one.unit.removesuffix(".socket") + ".service" if handed else one.socket.unit].append(one)
     return {unit: tuple(those) for unit, those in found.items()}
 
 
