@@ -253,7 +253,11 @@ def read_denials(run: Callable[[tuple[str, ...]], str | Unread]) -> tuple[Denial
     if isinstance(audited, Unread):
         return audited
     kernel = run(KERNEL_LOG)
-    return kernel if isinstance(kernel, Unread) else parse_denials((kernel, *audited), since)
+    if isinstance(kernel, Unread):
+        return kernel
+    if not kernel.strip():  # no kernel starts without a word: it is not kept, or not for us
+        return Unread(Reason.FAILED if os.geteuid() == 0 else Reason.DENIED, " ".join(KERNEL_LOG[:3]))
+    return parse_denials((kernel, *audited), since)
 
 
 def _audit_log(since: int) -> list[str] | Unread:

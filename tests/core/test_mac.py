@@ -129,6 +129,13 @@ def test_denials_are_those_of_the_logs_each_counted_once() -> None:
     }
 
 
+def test_a_kernel_s_log_without_a_line_is_one_that_was_not_read(tmp_path: Path, monkeypatch) -> None:
+    """That is what journalctl --quiet prints for an ordinary user, and in most containers."""
+    monkeypatch.setattr(host_selinux, "AUDIT_LOG", str(tmp_path / "audit.log"))
+    assert isinstance(host_selinux.read_denials(lambda _argv: ""), Unread)
+    assert host_selinux.read_denials(lambda _argv: "Linux version 6.1\n") == ()
+
+
 def test_denials_of_before_the_start_are_left_out() -> None:
     assert [one.subject for one in parse_denials([KERNEL_LOG, AUDIT_LOG], since=1795274670)] == ["getty_t"]
 
@@ -215,6 +222,23 @@ def test_profiles_are_called_as_the_kernel_calls_them() -> None:
         "/usr/sbin/ntpd",
     ]
     assert [one.name for one in apparmor.complaining(tuple(profiles))] == ["ping", "dnsmasq"]
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        "profile ping /bin/ping flags=(complain)\n{\n}\n",
+        "profile ping /bin/ping\n  (complain) {\n}\n",
+        Unread(Reason.FAILED, "Input/output error"),
+    ],
+)
+def test_a_file_whose_profiles_are_not_all_seen_makes_nothing_pass(found: str | Unread) -> None:
+    host = mac.with_apparmor(hosts.server())
+    host.files |= dict.fromkeys(mac.PROFILES, "profile x /x {\n}\n")
+    host.kernel["/sys/kernel/security/apparmor/profiles"] = "x (enforce)"
+    assert finding("apparmor.enforced", host).result is Result.PASS
+    host.files["/etc/apparmor.d/bin.ping"] = found
+    assert finding("apparmor.enforced", host).result is Result.UNKNOWN
 
 
 def test_loaded_profiles_are_those_of_aa_status() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from hardentui.i18n import _
 from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation
 from hardentui.operations import Change, Refusal
-from hardentui.resources.base import missing, nothing
+from hardentui.resources.base import missing, nothing, why_not
 from hardentui.resources.mac import apparmor, lsm, selinux
 from hardentui.resources.mac.apparmor import AppArmor
 from hardentui.resources.mac.selinux import Selinux
@@ -198,7 +198,7 @@ def denied_so_far(snapshot: Snapshot, module: str) -> str | None:
         return None
     found = snapshot.ask(Denials())
     if isinstance(found, Unread):
-        return _("what would be denied could not be read ({why})").format(why=found.detail or found.reason)
+        return _("what would be denied could not be read ({why})").format(why=why_not(found))
     shares = _by_subject(snapshot)
     return _("since this start it would have denied: {names}").format(names=shares) if shares else None
 

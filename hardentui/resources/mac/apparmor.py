@@ -18,6 +18,7 @@ from hardentui.snapshot import (
     File,
     Folder,
     KernelFile,
+    Kind,
     Processes,
     Question,
     Reason,
@@ -38,6 +39,7 @@ _HEAD = re.compile(
     r"|(?P<path>\"[/@][^\"]+\"|[/@][^\s(\"]*))"
     r"(?:\s+xattrs=\([^)]*\))?(?:\s+(?:flags=)?\((?P<flags>[^)]*)\))?\s*\{\s*(?:#.*)?"
 )
+_FLAGS = re.compile(r"\bflags\s*=\s*\(|^\s*\([^)]*\)\s*\{?\s*$")
 _LEFT_ALONE = re.compile(r"\..*|.*~|.*\.(?:dpkg-\w+|rpmnew|rpmsave|orig|rej)|README")
 
 
@@ -162,17 +164,24 @@ def written(snapshot: Snapshot) -> tuple[Profile, ...] | Gap:
     if isinstance(off, Gap):
         return off
     found: list[Profile] = []
-    for name in (one.name for one in entries):
-        if name in off or _LEFT_ALONE.fullmatch(name):
+    for entry in entries:  # the folders hold what profiles include: abstractions, tunables, local ...
+        if entry.kind is Kind.FOLDER or entry.name in off or _LEFT_ALONE.fullmatch(entry.name):
             continue
-        path = f"{FOLDER}/{name}"
+        path = f"{FOLDER}/{entry.name}"
         text = snapshot.ask(File(path))
         if isinstance(text, Unread):
-            if text.reason is Reason.FAILED:  # a folder: abstractions, tunables, local ...
-                continue
             return text.gap(path)
+        if _split_heads(text):
+            why = _("{path}: the head of a profile goes over several lines, which is not read here")
+            return Gap(GapKind.UNTOLD, why.format(path=path))
         found += parse(path, text)
     return tuple(found)
+
+
+def _split_heads(text: str) -> bool:
+    """Whether flags stand apart from the brace that they belong to, where ``parse`` does not see them."""
+    lines = (line for line in text.split("\n") if not line.lstrip().startswith("#"))
+    return any(_FLAGS.search(line) is not None and not _HEAD.fullmatch(line) for line in lines)
 
 
 def _names(snapshot: Snapshot, folder: str) -> tuple[str, ...] | Gap:
