@@ -177,6 +177,17 @@ def test_a_service_on_local_sockets_that_may_open_others_is_shown() -> None:
 def test_an_account_that_systemd_makes_up_is_no_fault() -> None:
     dynamic = instead("User=cryptopy", "DynamicUser=yes")
     assert judged("td2.create-accounts", lab(dynamic)).result is Result.PASS
+    named = instead("User=cryptopy", "DynamicUser=yes\nUser=made-up")
+    assert judged("td2.create-accounts", lab(named)).result is Result.PASS
+
+
+def test_an_account_that_only_the_start_or_a_directory_tells_is_neither_missing_nor_right() -> None:
+    template = instead("User=cryptopy", "User=web-%i")
+    assert judged("td2.create-accounts", lab(template)).result is Result.UNKNOWN
+    directory = lab(instead("User=cryptopy", "User=people"))
+    assert judged("td2.create-accounts", directory).result is Result.FAIL
+    directory.files["/etc/nsswitch.conf"] = "passwd: files ldap\n"
+    assert judged("td2.create-accounts", directory).result is Result.UNKNOWN
 
 
 @pytest.mark.parametrize(

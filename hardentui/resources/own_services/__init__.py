@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from hardentui.i18n import _
 from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation
 from hardentui.operations import Change, Refusal
+from hardentui.resources.accounts import accounts_elsewhere
 from hardentui.resources.base import names_or_none, of_files
 from hardentui.resources.own_services.units import OwnService, own_services
 from hardentui.snapshot import (
@@ -113,7 +114,7 @@ def _accounts(snapshot: Snapshot, services: tuple[OwnService, ...]) -> Reading:
         account = known.get(user)
         if user in {"root", "0"}:
             yield _("runs as root")
-        elif user and account is None:
+        elif user and account is None and not (service.makes_its_user or _unknown_account(snapshot, service)):
             yield _("no account {name}").format(name=user)
         elif account is not None and account.shell.rpartition("/")[2] not in _NO_SHELLS:
             yield _("{name} has the shell {path}").format(name=user, path=account.shell)
@@ -126,7 +127,17 @@ def _accounts(snapshot: Snapshot, services: tuple[OwnService, ...]) -> Reading:
             f"{key}={' '.join(service.settings[key])}" for key in keys if key in service.settings
         )
         found.add(service, faults(service), shown)
+        if service.user and service.user not in known and not service.makes_its_user:
+            found.gap = found.gap or _unknown_account(snapshot, service)
     return found.reading()
+
+
+def _unknown_account(snapshot: Snapshot, service: OwnService) -> Gap | None:
+    """Why an account that the local files do not name may be there all the same; None: it is not."""
+    if "%" in service.user:
+        text = _("{unit}: only its start tells the account ({name})")
+        return Gap(GapKind.UNTOLD, text.format(unit=service.name, name=service.user))
+    return accounts_elsewhere(snapshot)
 
 
 # --- code -------------------------------------------------------------------------------------------

@@ -63,7 +63,12 @@ class OwnService:
         """The account that it runs as; "" for one that systemd makes up for it (DynamicUser=)."""
         if self.last("User"):
             return self.last("User")
-        return "" if self.last("DynamicUser") in _TRUE else "root"
+        return "" if self.makes_its_user else "root"
+
+    @property
+    def makes_its_user(self) -> bool:
+        """Whether systemd makes its account up when it starts, with the name that it gives or another one."""
+        return self.last("DynamicUser") in _TRUE
 
 
 _TRUE = frozenset({"1", "yes", "y", "true", "t", "on"})
