@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from hardentui import __version__
-from hardentui.export.text import MARKS, WORDS, cut
+from hardentui.export.text import LEVELS, MARKS, WORDS, cut
 from hardentui.guide import Account, Guide, Standing, counts
 from hardentui.i18n import N_, _
 from hardentui.model import HostIdentity, Result
@@ -34,7 +34,7 @@ def table(accounts: Iterable[Account], width: int) -> Iterator[str]:
     for found in accounts:
         mark = MARKS[found.result] if found.result else " "
         word = _(WORDS[found.result]) if found.result else _(STANDINGS[found.standing])
-        level = found.entry.level.value
+        level = _(LEVELS[found.entry.level])
         yield cut(f" {mark} {found.entry.id:4} {word:17} {level:13} {found.entry.title}", width)
         yield from (cut(f"      {line}", width) for line in details(found))
 

@@ -13,11 +13,13 @@ from hardentui.model import (
     Checklists,
     Decision,
     Finding,
+    Level,
     Plan,
     Provenance,
     Recommendation,
     Result,
     Role,
+    Severity,
 )
 from hardentui.plan import Standing
 from hardentui.visible import visible
@@ -50,6 +52,19 @@ STANDINGS: Mapping[Standing, str] = {
     Standing.HOLDS: N_("holds"),
     Standing.EXPIRED: N_("its end date has passed"),
     Standing.MOVED: N_("no longer holds: the value is not the one that was waived"),
+}
+LEVELS: Mapping[Level, str] = {
+    Level.MINIMAL: N_("minimal"),
+    Level.INTERMEDIARY: N_("intermediary"),
+    Level.ENHANCED: N_("enhanced"),
+    Level.HIGH: N_("high"),
+}
+SEVERITIES: Mapping[Severity, str] = {
+    Severity.INFO: N_("for information"),
+    Severity.LOW: N_("low"),
+    Severity.MEDIUM: N_("medium"),
+    Severity.HIGH: N_("high"),
+    Severity.CRITICAL: N_("critical"),
 }
 ROLES: Mapping[Role, str] = {
     Role.READ: N_("read"),
@@ -109,8 +124,9 @@ def explain(
     yield from _seen(entry, finding, width)
     for number, place in enumerate(finding.provenance if finding else ()):
         yield from _labelled("" if number else _("Read at"), show_place(place), width)
-    yield from _labelled(_("Level"), f"{entry.level.value} ({entry.level_by})", width)
-    yield from _labelled(_("Severity"), entry.severity.value, width)
+    rank = _("{level} (ANSSI)") if entry.level_by == "anssi" else _("{level} (ours)")
+    yield from _labelled(_("Level"), rank.format(level=_(LEVELS[entry.level])), width)
+    yield from _labelled(_("Severity"), _(SEVERITIES[entry.severity]), width)
     yield from _reasons(entry, finding, width)
     for erratum in entry.errata:
         text = _("The source says: {says}\nRight is: {right}\nBecause: {why}").format(
@@ -133,7 +149,7 @@ def brief(finding: Finding, width: int) -> Iterator[str]:
 
 def _seen(entry: Recommendation, finding: Finding | None, width: int) -> Iterator[str]:
     if finding is not None:
-        yield from _labelled(_("Result"), f"{_(WORDS[finding.result])}: {finding.message}", width)
+        yield from _labelled(_("Result"), f"{_(WORDS[finding.result])}{_(': ')}{finding.message}", width)
         yield from _labelled(_("Running"), finding.running or "-", width)
         yield from _labelled(_("Boot"), finding.boot or "-", width)
     if entry.accept is not None:
@@ -157,19 +173,19 @@ def _of_a_person(entry: Recommendation, width: int) -> Iterator[str]:
 
 
 def sources(entry: Recommendation, checklists: Checklists) -> str:
-    """The sources of a recommendation, with the titles of their documents."""
-    named = []
+    """The sources of a recommendation: each document's title, and all places in it."""
+    places: dict[str, list[str]] = {}
     for source in entry.sources:
         document = checklists.document(source.document)
         title = f"{document.title} {document.edition}" if document else source.document
-        named.append(f"{title}, {source.place}")
-    return _("; ").join(named)
+        places.setdefault(title, [title]).append(source.place)
+    return _("; ").join(", ".join(named) for named in places.values())
 
 
 def show_place(place: Provenance) -> str:
     """A place that was read, on one line: "/etc/sysctl.d/x.conf:3 wins: key = 1"."""
     where = f"{place.place}:{place.line}" if place.line else place.place
-    text = f": {place.text}" if place.text else ""
+    text = f"{_(': ')}{place.text}" if place.text else ""
     role = "" if place.role is Role.DEFAULT else f" {_(ROLES[place.role])}"
     return visible(f"{where}{role}{text}")
 

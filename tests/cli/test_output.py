@@ -161,3 +161,14 @@ def test_no_option_draws_on_the_terminal() -> None:
     assert done.returncode == 2
     assert b"\x1b" not in done.stderr
     assert b"owned" in done.stderr
+
+
+def test_a_french_page_about_a_recommendation_is_french_and_names_each_document_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    main(["--demo", "--lang", "fr", "explain", "services.exposure"])
+    page = capsys.readouterr().out
+    assert "intermédiaire (ANSSI)" in page
+    assert "intermediary" not in page
+    assert "medium" not in page
+    assert page.count("ANSSI-BP-028, ") == 1
