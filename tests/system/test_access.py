@@ -28,7 +28,7 @@ ADMIN = "admin"
 ACCESS = ANSWERS | {"ssh-keys": "keys", "ssh-forwarding": "no", "mail-server": "no"}
 CHAPTERS = ("ports", "sandboxing")
 DEADLINE = 30  # seconds until a run that nobody confirmed is undone; the shortest there is
-GRACE = 10  # what a new login may take on top
+GRACE = 30  # what a new login may take on top: 10 s are promised, the notes say what it took on this machine
 
 PASSWORD = "Correct-Horse-9-battery"
 
