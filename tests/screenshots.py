@@ -34,6 +34,7 @@ class Shot:
 
 SMALL, LARGE = (80, 24), (120, 36)
 WALK = ("2", "n", "n", "n")
+NGINX = ("M", "slash", *"nginx", "enter")
 SHOTS = (
     Shot("overview-80x24", "en", SMALL, (), "sysctl"),
     Shot("overview-120x36", "en", LARGE, (), "sysctl"),
@@ -41,6 +42,11 @@ SHOTS = (
     Shot("chapter-120x36", "en", LARGE, WALK, "net.ipv4"),
     Shot("chapitre-120x36", "fr", LARGE, WALK, "net.ipv4"),
     Shot("decision-80x24", "en", SMALL, (*WALK, "a"), "net.ipv4"),
+    Shot("services-80x24", "en", SMALL, ("M",), "nginx"),
+    Shot("services-120x36", "en", LARGE, ("M",), "nginx"),
+    Shot("workbench-80x24", "en", SMALL, (*NGINX, "w", "m"), "(directives"),
+    Shot("workbench-120x36", "en", LARGE, (*NGINX, "w", "m"), "(directives"),
+    Shot("etabli-120x36", "fr", LARGE, (*NGINX, "w", "m"), "(directives"),
     Shot("plan-120x36", "en", LARGE, (*WALK, "a", "enter", "n", "a", "enter", "p"), "99-zz-hardentui.conf"),
 )
 
