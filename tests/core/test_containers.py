@@ -305,6 +305,12 @@ def test_a_published_database_is_named_and_other_ports_are_shown(rule, shown) ->
     assert any(place.startswith("tcp ") for place in texts(finding))
 
 
+def test_a_rule_of_an_engine_whose_ports_are_not_understood_makes_nothing_pass() -> None:
+    ports = {"map": {"key": {"payload": {"protocol": "tcp", "field": "dport"}}, "data": "@ports"}}
+    assert publishing(nft([{"dnat": {"addr": ports}}])).result is Result.UNKNOWN
+    assert publishing(nft([{"dnat": {"addr": ports}}], to(6379))).result is Result.FAIL
+
+
 def test_rules_of_others_that_divert_ports_are_not_those_of_an_engine() -> None:
     finding = publishing(nft(to(6379), chain="PREROUTING"))
     assert finding.result is Result.PASS

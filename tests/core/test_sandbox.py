@@ -18,12 +18,13 @@ from hardentui.changeset import change_of, compile_plan
 from hardentui.checklist import load, shipped_folder
 from hardentui.host.recording import RecordedHost, record
 from hardentui.host.services import parse_settings, use
-from hardentui.model import Action, Gap
+from hardentui.model import Action, Gap, GapKind
 from hardentui.operations import Refusal, ReloadManager, RestartUnit, WriteFile
 from hardentui.plan import PlanFile, render
 from hardentui.rehearsal import rehearse, undo
 from hardentui.resources import RESOURCES, check
 from hardentui.resources.capabilities import NAMES
+from hardentui.resources.sandbox import unit_files
 from hardentui.resources.sandbox.bench import Bench
 from hardentui.resources.sandbox.directives import DIRECTIVES, lines, parse, read_dropin, write
 from hardentui.resources.sandbox.evidence import VERSION
@@ -34,6 +35,7 @@ from hardentui.resources.sandbox.verdict import Effect
 from hardentui.session import Session
 from hardentui.snapshot import (
     ConfinedProcess,
+    Folder,
     Mount,
     Output,
     Reason,
@@ -423,6 +425,13 @@ def test_a_line_goes_on_past_a_comment_and_a_comment_does_not() -> None:
         ("User", ["ann"]),
         ("PrivateTmp", ["yes"]),
     ]
+
+
+def test_a_folder_of_drop_ins_that_cannot_be_read_is_not_an_empty_one() -> None:
+    made = host()
+    assert isinstance(unit_files.read(Snapshot(made), WEB), unit_files.UnitText)
+    made.given[Folder("/etc/systemd/system/web.service.d")] = Unread(Reason.DENIED)
+    assert unit_files.read(Snapshot(made), WEB) == Gap(GapKind.DENIED, "/etc/systemd/system/web.service.d")
 
 
 def test_an_unknown_service_is_no_service() -> None:

@@ -66,6 +66,9 @@ def published(snapshot: Snapshot) -> tuple[tuple[Published, ...], Gap | None]:
         if hidden:
             ports = ", ".join(map(str, hidden))
             gap = gap or Gap(GapKind.DENIED, _("whose the ports {ports} are").format(ports=ports))
+    # A rule of which the ports are not understood may lead to a database, too.
+    wide = [one.by for one in found if not one.high and scope_of(one.address) != "loopback"]
+    gap = gap or (Gap(GapKind.UNMODELLED, wide[0]) if wide else None)
     once = {(one.protocol, one.address, one.low, one.high): one for one in reversed(found)}
     return tuple(sorted(once.values())), gap
 

@@ -43,7 +43,10 @@ def read(snapshot: Snapshot, unit: str) -> UnitText | Gap:
         return found
     path, text = found
     lines, files = list(assignments(text)), [path]
-    for place, kind in _dropins(snapshot, unit):
+    dropins = _dropins(snapshot, unit)
+    if isinstance(dropins, Gap):
+        return dropins
+    for place, kind in dropins:
         more = text_of(snapshot, place, may_be_link=kind is Kind.LINK)
         if isinstance(more, Unread):
             if more.reason is Reason.MISSING:
@@ -94,14 +97,18 @@ def _names(unit: str) -> Iterator[str]:
         yield f"{stem}@.service"
 
 
-def _dropins(snapshot: Snapshot, unit: str) -> list[tuple[str, Kind]]:
+def _dropins(snapshot: Snapshot, unit: str) -> list[tuple[str, Kind]] | Gap:
     """The drop-ins of a unit in the order of their names; of one name, the first folder's counts."""
     owners = [*_names(unit), *_beginnings(unit), "service"]
     found: dict[str, tuple[str, Kind]] = {}
     for owner in owners:
         for folder in FOLDERS:
             entries = snapshot.ask(Folder(f"{folder}/{owner}.d"))
-            for entry in () if isinstance(entries, Unread) else entries:
+            if isinstance(entries, Unread):
+                if entries.reason is not Reason.MISSING:
+                    return entries.gap(f"{folder}/{owner}.d")
+                continue
+            for entry in entries:
                 if entry.name.endswith(".conf"):
                     found.setdefault(entry.name, (f"{folder}/{owner}.d/{entry.name}", entry.kind))
     return [place for _name, place in sorted(found.items())]
