@@ -964,7 +964,7 @@ _MAY_HOLD_SECRETS = re.compile(
 _SECRETS = re.compile(
     r"""(?P<key>(?<![A-Za-z0-9])(?:[A-Za-z0-9_.-]{0,32}(?:pass(?:word|wd|phrase)?2?|passwd|secret|sshpw)|set_credential"""
     r"""(?:_binary)?|(?:rd\.)?luks\.key)=)(?:"[^"\n]*"|[^\s,]+)"""
-    r"""|(?P<user>(?<![A-Za-z0-9])(?!(?-i:User)=)user(?:name)?=[^\s,%]*%)[^\s,]+"""
+    r"""|(?P<user>(?<![A-Za-z0-9])(?!(?-i:User)=)user(?:name)?=[^\s,%]{0,256}%)[^\s,]+"""
     r"""|(?P<place>(?:://|iscsi:)[^\s/:@,]*:)[^\s/@,]+(?=@)""",
     re.IGNORECASE,
 )
