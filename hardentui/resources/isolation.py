@@ -11,7 +11,7 @@ from hardentui.operations import Change, Refusal
 from hardentui.resources import capabilities
 from hardentui.resources.base import names_or_none, nothing
 from hardentui.resources.containers.running import name_of
-from hardentui.resources.listeners import Listener, listeners
+from hardentui.resources.listeners import listeners, server_of
 from hardentui.snapshot import (
     NAMESPACES,
     ConfinedProcess,
@@ -173,7 +173,7 @@ def _unfiltered(snapshot: Snapshot, running: Programs) -> Reading:
     gap = None
     places: dict[str, Provenance] = {}
     for listener in exposed:
-        server = _server(listener, known, running)
+        server = server_of(listener, known)
         if server is None or server.seccomp is None:
             gap = gap or Gap(GapKind.DENIED, _("what serves {socket}").format(socket=listener.name))
             continue
@@ -182,16 +182,6 @@ def _unfiltered(snapshot: Snapshot, running: Programs) -> Reading:
         text = _("system calls filtered") if filtered else _("every system call is allowed")
         places.setdefault(owner(server), Provenance(owner(server), text=f"{text}, {listener.name}"))
     return Reading(names_or_none(bare, gap), gap, tuple(places.values()))
-
-
-def _server(
-    listener: Listener, known: Mapping[int, ConfinedProcess], running: Programs
-) -> ConfinedProcess | None:
-    """The process behind a listening socket; for a socket unit, one that it started, if there is any."""
-    if listener.socket.pid != _FIRST or not listener.unit.endswith(".socket"):
-        return known.get(listener.socket.pid)
-    stem = listener.unit.removesuffix(".socket")
-    return next((one for one in running if one.unit.partition(".service")[0].partition("@")[0] == stem), None)
 
 
 # --- namespaces -------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from hardentui.operations import Change, Refusal
 from hardentui.resources.firewall import loaded, sources
 from hardentui.resources.firewall.reach import Door, From, Reach, Reachability
 from hardentui.snapshot import (
+    ConfinedProcess,
     Interface,
     Interfaces,
     KernelFile,
@@ -90,6 +91,15 @@ def listeners(snapshot: Snapshot) -> tuple[Listener, ...] | Gap:
     if isinstance(seen, Unread):
         return seen.gap(_("listening sockets"))
     return snapshot.derive(_listeners)
+
+
+def server_of(listener: Listener, running: Mapping[int, ConfinedProcess]) -> ConfinedProcess | None:
+    """The process behind a listening socket; for a socket unit, one that it started, if there is any."""
+    if listener.socket.pid != 1 or not listener.unit.endswith(".socket"):
+        return running.get(listener.socket.pid)
+    stem = listener.unit.removesuffix(".socket")
+    started = (one for one in running.values() if one.unit.endswith(".service"))
+    return next((one for one in started if one.unit[: -len(".service")].partition("@")[0] == stem), None)
 
 
 def _listeners(snapshot: Snapshot) -> tuple[Listener, ...]:

@@ -392,6 +392,10 @@ def test_listeners_that_nothing_holds_are_named() -> None:
     assert (seen.result, seen.running) == (Result.FAIL, "thing")
     host.answers[Sockets] = (Socket("tcp", "0.0.0.0", 22, "", 0),)
     assert finding("mac.listeners", host).result is Result.UNKNOWN
+    host.answers[Sockets] = (Socket("tcp6", "::ffff:127.0.0.1", 9000, "thing", 901),)
+    assert finding("mac.listeners", host).result is Result.PASS, "for this host alone"
+    host.answers[Sockets] = (Socket("tcp", "0.0.0.0", 8080, "systemd", 1, "root", "thing.socket"),)
+    assert finding("mac.listeners", host).running == "thing", "systemd holds the socket for it"
 
 
 def test_labels_are_searched_on_demand_only() -> None:

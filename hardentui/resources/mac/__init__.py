@@ -9,10 +9,11 @@ from hardentui.i18n import _
 from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation
 from hardentui.operations import Change, Refusal
 from hardentui.resources.base import missing, nothing, why_not
+from hardentui.resources.listeners import listeners, server_of
 from hardentui.resources.mac import apparmor, lsm, selinux
 from hardentui.resources.mac.apparmor import AppArmor
 from hardentui.resources.mac.selinux import Selinux
-from hardentui.snapshot import Confinement, Denials, KernelFile, Snapshot, Sockets, Unread
+from hardentui.snapshot import Confinement, Denials, KernelFile, Snapshot, Unread
 
 __all__ = ["AppArmor", "Mac", "Selinux"]
 
@@ -112,24 +113,25 @@ def _listeners(snapshot: Snapshot) -> Observation:
     if isinstance(module, Unread):
         return missing(module.gap(lsm.ENFORCE))
     running, at = snapshot.ask_timed(Confinement())
-    sockets = snapshot.ask(Sockets())
+    heard = listeners(snapshot)
     if isinstance(running, Unread):
         return Observation(nothing(running, _("processes")), seen_at=at)
-    if isinstance(sockets, Unread):
-        return Observation(nothing(sockets, _("listening sockets")), seen_at=at)
-    reachable = [one for one in sockets if one.protocol != "unix" and not _is_local(one.address)]
+    if isinstance(heard, Gap):
+        return Observation(Reading(gap=heard), seen_at=at)
+    reachable = [one for one in heard if one.exposed]
     processes = {one.pid: one for one in running}
     free: dict[str, str] = {}
     held = []
-    hidden = {one.port for one in reachable if one.pid not in processes}
-    for one in sorted(reachable, key=lambda one: (one.port, one.protocol)):
-        process = processes.get(one.pid)
-        if process is None or one.pid == 1:  # systemd holds the sockets of its units
+    hidden = {one.socket.port for one in reachable if one.socket.pid not in processes}
+    for one in sorted(reachable, key=lambda one: (one.socket.port, one.socket.protocol)):
+        process = server_of(one, processes)
+        if process is None or process.pid == 1:  # systemd holds the sockets of units that nobody called yet
             continue
         if not process.label_read:
-            hidden.add(one.port)
+            hidden.add(one.socket.port)
             continue
-        place = Provenance(f"{one.protocol} {one.port} {process.name}", text=process.label or "unconfined")
+        name = f"{one.socket.protocol} {one.socket.port} {process.name}"
+        place = Provenance(name, text=process.label or "unconfined")
         if _is_held(module, process.label):
             held.append(place)
         else:
@@ -147,10 +149,6 @@ def _is_held(module: str, label: str) -> bool:
     if module == lsm.SELINUX:
         return selinux.is_confined(label)
     return module == lsm.APPARMOR and apparmor.is_confined(label)
-
-
-def _is_local(address: str) -> bool:
-    return address.startswith("127.") or address == "::1"
 
 
 # --- what was denied ------------------------------------------------------------------------------
