@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 
 from hardentui.i18n import _, ngettext
-from hardentui.model import Fact, Gap, Observation, Provenance, Reading, Recommendation
+from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation
 from hardentui.operations import Change, Refusal
 from hardentui.resources.base import names_or_none, nothing
 from hardentui.resources.mount.boot import container
@@ -125,7 +125,10 @@ def _running(snapshot: Snapshot) -> Mapping[str, int] | Gap:
     running = snapshot.ask(Processes())
     if isinstance(running, Unread):
         return running.gap(_("processes"))
-    return dict(sorted(Counter(one.name for one in running if _HYPERVISORS.fullmatch(one.name)).items()))
+    found = Counter(one.name for one in running if _HYPERVISORS.fullmatch(one.name))
+    if not found and not any(one.pid == 1 for one in running):  # hidepid= of /proc keeps those of others
+        return Gap(GapKind.DENIED, _("processes"))
+    return dict(sorted(found.items()))
 
 
 def _processes(count: int) -> str:

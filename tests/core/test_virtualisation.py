@@ -15,6 +15,7 @@ from .isolated import judged, passed_without, texts
 KVM = "/dev/kvm"
 DEVICE = Status(Kind.CHARACTER, 0o660, 0, 104, "root", "kvm", 0, "0:5")
 QEMU = Process(40, "qemu-system-x86_64", "libvirt-qemu", "/usr/bin/qemu-system-x86_64", "")
+INIT = Process(1, "systemd", "root", "/usr/lib/systemd/systemd", "init.scope")
 MODULES = "kvm_intel 368640 4 - Live 0x0\nkvm 1146880 1 kvm_intel, Live 0x0\nnf_tables 1 0 - Live 0x0\n"
 
 
@@ -22,7 +23,7 @@ def cpu(*flags: str) -> dict[str, str]:
     return {"/proc/cpuinfo": f"processor\t: 0\nflags\t\t: fpu {' '.join(flags)}\n\nprocessor\t: 1\n"}
 
 
-def host(*flags: str, running=(), kvm: Status | Unread | None = None, files=None, **changes):
+def host(*flags: str, running=(INIT,), kvm: Status | Unread | None = None, files=None, **changes):
     stats = {KVM: kvm} if kvm else {}
     return hosts.server(files=cpu(*flags) | (files or {}), stats=stats, processes=running, **changes)
 
@@ -93,6 +94,8 @@ def test_an_undeclared_virtual_machine_is_named_and_an_unread_list_passes_nothin
     unread = host()
     unread.answers[Processes] = Unread(Reason.DENIED)
     assert judged("virt.undeclared", unread, NO).result is Result.UNKNOWN
+    hidden = host(running=())  # what hidepid= leaves of /proc to an ordinary user
+    assert judged("virt.undeclared", hidden, NO).result is Result.UNKNOWN
 
 
 def test_nothing_of_the_role_passes_without_what_it_was_judged_by() -> None:
