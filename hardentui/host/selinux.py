@@ -233,7 +233,8 @@ def parse_relabelling(text: str) -> tuple[Mislabelled, ...]:
 _BOOTED = re.compile(r"^btime (\d+)$", re.MULTILINE)
 _RECORD = re.compile(r"audit\((?P<at>\d+)\.(?P<id>\d+:\d+)\): (?P<body>[^\x1d\n]*)")
 _AVC = re.compile(
-    r"avc: +denied +\{ (?P<permissions>[^}]*?) \}.*?"
+    # Greedy: a command line that stands in between may look like contexts.
+    r"avc: +denied +\{ (?P<permissions>[^}]*?) \}.*"
     r" scontext=(?P<subject>\S+) tcontext=(?P<target>\S+) tclass=(?P<kind>\w+)"
     r"(?: permissive=(?P<permissive>[01]))?"
 )

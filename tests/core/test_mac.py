@@ -136,6 +136,15 @@ def test_a_kernel_s_log_without_a_line_is_one_that_was_not_read(tmp_path: Path, 
     assert host_selinux.read_denials(lambda _argv: "Linux version 6.1\n") == ()
 
 
+def test_a_typed_command_line_is_no_context() -> None:
+    record = (
+        "type=USER_AVC msg=audit(1795274677.900:41): pid=1 uid=0 msg='avc:  denied  { start } for "
+        'cmdline="x scontext=u:r:false_t:s0 tcontext=u:r:false_t:s0 tclass=file" '
+        "scontext=u:r:user_t:s0 tcontext=u:object_r:unit_t:s0 tclass=service permissive=0'\n"
+    )
+    assert parse_denials([record]) == (Denial("selinux", "user_t", "service start", "unit_t", True, 1),)
+
+
 def test_denials_of_before_the_start_are_left_out() -> None:
     assert [one.subject for one in parse_denials([KERNEL_LOG, AUDIT_LOG], since=1795274670)] == ["getty_t"]
 
