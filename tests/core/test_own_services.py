@@ -133,7 +133,10 @@ def instead(line: str, other: str) -> str:
             {"/usr/local/lib/cryptosrv/crypto.py": status(0o775)},
             "0775",
         ),
+        ("td2.deploy-fhs", CRYPTO, {"/usr/local": status(0o775, "alice", kind=Kind.FOLDER)}, "0775"),
+        ("td2.deploy-fhs", f"{CRYPTO}ExecStartPre=+/home/alice/prepare\n", {}, "/home/alice/prepare"),
         ("td2.crypto-env", instead("KEY_PATH=/etc/cryptosrv/key.bin", "API_TOKEN=geheim"), {}, "API_TOKEN"),
+        ("td2.crypto-env", instead("KEY_PATH=/etc/cryptosrv/key.bin", "PGPASSWORD=geheim"), {}, "PGPASS"),
         (
             "td2.crypto-env",
             instead("KEY_PATH=/etc/cryptosrv/key.bin", '"DB_PASSWORD=two words"'),

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import PurePosixPath
 
 from hardentui.i18n import _
 from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation
 from hardentui.operations import Change, Refusal
 from hardentui.resources.accounts import accounts_elsewhere
 from hardentui.resources.base import names_or_none, of_files
-from hardentui.resources.own_services.units import OwnService, own_services
+from hardentui.resources.own_services.units import COMMANDS, OwnService, own_services
 from hardentui.snapshot import (
     HIDDEN,
     Accounts,
@@ -33,7 +34,9 @@ _INTERPRETER = re.compile(r"(?:python|perl|bash|sh|dash|ruby|node|php|java)[\d.]
 _SCRIPT = re.compile(r"/.*\.(?:py|pyz|sh|pl|rb|js|jar|php|wsgi)")
 _PREFIXES = "@-:+!"  # of a command line (systemd.service(5))
 _SECRET = re.compile(
-    r"(?:.*_)?(?:PASS|PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|KEY|CREDENTIALS?)", re.IGNORECASE
+    r"(?:(?:.*_)?(?:PASS|KEY|CREDENTIALS?)|.*_PWD|.*(?:PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|APIKEY))"
+    r"(?:_?[0-9]+|_BASE)?",
+    re.IGNORECASE,
 )
 _SECRET_FILE = re.compile(
     r"(?:.*_)?(?:PASS|PASSWORD|SECRET|TOKEN|KEY|CREDENTIALS?)(?:_?(?:PATH|FILE))?", re.IGNORECASE
@@ -146,7 +149,7 @@ def _unknown_account(snapshot: Snapshot, service: OwnService) -> Gap | None:
 def _programs(service: OwnService) -> tuple[str, ...]:
     """The files that are executed: the program, and the script that an interpreter is given."""
     found = []
-    for command in service.settings.get("ExecStart", ()):
+    for command in (line for key in COMMANDS for line in service.settings.get(key, ())):
         program, *arguments = command.lstrip(_PREFIXES).split() or [""]
         found.append(program)
         script = next((word for word in arguments if not word.startswith("-")), "")
@@ -164,8 +167,8 @@ def _code(snapshot: Snapshot, services: tuple[OwnService, ...]) -> Reading:
         for path in _programs(service):
             if path.startswith(_LOOSE):
                 faults.append(_("{path} does not belong there").format(path=path))
-            for place in (path, path.rpartition("/")[0]):
-                seen = snapshot.ask(Stat(place)) if place else Unread(Reason.MISSING)
+            for place in (path, *map(str, PurePosixPath(path).parents)):
+                seen = snapshot.ask(Stat(place))
                 if isinstance(seen, Unread):
                     found.unread(seen, place)
                 elif seen.kind is not Kind.LINK and (seen.uid or seen.mode & _WRITABLE):

@@ -19,13 +19,17 @@ _DROPINS = (
     "/usr/local/lib/systemd/system",
     "/usr/lib/systemd/system",
 )
+COMMANDS = (
+    *("ExecCondition", "ExecStartPre", "ExecStart", "ExecStartPost"),
+    *("ExecReload", "ExecStop", "ExecStopPost"),
+)
 _OWN = re.compile(r"(?!snap\.).*\.service", re.DOTALL)
 # Settings that add up; an empty value begins anew (systemd.unit(5), systemd.exec(5)).
 _LISTS = frozenset(
     {
+        *COMMANDS,
         "Environment",
         "EnvironmentFile",
-        "ExecStart",
         "LoadCredential",
         "LoadCredentialEncrypted",
         "RestrictAddressFamilies",
