@@ -86,10 +86,8 @@ class ChapterScreen(ListingScreen):
             failed=counts.results[Result.FAIL],
             open=counts.open,
         )
-        parts = [
-            para(f"{self.chapter.number} {words.chapter(self._chapter)}", "bold $text-primary"),
-            para(sentence),
-        ]
+        name = self.chapter.title if self.wide else words.chapter(self._chapter)
+        parts = [para(f"{self.chapter.number} {name}", "bold $text-primary"), para(sentence)]
         if self._filter is not Filter.ALL:
             parts.append(para(_("shown: {what}").format(what=_(self._filter.value)), "reverse"))
         if self._search:
