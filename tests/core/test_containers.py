@@ -116,6 +116,8 @@ def test_docker_on_a_tcp_port_is_commanded_by_the_network() -> None:
     heard = (Socket("tcp6", "::", 2375, "dockerd", 10),)
     finding = commanded(0o600, sockets=heard)
     assert finding.running == "the network"
+    handed = (Socket("tcp6", "::", 2375, "systemd", 1),)
+    assert commanded(0o600, sockets=handed).running == "the network", "docker.socket has it open"
     hidden = (Socket("tcp6", "::", 2375, "", 0),)
     assert commanded(0o600, sockets=hidden).result is Result.UNKNOWN
     assert commanded(0o600, sockets=(Socket("tcp", "127.0.0.1", 2375, "dockerd", 10),)).result is Result.PASS

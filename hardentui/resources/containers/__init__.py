@@ -176,7 +176,11 @@ def _open_to_network(snapshot: Snapshot) -> tuple[list[str], Gap | None]:
     exposed = [
         one for one in sockets if one.protocol.startswith("tcp") and scope_of(one.address) != "loopback"
     ]
-    found = [f"{one.protocol} {one.address}:{one.port}" for one in exposed if one.process == "dockerd"]
+    found = [
+        f"{one.protocol} {one.address}:{one.port}"
+        for one in exposed
+        if one.process == "dockerd" or (one.pid == 1 and one.port in _DOCKER_PORTS)  # docker.socket
+    ]
     hidden = sorted({one.port for one in exposed if not one.pid and one.port in _DOCKER_PORTS})
     if not hidden:
         return found, None
