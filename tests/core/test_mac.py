@@ -448,6 +448,15 @@ def test_enforcing_waits_for_every_step_before_it() -> None:
     assert "enforcing=0" in refusal("selinux.enforcing", host)
 
 
+def test_a_policy_whose_file_gives_no_mode_is_permissive() -> None:
+    """As libselinux loads it at the start: an error in the file switches nothing off."""
+    host = mac.with_selinux(hosts.server(), "permissive")
+    host.files["/etc/selinux/config"] = "SELINUX=enforcnig\nSELINUXTYPE=targeted\n"
+    assert finding("selinux.enforcing", host).boot == "permissive"
+    assert finding("selinux.not-disabled", host).result is Result.PASS
+    assert not refusal("selinux.enforcing", host)
+
+
 def test_permissive_needs_a_policy_to_load() -> None:
     assert not refusal("selinux.not-disabled", hosts.rivals())
     host = hosts.rivals()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hardentui.i18n import _
 from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation, Role
@@ -137,7 +137,9 @@ def config(snapshot: Snapshot) -> Config | Unread:
     text = snapshot.ask(File(CONFIG))
     if isinstance(text, Unread):
         return Config() if text.reason is Reason.MISSING else text
-    return parse_config(text)
+    found = parse_config(text)
+    # A policy that no line gives a mode is loaded, and permissive: selinux_init_load_policy(3).
+    return found if found.mode else replace(found, mode=PERMISSIVE)
 
 
 def parse_config(text: str) -> Config:
