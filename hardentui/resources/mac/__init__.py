@@ -83,7 +83,7 @@ def _at_boot(snapshot: Snapshot) -> Reading:
         )
     if all(start.module == lsm.APPARMOR for start in starts):
         seen, facts = apparmor.boot_state(snapshot)
-        value = lsm.ENFORCING if facts["unit"] == "enabled" else _("no profile is loaded")
+        value = lsm.ENFORCING if facts["unit"] == "enabled" else "no profile loaded"
         return Reading({lsm.NAMES[lsm.APPARMOR]: value} if facts["unit"] else {}, seen.gap, seen.provenance)
     modules = {start.title: lsm.NAMES.get(start.module, _NONE) for start in starts}
     return Reading(

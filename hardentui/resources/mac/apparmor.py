@@ -117,7 +117,7 @@ def boot_state(snapshot: Snapshot) -> tuple[Reading, dict[str, Fact]]:
         gap = starts
     else:
         chosen = all(start.module == lsm.APPARMOR for start in starts)
-        values[_("kernel")] = "enabled" if chosen else "disabled"
+        values["kernel"] = "enabled" if chosen else "disabled"
         places += [start.place for start in starts]
     units = snapshot.ask(UnitFiles())
     state = ""
@@ -127,7 +127,7 @@ def boot_state(snapshot: Snapshot) -> tuple[Reading, dict[str, Fact]]:
         state = next((one.state for one in units if one.name == UNIT), "absent")
         values[UNIT] = "enabled" if state == "enabled" else "disabled"
         places.append(Provenance(f"systemctl is-enabled {UNIT}", text=state))
-    facts: dict[str, Fact] = {"unit": state, "kernel": values.get(_("kernel"), "")}
+    facts: dict[str, Fact] = {"unit": state, "kernel": values.get("kernel", "")}
     return Reading(values, gap, tuple(places)), facts
 
 
