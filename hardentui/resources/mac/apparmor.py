@@ -125,7 +125,7 @@ def boot_state(snapshot: Snapshot) -> tuple[Reading, dict[str, Fact]]:
         gap = gap or units.gap("systemctl list-unit-files")
     else:
         state = next((one.state for one in units if one.name == UNIT), "absent")
-        values[UNIT] = "enabled" if state == "enabled" else "disabled"
+        values[UNIT] = state if state in {"enabled", "absent"} else "disabled"
         places.append(Provenance(f"systemctl is-enabled {UNIT}", text=state))
     facts: dict[str, Fact] = {"unit": state, "kernel": values.get("kernel", "")}
     return Reading(values, gap, tuple(places)), facts
@@ -224,8 +224,14 @@ def _complaining(snapshot: Snapshot) -> Observation:
     if isinstance(modes, Unread):
         return Observation(nothing(modes, PROFILES), (boot,), facts, snapshot.taken_at)
     now = sorted(name for name, mode in modes.items() if mode == "complain")
-    running = Reading({"": ", ".join(now) or "none"}, provenance=(Provenance(PROFILES),))
+    gap = None if modes else _no_profile()
+    running = Reading({"": ", ".join(now) or "none"} if modes else {}, gap, (Provenance(PROFILES),))
     return Observation(running, (boot,), facts, snapshot.taken_at)
+
+
+def _no_profile() -> Gap:
+    """Where there is none, that none complains is no merit."""
+    return Gap(GapKind.ABSENT, _("no profile is loaded"))
 
 
 def _complaining_at_boot(snapshot: Snapshot) -> tuple[Reading, dict[str, Fact]]:
@@ -235,6 +241,8 @@ def _complaining_at_boot(snapshot: Snapshot) -> tuple[Reading, dict[str, Fact]]:
     forced = _names(snapshot, f"{FOLDER}/force-complain")
     if isinstance(forced, Gap):
         return Reading(gap=forced), {}
+    if not profiles:
+        return Reading(gap=_no_profile()), {}
     found = complaining(profiles)
     names = sorted({one.name for one in found} | {f"force-complain/{name}" for name in forced})
     places = tuple(Provenance(one.path, line=one.number, text=one.line.strip()) for one in found[:_SHOWN])
