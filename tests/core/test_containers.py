@@ -173,11 +173,78 @@ def test_a_container_is_one_in_whatever_namespace_and_unit_it_was_put(cgroup: st
 
 
 def test_a_container_that_holds_the_socket_of_the_engine_is_open() -> None:
-    line = "1 2 0:25 /docker.sock /var/run/docker.sock rw - tmpfs tmpfs rw\n"
-    finding = opened(REDIS, kernel={"/proc/20/mountinfo": line})
+    finding = given_mounts("0:25 /docker.sock /engine")
     assert finding.result is Result.FAIL
-    assert "docker.sock" in texts(finding)[NAME]
+    assert "/run/docker.sock of the host as /engine" in texts(finding)[NAME]
     assert opened(REDIS, kernel={"/proc/20/mountinfo": Unread(Reason.DENIED)}).result is Result.UNKNOWN
+    denied = opened(REDIS, kernel={"/proc/20/mountinfo": ""}, mounts=Unread(Reason.DENIED))
+    assert denied.result is Result.UNKNOWN
+
+
+HOSTS_MOUNTS = (
+    *(one for one in hosts.mounts() if one.path not in {"/", "/var"}),
+    hosts.mount("/", 1, "rw", "ext4"),
+    dataclasses.replace(hosts.mount("/run", 40, "rw", "tmpfs"), device="0:25"),
+)
+MADE = {path: socket(0o660) for path in (SOCKET, "/var/lib/incus/unix.socket")}
+
+
+def given_mounts(*lines: str, container=REDIS, stats=MADE, mounts=HOSTS_MOUNTS):
+    """What is said of a container with these mounts, as "DEVICE ROOT POINT"."""
+    text = "".join(f"1 2 {line} rw - x x rw\n" for line in lines)
+    return opened(container, kernel={"/proc/20/mountinfo": text}, stats=stats, mounts=mounts)
+
+
+ITS_OWN = ("0:50 / /", "8:1 /var/lib/docker/volumes/data/_data /data", "0:51 / /run")
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("8:1 / /host", "/ of the host as /host"),
+        ("8:1 / /with\\040blank", "/ of the host as /with blank"),
+        ("0:25 / /var/run", "/run/docker.sock of the host as /var/run/docker.sock"),
+        ("8:1 /var/lib /lib", "/var/lib/incus/unix.socket of the host as /lib/incus/unix.socket"),
+        ("8:1 /var/lib/incus /x", "/var/lib/incus/unix.socket of the host as /x/unix.socket"),
+        ("0:60 /docker.sock /run/docker.sock", "/run/docker.sock"),  # another engine's, /run/user/1000
+    ],
+)
+def test_a_container_that_sees_the_hosts_root_or_the_folder_of_a_socket_is_open(line, shown) -> None:
+    finding = given_mounts(*ITS_OWN, line)
+    assert finding.result is Result.FAIL
+    assert shown in texts(finding)[NAME].split(", ")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "8:1 /srv/app/unix.socket /app/unix.socket",  # its own, though an engine's has that name
+        "8:1 /etc/hosts /etc/hosts",
+        "8:1 /var/lib/lxd /x",  # where an engine that is not there would have its socket
+        "0:60 / /run",  # a file system of its own
+    ],
+)
+def test_a_container_with_folders_of_its_own_is_not_open(line: str) -> None:
+    assert given_mounts(*ITS_OWN, line).result is Result.PASS
+
+
+def test_the_root_of_the_host_may_be_a_part_of_its_file_system() -> None:
+    subvolume = tuple(dataclasses.replace(one, root="/@") if one.path == "/" else one for one in HOSTS_MOUNTS)
+    stats = MADE | {"/": hosts.status(0o755)}
+    assert given_mounts("8:1 /@ /host", mounts=subvolume).result is Result.FAIL
+    assert given_mounts("8:1 / /host", mounts=subvolume, stats=stats).result is Result.FAIL
+    assert given_mounts("8:1 /@/var/lib/machines/web /", mounts=subvolume).result is Result.PASS
+
+
+def test_a_socket_that_may_be_in_a_mounted_folder_passes_nothing() -> None:
+    hidden = MADE | {SOCKET: Unread(Reason.DENIED)}
+    assert given_mounts("0:25 / /var/run", stats=hidden).result is Result.UNKNOWN
+
+
+def test_root_with_users_of_its_own_is_nobody_in_the_hosts_folders_but_may_be_given_a_socket() -> None:
+    mapped = dataclasses.replace(REDIS, namespaces=apart("user", "pid", "mnt"))
+    assert given_mounts("8:1 / /host", "0:25 / /run", container=mapped).result is Result.PASS
+    assert given_mounts("0:25 /docker.sock /engine", container=mapped).result is Result.FAIL
 
 
 def test_what_a_container_shares_with_the_host_is_told() -> None:

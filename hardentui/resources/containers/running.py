@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from hardentui.i18n import _, ngettext
 from hardentui.model import Gap, GapKind
 from hardentui.resources import capabilities
 from hardentui.resources.containers.engines import ENGINES
-from hardentui.snapshot import ConfinedProcess, Confinement, KernelFile, Reason, Snapshot, Unread
+from hardentui.snapshot import (
+    ConfinedProcess,
+    Confinement,
+    KernelFile,
+    Mount,
+    Mounts,
+    Reason,
+    Snapshot,
+    Stat,
+    Unread,
+)
 
 _FIRST = 1
 _HEX = 12  # digits of a container's id, as the engines print them
@@ -26,7 +38,11 @@ _NAMES = (
 _ESCAPES = frozenset(
     {"cap_bpf", "cap_dac_read_search", "cap_sys_admin", "cap_sys_module", "cap_sys_ptrace", "cap_sys_rawio"}
 )
-_SOCKETS = tuple(path.rpartition("/")[2] for engine in ENGINES for path in engine.sockets)
+_SOCKETS = tuple(path for engine in ENGINES for path in engine.sockets)
+# The same of an engine that keeps them elsewhere: /run/user/1000/docker.sock, given as /run/docker.sock.
+_ENDS = tuple(f"/{'/'.join(path.split('/')[-2:])}" for path in _SOCKETS)
+_DEVICE, _ROOT, _POINT = 2, 3, 4  # fields of mountinfo (proc(5))
+_OUR_MOUNTS = "/proc/self/mountinfo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,20 +113,88 @@ def _container(snapshot: Snapshot, leader: ConfinedProcess, first: ConfinedProce
         gap = Gap(GapKind.DENIED, _("the capabilities of {name}").format(name=name))
     elif not own_users:
         holes += [held for held in capabilities.names(leader.cap_bounding) if held in _ESCAPES]
-    control, unread = _control_sockets(snapshot, leader)
+    given, unread = _given(snapshot, leader, own_users=own_users)
     shares = [
         kind
         for kind in ("pid", "net", "ipc", "uts")
         if leader.namespaces.get(kind) == first.namespaces.get(kind)
     ]
-    return Container(name, leader, own_users, (*holes, *control), tuple(shares), gap or unread)
+    return Container(name, leader, own_users, (*holes, *given), tuple(shares), gap or unread)
 
 
-def _control_sockets(snapshot: Snapshot, leader: ConfinedProcess) -> tuple[tuple[str, ...], Gap | None]:
-    """The sockets of engines that are mounted in a container: who writes to one rules the host."""
+@dataclass(frozen=True, slots=True)
+class _Inside:
+    """A mount of a container: its device, what of the file system is mounted, and where."""
+
+    device: str
+    root: PurePosixPath
+    point: PurePosixPath
+
+    def holds(self, place: tuple[str, PurePosixPath]) -> bool:
+        """Whether a place, as ``_place_of`` tells it, is seen through this mount."""
+        return self.device == place[0] and place[1].is_relative_to(self.root)
+
+
+def _given(
+    snapshot: Snapshot, leader: ConfinedProcess, *, own_users: bool
+) -> tuple[tuple[str, ...], Gap | None]:
+    """What a container was given of the host that makes it rule the host: its root, sockets of engines.
+
+    Root of a container with users of its own is nobody in a folder of the host; a socket that it was
+    given by itself is there to be written to.
+    """
     place = f"/proc/{leader.pid}/mountinfo"
     text = snapshot.ask(KernelFile(place))
     if isinstance(text, Unread):
         return (), None if text.reason in {Reason.MISSING, Reason.VANISHED} else text.gap(place)
-    mounted = {field for line in text.splitlines() for field in line.split(" ")[3:5]}
-    return tuple(sorted({path for path in mounted if path.endswith(_SOCKETS)})), None
+    mounts = snapshot.ask(Mounts())
+    if isinstance(mounts, Unread):
+        return (), mounts.gap(_OUR_MOUNTS)
+    inside = tuple(_mounts_in(text))
+    found = {str(one.point): str(one.point) for one in inside if _ends_like_a_socket(one)}
+    gap = None
+    for path in _SOCKETS if own_users else ("/", *_SOCKETS):
+        there = _place_of(mounts, path)
+        if there is None:
+            return (), Gap(GapKind.FAILED, _OUR_MOUNTS)
+        for mount in (one for one in inside if one.holds(there)):
+            by_itself = mount.root == there[1]
+            seen = by_itself or (not own_users and _is_there(snapshot, path))
+            if isinstance(seen, Gap):
+                gap = gap or seen
+            elif seen:
+                point = str(mount.point / there[1].relative_to(mount.root))
+                found[point] = _("{path} of the host as {place}").format(path=path, place=point)
+    return tuple(found[point] for point in sorted(found)), gap
+
+
+def _mounts_in(text: str) -> Iterator[_Inside]:
+    """The mounts of a mountinfo, its octal escapes undone."""
+    for line in text.splitlines():
+        fields = [
+            re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), word) for word in line.split(" ")
+        ]
+        if len(fields) > _POINT:
+            yield _Inside(fields[_DEVICE], PurePosixPath(fields[_ROOT]), PurePosixPath(fields[_POINT]))
+
+
+def _place_of(mounts: tuple[Mount, ...], path: str) -> tuple[str, PurePosixPath] | None:
+    """The device of a path of the host and its path in that file system; None where no mount has it."""
+    wanted = PurePosixPath(path)
+    above = [one for one in mounts if wanted.is_relative_to(one.path)]
+    if not above:
+        return None
+    # The deepest mount has it, and of several at one place the last.
+    mount = max(reversed(above), key=lambda one: len(one.path))
+    return mount.device, PurePosixPath(mount.root) / wanted.relative_to(mount.path)
+
+
+def _ends_like_a_socket(mount: _Inside) -> bool:
+    return any(str(path).endswith(_ENDS) for path in (mount.root, mount.point))
+
+
+def _is_there(snapshot: Snapshot, path: str) -> bool | Gap:
+    seen = snapshot.ask(Stat(path))
+    if isinstance(seen, Unread):
+        return False if seen.reason is Reason.MISSING else seen.gap(path)
+    return True
