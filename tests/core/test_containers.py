@@ -123,6 +123,18 @@ def test_docker_on_a_tcp_port_is_commanded_by_the_network() -> None:
     assert commanded(0o600, sockets=(Socket("tcp", "127.0.0.1", 2375, "dockerd", 10),)).result is Result.PASS
 
 
+def test_while_docker_runs_any_port_of_a_hidden_process_may_be_its_own() -> None:
+    hidden = (Socket("tcp", "0.0.0.0", 4243, "", 0),)
+    assert commanded(0o600, sockets=hidden).result is Result.UNKNOWN
+    local = (Socket("tcp", "127.0.0.1", 4243, "", 0), Socket("tcp", "0.0.0.0", 22, "sshd", 9))
+    assert commanded(0o600, sockets=local).result is Result.PASS
+    podman = {"stats": {"/run/podman/podman.sock": socket(0o600)}, "sockets": hidden}
+    assert judged("containers.commanders", host(**podman)).result is Result.PASS, "Docker does not run"
+    for unseen in ((), Unread(Reason.DENIED)):
+        finding = judged("containers.commanders", hosts.server(confinement=unseen, **LOCAL, **podman))
+        assert finding.result is Result.UNKNOWN
+
+
 def test_without_a_socket_of_an_engine_there_is_nothing_to_command() -> None:
     assert judged("containers.commanders", host()).result is Result.NOTAPPLICABLE
 

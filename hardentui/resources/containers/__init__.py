@@ -31,6 +31,7 @@ from hardentui.snapshot import (
 
 _OTHERS_WRITE, _GROUP_WRITES = 0o002, 0o020
 _SET_USER_ID = 0o4000
+_FIRST = 1  # the process that is never away
 _DOCKER_PORTS = frozenset({2375, 2376})  # without and with TLS
 _LXC = "/var/lib/lxc"
 _MACHINES = "/var/lib/machines"
@@ -179,13 +180,23 @@ def _open_to_network(snapshot: Snapshot) -> tuple[list[str], Gap | None]:
     found = [
         f"{one.protocol} {one.address}:{one.port}"
         for one in exposed
-        if one.process == "dockerd" or (one.pid == 1 and one.port in _DOCKER_PORTS)  # docker.socket
+        if one.process == "dockerd" or (one.pid == _FIRST and one.port in _DOCKER_PORTS)  # docker.socket
     ]
-    hidden = sorted({one.port for one in exposed if not one.pid and one.port in _DOCKER_PORTS})
+    hidden = {one.port for one in exposed if not one.pid}
+    if hidden and not _may_run(snapshot, "dockerd"):
+        hidden &= _DOCKER_PORTS
     if not hidden:
         return found, None
-    ports = ", ".join(map(str, hidden))
+    ports = ", ".join(map(str, sorted(hidden)))
     return found, Gap(GapKind.DENIED, _("whose the ports {ports} are").format(ports=ports))
+
+
+def _may_run(snapshot: Snapshot, process: str) -> bool:
+    """Whether a process of this name runs, or may where they are hidden (hidepid of proc(5))."""
+    running = _programs(snapshot)
+    if isinstance(running, Gap) or all(one.pid != _FIRST for one in running):
+        return True
+    return any(one.name == process for one in running)
 
 
 # --- what runs --------------------------------------------------------------------------------------
