@@ -169,6 +169,39 @@ def test_each_fault_is_named_with_the_service_that_has_it(id_, crypto, stats, wh
     assert why in texts(finding)["cryptopy.service"]
 
 
+LINK = status(0o777, kind=Kind.LINK)
+
+
+def linked(links, stats=None):
+    """What is said of code that lies behind these links."""
+    changes = {**dict.fromkeys(links, LINK), **(stats or {})}
+    crypto = instead("/usr/local/lib/cryptosrv/crypto.py", "/opt/crypto/run")
+    return judged("td2.deploy-fhs", lab(crypto, changes, links=links))
+
+
+@pytest.mark.parametrize(
+    ("links", "stats", "why"),
+    [
+        ({"/opt/crypto/run": "/home/bob/run"}, {}, "/home/bob/run does not belong there"),
+        ({"/opt/crypto/run": "../../home/bob/run"}, {}, "/home/bob/run does not belong there"),
+        ({"/opt/crypto": "/srv/crypto"}, {"/srv/crypto/run": status(0o775)}, "/srv/crypto/run 0775"),
+        ({"/opt/crypto": "v2/x", "/opt/v2": "/data"}, {"/data": status(0o755, "alice")}, "/data 0755 alice"),
+        ({"/opt/crypto/run": "/srv/current/../run"}, {"/srv": status(0o777)}, "/srv 0777"),
+    ],
+)
+def test_code_is_judged_where_its_links_lead(links, stats, why) -> None:
+    finding = linked(links, stats)
+    assert finding.result is Result.FAIL
+    assert why in texts(finding)["cryptopy.service"]
+
+
+def test_links_between_folders_of_root_are_no_fault_and_one_that_cannot_be_followed_is_a_gap() -> None:
+    assert linked({"/opt/crypto/run": "/usr/lib/crypto/run", "/usr/lib": "lib64"}).result is Result.PASS
+    assert linked({"/opt/crypto/run": "run"}).result is Result.UNKNOWN
+    assert linked({"/opt/crypto": "/opt/b", "/opt/b": "crypto"}).result is Result.UNKNOWN
+    assert linked({}, {"/opt/crypto/run": LINK}).result is Result.UNKNOWN
+
+
 def test_a_service_on_local_sockets_that_may_open_others_is_shown() -> None:
     finding = judged("td2.unix-socket", lab(without("RestrictAddressFamilies=AF_UNIX")))
     assert finding.result is Result.INFORMATIONAL

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import PurePosixPath
 
 from hardentui.i18n import _
 from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation
@@ -17,6 +17,7 @@ from hardentui.snapshot import (
     HIDDEN,
     Accounts,
     Kind,
+    Link,
     Reason,
     Snapshot,
     Socket,
@@ -41,6 +42,7 @@ _SECRET = re.compile(
 _SECRET_FILE = re.compile(
     r"(?:.*_)?(?:PASS|PASSWORD|SECRET|TOKEN|KEY|CREDENTIALS?)(?:_?(?:PATH|FILE))?", re.IGNORECASE
 )
+_HOPS = 40  # links that are followed, as by the kernel (path_resolution(7))
 _LOCAL = {"AF_UNIX", "AF_LOCAL"}
 _TRUE = frozenset({"1", "yes", "true", "on"})
 _UMASK = "0022"
@@ -159,16 +161,44 @@ def _programs(service: OwnService) -> tuple[str, ...]:
     return tuple(dict.fromkeys(path for path in found if path.startswith("/")))
 
 
+def _way(snapshot: Snapshot, path: str) -> Iterator[tuple[str, Status | Unread]]:
+    """The folders and links on the way to a file, links followed as the kernel does, and the file itself.
+
+    What is not there ends nothing; a link that cannot be followed is the last one, and an Unread.
+    """
+    here = "/"
+    yield here, snapshot.ask(Stat(here))
+    left = path.split("/")
+    hops = 0
+    while left:
+        place = posixpath.normpath(posixpath.join(here, left.pop(0)))
+        if place == here:
+            continue
+        seen = snapshot.ask(Stat(place))
+        if isinstance(seen, Unread) or seen.kind is not Kind.LINK:
+            here = place
+            yield place, seen
+            continue
+        target = snapshot.ask(Link(place))
+        hops += 1
+        if isinstance(target, Unread) or hops > _HOPS:
+            yield place, Unread(Reason.FAILED, target.detail if isinstance(target, Unread) else "")
+            return
+        yield place, seen
+        here = "/" if target.startswith("/") else here
+        left = [*target.split("/"), *left]
+
+
 def _code(snapshot: Snapshot, services: tuple[OwnService, ...]) -> Reading:
     """Where the code of each lies, and whether anybody but root may change it."""
     found = _List()
     for service in services:
         faults = []
         for path in _programs(service):
-            if path.startswith(_LOOSE):
-                faults.append(_("{path} does not belong there").format(path=path))
-            for place in (path, *map(str, PurePosixPath(path).parents)):
-                seen = snapshot.ask(Stat(place))
+            way = tuple(_way(snapshot, path))
+            loose = [one for one in (path, way[-1][0]) if one.startswith(_LOOSE)]
+            faults += [_("{path} does not belong there").format(path=one) for one in loose]
+            for place, seen in way:
                 if isinstance(seen, Unread):
                     found.unread(seen, place)
                 elif seen.kind is not Kind.LINK and (seen.uid or seen.mode & _WRITABLE):
