@@ -953,6 +953,8 @@ class Snapshot:
 # --- secrets --------------------------------------------------------------------------------------
 
 HIDDEN = "<hidden>"  # what stands in an answer for a secret that the host holds there
+# The same for a variable of a unit whatever its name, where the value itself says that it holds a secret.
+HIDDEN_LOGIN = "<hidden-login>"
 _SERVICE = re.compile(r"/.*\.service(?:\.d/.*)?|/.*/service\.d/.*")
 _STARTS = re.compile(rf"/etc/docker/daemon\.json|/var/lib/lxc/.*|{_SERVICE.pattern}")  # it starts programs
 _MAY_HOLD_SECRETS = re.compile(
@@ -1025,7 +1027,10 @@ def _without_value(word: re.Match[str]) -> str:
     pair = _NAMED.fullmatch(word[0])
     if pair is None:
         return HIDDEN
-    return word[0] if _PLACE.fullmatch(pair["value"]) else f"{pair['name']}{HIDDEN}"
+    value = pair["value"]
+    if _PLACE.fullmatch(value) or value == HIDDEN_LOGIN:  # so it was cut when it was recorded
+        return word[0]
+    return f"{pair['name']}{HIDDEN_LOGIN if _SECRETS.search(value) else HIDDEN}"
 
 
 def _without_argument(given: re.Match[str]) -> str:

@@ -284,6 +284,28 @@ def test_no_secret_of_a_unit_is_recorded() -> None:
     assert "KEY_PATH=/etc/cryptosrv/key.bin" in recorded
 
 
+@pytest.mark.parametrize(
+    ("value", "result"),
+    [
+        ("DATABASE_URL=postgres://web:geheim@db/shop", Result.FAIL),
+        ('"BROKER=amqp://:geheim@db"', Result.FAIL),
+        ("'DSN=host=db user=web password=geheim'", Result.FAIL),
+        ("JAVA_OPTS=-Djavax.net.ssl.trustStorePassword=geheim", Result.FAIL),
+        ("DATABASE_URL=postgres://web@db/shop", Result.PASS),
+        ("IMAGE=https://registry:5000/web@sha256:geheim", Result.PASS),
+    ],
+)
+def test_a_login_in_a_variable_is_a_secret_whatever_its_name_and_in_a_recording_too(value, result) -> None:
+    host = lab(instead("KEY_PATH=/etc/cryptosrv/key.bin", value))
+    live = judged("td2.crypto-env", host)
+    assert live.result is result
+    path = File(f"{ETC}/cryptopy.service")
+    cut = str(without_secrets(path, host.files[path.path]))
+    assert "geheim" not in cut
+    assert without_secrets(path, cut) == cut, "it is cut again when a recording is read"
+    assert judged("td2.crypto-env", lab(cut)).running == live.running
+
+
 def test_what_only_looks_like_a_secret_of_a_unit_stays() -> None:
     text = (
         "[Service]\nUser=web-%i\nLoadCredential=token:/etc/web/token\nExecStart=/usr/bin/x --secret /etc/x\n"

@@ -15,6 +15,7 @@ from hardentui.resources.base import names_or_none, of_files
 from hardentui.resources.own_services.units import COMMANDS, OwnService, own_services
 from hardentui.snapshot import (
     HIDDEN,
+    HIDDEN_LOGIN,
     Accounts,
     Kind,
     Link,
@@ -218,7 +219,7 @@ def _environment(_snapshot: Snapshot, services: tuple[OwnService, ...]) -> Readi
         faults = [
             _("{name} is set in the unit").format(name=name)
             for name, value in variables.items()
-            if value == HIDDEN and _SECRET.fullmatch(name)
+            if value == HIDDEN_LOGIN or (value == HIDDEN and _SECRET.fullmatch(name))
         ]
         if variables or service.settings.get("EnvironmentFile"):
             shown = [f"{name}={value}" for name, value in variables.items()]
