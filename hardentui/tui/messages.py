@@ -125,7 +125,7 @@ class Benched(Message):
     @classmethod
     def of(cls, snapshot: Snapshot, unit: str, chosen: Mapping[str, str] | None) -> Benched:
         """Look at a service; in a worker, for it asks the host."""
-        from hardentui.resources.sandbox import unit_files  # noqa: PLC0415 - not for the first frame
+        from hardentui.resources import unit_files  # noqa: PLC0415 - not for the first frame
         from hardentui.resources.sandbox.bench import Bench  # noqa: PLC0415 - as above
 
         bench = Bench.open(snapshot, unit, chosen)

@@ -254,6 +254,26 @@ def test_drop_ins_count_in_their_order_and_aliases_masks_and_snaps_are_left_out(
     assert set(texts(finding)) == {"cryptopy.service", "apipy.service"}
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"{ETC}/service.d/all.conf",
+        f"{ETC}/web-.service.d/x.conf",
+        f"{ETC}/web-shop-.service.d/x.conf",
+        f"{ETC}/web-shop-eu@.service.d/x.conf",
+        "/lib/systemd/system/web-shop-eu@de.service.d/x.conf",
+    ],
+)
+def test_drop_ins_count_under_every_name_by_which_systemd_looks_for_them(path: str) -> None:
+    unit = f"{ETC}/web-shop-eu@de.service"
+    plain = lab(files={unit: CRYPTO.replace("User=cryptopy", "DynamicUser=yes")})
+    assert judged("td2.crypto-env", plain).result is Result.PASS
+    told = lab(files=plain.files | {path: "[Service]\nEnvironment=API_TOKEN=geheim\n"})
+    finding = judged("td2.crypto-env", told)
+    assert finding.result is Result.FAIL
+    assert "web-shop-eu@de.service" in str(finding.running)
+
+
 def test_no_secret_of_a_unit_is_recorded() -> None:
     given = (
         "#Environment=OLD=geheim0\n"

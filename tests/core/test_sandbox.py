@@ -22,16 +22,15 @@ from hardentui.model import Action, Gap, GapKind
 from hardentui.operations import Refusal, ReloadManager, RestartUnit, WriteFile
 from hardentui.plan import PlanFile, render
 from hardentui.rehearsal import rehearse, undo
-from hardentui.resources import RESOURCES, check
+from hardentui.resources import RESOURCES, check, unit_files
 from hardentui.resources.capabilities import NAMES
-from hardentui.resources.sandbox import unit_files
 from hardentui.resources.sandbox.bench import Bench
 from hardentui.resources.sandbox.directives import DIRECTIVES, lines, parse, read_dropin, write
 from hardentui.resources.sandbox.evidence import VERSION
 from hardentui.resources.sandbox.judge import recommended, verdicts
 from hardentui.resources.sandbox.settings import DEFAULTS
-from hardentui.resources.sandbox.unit_files import assignments, dropin
 from hardentui.resources.sandbox.verdict import Effect
+from hardentui.resources.unit_files import assignments, dropin
 from hardentui.session import Session
 from hardentui.snapshot import (
     ConfinedProcess,

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hardentui.model import Gap
+from hardentui.resources import unit_files
 from hardentui.resources.configuration import text_of
 from hardentui.snapshot import Folder, Kind, Reason, Snapshot, Unread
 
 # Where an administrator puts units; packages put theirs below /usr/lib.
 FOLDERS = ("/etc/systemd/system", "/usr/local/lib/systemd/system")
-_DROPINS = (
-    "/etc/systemd/system",
-    "/run/systemd/system",
-    "/usr/local/lib/systemd/system",
-    "/usr/lib/systemd/system",
-)
 COMMANDS = (
     *("ExecCondition", "ExecStartPre", "ExecStart", "ExecStartPost"),
     *("ExecReload", "ExecStop", "ExecStopPost"),
@@ -106,39 +101,17 @@ def _service(snapshot: Snapshot, name: str, path: str) -> OwnService | Gap | Non
         return None if text.reason is Reason.MISSING else text.gap(path)
     if not text.strip():
         return None
-    dropins = _dropins(snapshot, name)
+    dropins = unit_files.dropins(snapshot, name)
     if isinstance(dropins, Gap):
         return dropins
-    return OwnService(name, path, settings_of([text, *dropins]))
-
-
-def _dropins(snapshot: Snapshot, name: str) -> list[str] | Gap:
-    """The texts of a unit's drop-ins, in the order in which they count."""
-    paths: dict[str, str] = {}
-    for folder in _DROPINS:
-        entries = snapshot.ask(Folder(f"{folder}/{name}.d"))
-        if isinstance(entries, Unread):
-            if entries.reason is not Reason.MISSING:
-                return entries.gap(f"{folder}/{name}.d")
-            continue
-        for entry in entries:
-            if entry.name.endswith(".conf"):
-                paths.setdefault(entry.name, f"{folder}/{name}.d/{entry.name}")
-    texts = []
-    for _file, path in sorted(paths.items()):
-        text = text_of(snapshot, path)
-        if not isinstance(text, Unread):
-            texts.append(text)
-        elif text.reason is not Reason.MISSING:
-            return text.gap(path)
-    return texts
+    return OwnService(name, path, settings_of([text, *dropins.values()]))
 
 
 def settings_of(texts: list[str]) -> Mapping[str, tuple[str, ...]]:
     """The settings of the section [Service] of a unit file and its drop-ins, read one after the other."""
     settings: dict[str, tuple[str, ...]] = {}
     for text in texts:
-        for key, value in _assignments(text):
+        for key, value in unit_files.assignments(text, {"[Service]"}):
             if key not in _LISTS:
                 settings[key] = (value,)
             elif value:
@@ -146,27 +119,6 @@ def settings_of(texts: list[str]) -> Mapping[str, tuple[str, ...]]:
             else:
                 settings[key] = ()
     return {key: values for key, values in settings.items() if values and values != ("",)}
-
-
-def _assignments(text: str) -> Iterator[tuple[str, str]]:
-    """The assignments of the section [Service]; a line that ends in a backslash goes on after comments."""
-    section = ""
-    begun = ""
-    for raw in text.splitlines():
-        if raw.lstrip().startswith(("#", ";")):
-            continue
-        line = begun + raw
-        if line.endswith("\\"):
-            begun = line[:-1] + " "
-            continue
-        begun = ""
-        line = line.strip()
-        if line.startswith("[") and line.endswith("]"):
-            section = line
-            continue
-        key, equals, value = line.partition("=")
-        if equals and section == "[Service]":
-            yield key.strip(), value.strip()
 
 
 def _split(value: str) -> list[str]:

@@ -21,8 +21,8 @@ from hardentui.model import (
     Role,
 )
 from hardentui.operations import Change, Lines, Refusal, ReloadManager, RestartUnit, WriteFile
+from hardentui.resources import unit_files
 from hardentui.resources.base import digest, list_fact, nothing, text_fact
-from hardentui.resources.sandbox import unit_files
 from hardentui.resources.sandbox.directives import Choice, lines, parse, read_dropin, write
 from hardentui.resources.sandbox.evidence import Evidence, calls, gather, services, version
 from hardentui.resources.sandbox.exposure import exposure, shown

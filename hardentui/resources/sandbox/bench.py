@@ -9,8 +9,8 @@ from functools import cached_property
 
 from hardentui.i18n import _
 from hardentui.model import Gap, GapKind
-from hardentui.resources import sandbox
-from hardentui.resources.sandbox import judge, unit_files
+from hardentui.resources import sandbox, unit_files
+from hardentui.resources.sandbox import judge
 from hardentui.resources.sandbox.directives import BY_NAME, DIRECTIVES, Choice, Directive, lines
 from hardentui.resources.sandbox.evidence import Evidence, calls, gather, version
 from hardentui.resources.sandbox.exposure import exposure

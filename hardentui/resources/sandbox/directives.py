@@ -10,7 +10,8 @@ from enum import StrEnum
 from hardentui.i18n import _
 from hardentui.model import Text
 from hardentui.resources.capabilities import NAMES as CAPABILITIES
-from hardentui.resources.sandbox.settings import NAMESPACES, Line, boolean
+from hardentui.resources.sandbox.settings import NAMESPACES, boolean
+from hardentui.resources.unit_files import Line
 
 Choice = Mapping[str, str]  # directive -> value, as a person chose them
 

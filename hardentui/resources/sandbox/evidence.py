@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from hardentui.model import Gap
+from hardentui.resources import unit_files
 from hardentui.resources.capabilities import NAMES
-from hardentui.resources.sandbox import unit_files
 from hardentui.resources.sandbox.directives import Choice, read_dropin
 from hardentui.resources.sandbox.settings import DEFAULTS, Settings, call_sets, settled, words
 from hardentui.snapshot import (

@@ -13,9 +13,9 @@ from functools import cache
 from importlib.resources import files
 
 from hardentui.resources.capabilities import NAMES as CAPABILITIES
+from hardentui.resources.unit_files import Line
 
 Settings = Mapping[str, str]  # property -> value; a list that has one line each is joined by line breaks
-Line = tuple[str, str]  # one assignment of a unit file: the directive, and what follows the =
 
 FOLLOWED = 252  # the version of systemd whose derivations and weights are followed
 NAMESPACES = ("cgroup", "ipc", "net", "mnt", "pid", "user", "uts")

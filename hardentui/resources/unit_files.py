@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 
 from hardentui.i18n import _
 from hardentui.model import Gap, GapKind
 from hardentui.resources.configuration import text_of
-from hardentui.resources.sandbox.settings import Line
 from hardentui.snapshot import Folder, Kind, Reason, Snapshot, Unread
+
+Line = tuple[str, str]  # one assignment of a unit file: the directive, and what follows the =
 
 # Where systemd looks for unit files, the first counts (systemd.unit(5)).
 FOLDERS = (
@@ -20,7 +21,7 @@ FOLDERS = (
     "/lib/systemd/system",
 )
 OURS = "99-zz-hardentui.conf"  # after all others: of one directive, the last one counts
-_SECTIONS = {"[Unit]", "[Service]"}
+_SECTIONS = frozenset({"[Unit]", "[Service]"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +43,31 @@ def read(snapshot: Snapshot, unit: str) -> UnitText | Gap:
     if isinstance(found, Gap):
         return found
     path, text = found
-    lines, files = list(assignments(text)), [path]
-    dropins = _dropins(snapshot, unit)
-    if isinstance(dropins, Gap):
-        return dropins
-    for place, kind in dropins:
-        more = text_of(snapshot, place, may_be_link=kind is Kind.LINK)
-        if isinstance(more, Unread):
-            if more.reason is Reason.MISSING:
-                continue
-            return more.gap(place)
-        lines += assignments(more)
-        files.append(place)
-    return UnitText(tuple(lines), tuple(files))
+    more = dropins(snapshot, unit)
+    if isinstance(more, Gap):
+        return more
+    all_files = {path: text, **more}
+    lines = [line for one in all_files.values() for line in assignments(one)]
+    return UnitText(tuple(lines), tuple(all_files))
 
 
-def assignments(text: str) -> Iterator[Line]:
-    """The assignments of [Unit] and [Service] in a unit file.
+def dropins(snapshot: Snapshot, unit: str) -> Mapping[str, str] | Gap:
+    """The texts of a unit's drop-ins by their paths, in the order in which they count."""
+    found = _dropins(snapshot, unit)
+    if isinstance(found, Gap):
+        return found
+    texts = {}
+    for place, kind in found:
+        text = text_of(snapshot, place, may_be_link=kind is Kind.LINK)
+        if not isinstance(text, Unread):
+            texts[place] = text
+        elif text.reason is not Reason.MISSING:
+            return text.gap(place)
+    return texts
+
+
+def assignments(text: str, sections: Container[str] = _SECTIONS) -> Iterator[Line]:
+    """The assignments of some sections of a unit file, of [Unit] and [Service] unless told.
 
     A line goes on after a backslash at its end, whatever comments stand between.
     """
@@ -68,7 +77,7 @@ def assignments(text: str) -> Iterator[Line]:
         stripped = line.strip()
         if stripped.startswith("["):
             section = stripped
-        elif section in _SECTIONS:
+        elif section in sections:
             name, equals, value = stripped.partition("=")
             if equals:
                 yield name.strip(), value.strip()
