@@ -240,6 +240,12 @@ def test_a_container_with_folders_of_its_own_is_not_open(line: str) -> None:
     assert given_mounts(*ITS_OWN, line).result is Result.PASS
 
 
+@given(st.text(), st.lists(st.sampled_from(["8:1", "/", "..", "\\777", "\\", "\x0b", " ", "-", "x"])))
+def test_no_mount_of_a_container_breaks_the_view(text: str, words: list[str]) -> None:
+    finding = given_mounts(text, " ".join(words), "8:1 / /host")
+    assert finding.result is Result.FAIL
+
+
 def test_the_root_of_the_host_may_be_a_part_of_its_file_system() -> None:
     subvolume = tuple(dataclasses.replace(one, root="/@") if one.path == "/" else one for one in HOSTS_MOUNTS)
     stats = MADE | {"/": hosts.status(0o755)}

@@ -170,7 +170,7 @@ def _given(
 
 def _mounts_in(text: str) -> Iterator[_Inside]:
     """The mounts of a mountinfo, its octal escapes undone."""
-    for line in text.splitlines():
+    for line in text.split("\n"):
         fields = [
             re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), word) for word in line.split(" ")
         ]
