@@ -307,7 +307,8 @@ def _in_toml(value: Any) -> Any:
     import tomlkit  # noqa: PLC0415 - see render
 
     value = _storable(value)
-    if isinstance(value, str) and "\n" in value:
+    # There a carriage return would not come back as it was.
+    if isinstance(value, str) and "\n" in value and "\r" not in value:
         return tomlkit.string(value, multiline=True)
     return value
 
