@@ -1,0 +1,102 @@
+"""Secrets are cut out of an answer before anybody sees it: none reaches a screen, a plan or a recording."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import TypeVar, cast
+
+from hardentui.snapshot.answers import Mount, Unread
+from hardentui.snapshot.questions import File, KernelFile, Mounts, Question
+
+T = TypeVar("T")
+
+HIDDEN = "<hidden>"  # what stands in an answer for a secret that the host holds there
+# The same for a variable of a unit whatever its name, where the value itself says that it holds a secret.
+HIDDEN_LOGIN = "<hidden-login>"
+_SERVICE = re.compile(r"/.*\.service(?:\.d/.*)?|/.*/service\.d/.*")
+_STARTS = re.compile(rf"/etc/docker/daemon\.json|/var/lib/lxc/.*|{_SERVICE.pattern}")  # it starts programs
+_MAY_HOLD_SECRETS = re.compile(
+    r"/etc/fstab|/proc/cmdline|/proc/\d+/mountinfo|/.*\.mount(?:\.d/.*)?|/.*/mount\.d/.*"
+    rf"|{_STARTS.pattern}"
+)
+# KEY=SECRET of mount options and of the kernel's command line (mount.cifs(8), dracut.cmdline(7), iscsi),
+# user=NAME%SECRET (User=NAME%i of a unit is none), and SCHEME://USER:SECRET@HOST.
+_SECRETS = re.compile(
+    r"""(?P<key>(?<![A-Za-z0-9])(?:[A-Za-z0-9_.-]{0,32}(?:pass(?:word|wd|phrase)?2?|passwd|secret|sshpw)|set_credential"""
+    r"""(?:_binary)?|(?:rd\.)?luks\.key)=)(?:"[^"\n]*"|[^\s,]+)"""
+    r"""|(?P<user>(?<![A-Za-z0-9])(?!(?-i:User)=)user(?:name)?=[^\s,%]{0,256}%)[^\s,]+"""
+    r"""|(?P<place>(?:://|iscsi:)[^\s/:@,]*:)[^\s/@,]+(?=@)""",
+    re.IGNORECASE,
+)
+
+# What programs are started with: --api-key SECRET, TOKEN=SECRET, "token": "SECRET". A place is kept.
+_SENSITIVE = r"(?:pass(?:word|wd|phrase)?|secret|token|(?:api|access|auth|private|secret)[_-]?key)"
+_ARGUMENT = re.compile(
+    rf"""(?P<key>(?<![A-Za-z0-9])(?:[A-Za-z0-9_.-]{{0,32}}{_SENSITIVE}["']?[ \t]*[=:][ \t]*"""
+    rf"""|--?[A-Za-z0-9-]{{0,32}}{_SENSITIVE}[ \t]+))"""
+    r"""(?P<value>"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[^\s,"']+)""",
+    re.IGNORECASE,
+)
+
+# What a unit gives to its programs (systemd.exec(5)), with the lines that go on after a backslash. Of an
+# environment only what names a place is kept. What was put out of use by a # is cut, too.
+_GIVEN = re.compile(
+    r"^([ \t#;]*(?:Environment|SetCredential(?:Encrypted)?)[ \t]*=)((?:.*\\\n(?:[ \t]*[#;].*\n)*)*.*)$",
+    re.MULTILINE,
+)
+_WORD = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\S+""", re.DOTALL)
+_NAMED = re.compile(r"""["']?(?P<name>[^=:]*[=:])(?P<value>.*?)["']?""", re.DOTALL)
+_PLACE = re.compile(r"/(?:dev|etc|home|mnt|opt|root|run|srv|tmp|usr|var)/[A-Za-z0-9._/@%:+-]+")
+
+
+def without_secrets(question: Question[T], answer: T | Unread) -> T | Unread:
+    """An answer without the passwords that it may hold: so no recording, plan or script can hold them."""
+    if isinstance(answer, str) and isinstance(question, (File, KernelFile)):
+        text: str = answer
+        if _SERVICE.fullmatch(question.path):
+            text = _GIVEN.sub(_without_values, text)
+        if _STARTS.fullmatch(question.path):
+            text = _ARGUMENT.sub(_without_argument, text)
+        return cast("T", _hidden(text)) if _MAY_HOLD_SECRETS.fullmatch(question.path) else answer
+    if isinstance(answer, tuple) and isinstance(question, Mounts):
+        return cast("T", tuple(_without_secrets(mount) for mount in answer))
+    return answer
+
+
+def _without_secrets(mount: Mount) -> Mount:
+    return dataclasses.replace(
+        mount,
+        source=_hidden(mount.source),
+        options=_hidden(mount.options),
+        super_options=_hidden(mount.super_options),
+    )
+
+
+def _without_values(given: re.Match[str]) -> str:
+    """The line of a unit that gives variables or credentials, with their names alone."""
+    first, *more = given[2].split("\n")
+    lines = [first, *("#" if line.lstrip().startswith(("#", ";")) else line for line in more)]
+    return given[1] + "\n".join(_WORD.sub(_without_value, line) for line in lines)
+
+
+def _without_value(word: re.Match[str]) -> str:
+    if word[0] in {"\\", "#"}:  # the line goes on; a comment stood here
+        return word[0]
+    pair = _NAMED.fullmatch(word[0])
+    if pair is None:
+        return HIDDEN
+    value = pair["value"]
+    if _PLACE.fullmatch(value) or value == HIDDEN_LOGIN:  # so it was cut when it was recorded
+        return word[0]
+    return f"{pair['name']}{HIDDEN_LOGIN if _SECRETS.search(value) else HIDDEN}"
+
+
+def _without_argument(given: re.Match[str]) -> str:
+    value = given["value"]
+    quote = value[0] if value[0] in "\"'" else ""
+    return given[0] if _PLACE.fullmatch(value.strip("\"'")) else f"{given['key']}{quote}{HIDDEN}{quote}"
+
+
+def _hidden(text: str) -> str:
+    return _SECRETS.sub(lambda found: f"{found['key'] or found['user'] or found['place']}{HIDDEN}", text)
