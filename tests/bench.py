@@ -205,7 +205,7 @@ def main() -> None:
         )
 
     print(f"{'':58} {'ours':>11}  {'floor':>11}   medians of {RUNS}")
-    show("scan of both chapters : a bare loop that reads the same", "2.0", in_turns(scan, loop))
+    show("scan of all chapters : a bare loop that reads the same", "2.0", in_turns(scan, loop))
     one_rule = process("find", "/", "-xdev", "-perm", "/6000", "-type", "f")
     show("search of the files, all rules : find / -xdev, one rule", "4", in_turns(walk, one_rule))
     version = in_turns(process(HARDENTUI, "--version"), process(sys.executable, "-c", "pass"))

@@ -49,12 +49,19 @@ def unread(tally: Tally) -> list[Content]:
         return []
     snapshot = tally.session.snapshot
     count = len(tally.denied)
-    sentence = ngettext(
-        "{count} recommendation needs facts that are not readable without root.",
-        "{count} recommendations need facts that are not readable without root.",
-        count,
-    ).format(count=count)
-    if snapshot.host.name == "live":
+    if snapshot.as_root:  # a container, for one, hides from root what is the host's
+        sentence = ngettext(
+            "{count} recommendation needs facts that root may not read here either.",
+            "{count} recommendations need facts that root may not read here either.",
+            count,
+        ).format(count=count)
+    else:
+        sentence = ngettext(
+            "{count} recommendation needs facts that are not readable without root.",
+            "{count} recommendations need facts that are not readable without root.",
+            count,
+        ).format(count=count)
+    if snapshot.host.name == "live" and not snapshot.as_root:
         sentence = _("{sentence} Leave and run: sudo hardentui").format(sentence=sentence)
     return [para(sentence, "$text-warning")]
 

@@ -157,8 +157,9 @@ class MemoryHost:
     name = "live"
     label = "this host"
 
-    def __init__(self, values: Mapping[str, str], processes: tuple[str, ...] = ()) -> None:
+    def __init__(self, values: Mapping[str, Any], processes: tuple[str, ...] = ()) -> None:
         self.values = dict(values)
+        self.uid = 0  # who asks
         self.hostname = "web01"
         self.processes = processes
         self.asked = 0
@@ -180,7 +181,7 @@ class MemoryHost:
             Interfaces: (Interface("lo", ("127.0.0.1",)),),
             KernelIs: Kernel(self.hostname, "6.1.0-30-amd64", "x86_64"),
             Mounts: (),
-            PrivilegesAre: Privileges(0, "root", ""),
+            PrivilegesAre: Privileges(self.uid, "root" if self.uid == 0 else "alice", ""),
             Processes: tuple(Process(i, name, "root", "", "") for i, name in enumerate(self.processes, 2)),
             Sockets: (),
         }

@@ -6,10 +6,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
 from textual.content import Content
 from textual.geometry import Region
 
-from hardentui.snapshot import KernelFile, Question
+from hardentui.snapshot import KernelFile, Question, Reason, Unread
 from hardentui.tui import passes
 from hardentui.tui.screens.chapter import ChapterScreen
 from hardentui.tui.screens.help import HelpScreen
@@ -18,7 +19,7 @@ from hardentui.tui.screens.plan import PlanScreen
 from hardentui.tui.widgets.plain import Page, Plain
 from hardentui.tui.widgets.script_view import ScriptView
 from hardentui.tui.widgets.table import FactsTable
-from tui.house import DMESG, DUMPS, KPTR, PAPER, ROUTER, app_on, ready, screen_text, typed, until, walk
+from tui.house import DMESG, DUMPS, KPTR, PAPER, ROUTER, app_on, host, ready, screen_text, typed, until, walk
 
 
 def written(folder: Path) -> list[Path]:
@@ -39,6 +40,21 @@ async def test_the_overview_says_what_was_evaluated_and_what_was_not(tmp_path: P
         assert "2 not evaluated (0 unknown, 2 wait for a person" in summary.shown.plain
         assert "comes later" in screen_text(app)
         assert "1 question waits for an answer" in summary.shown.plain
+
+
+@pytest.mark.parametrize(
+    ("uid", "said"), [(0, "that root may not read here either."), (1000, "Leave and run: sudo hardentui")]
+)
+async def test_who_cannot_read_is_told_what_would_help(tmp_path: Path, uid: int, said: str) -> None:
+    on = host()
+    on.uid = uid
+    on.values["kernel.dmesg_restrict"] = Unread(Reason.DENIED)
+    app = app_on(tmp_path, on)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(pilot)
+        summary = app.screen.query_one("#summary", Page)
+        await until(pilot, lambda: said in summary.shown.plain)
+        assert ("sudo" in summary.shown.plain) == (uid != 0)
 
 
 async def test_a_number_opens_a_chapter_and_one_without_checklist_does_nothing(tmp_path: Path) -> None:
