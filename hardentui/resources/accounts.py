@@ -9,7 +9,7 @@ from hardentui.i18n import _
 from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation
 from hardentui.operations import Change, Refusal
 from hardentui.resources import families
-from hardentui.resources.base import nothing, of_files, one
+from hardentui.resources.base import nothing, of_files, one, wrong_subject
 from hardentui.resources.login.settings import LOGIN_DEFS, login_setting
 from hardentui.snapshot import (
     Account,
@@ -53,9 +53,7 @@ class AccountsOf:
 
     def check(self, subject: str, aspect: str) -> str | None:
         """See Resource."""
-        if aspect or subject not in _SUBJECTS:
-            return f"expected one of {', '.join(_SUBJECTS)} and no aspect, found {subject!r} {aspect!r}"
-        return None
+        return wrong_subject(subject, aspect, _SUBJECTS)
 
     def observe(self, snapshot: Snapshot, entry: Recommendation) -> Observation:
         """See Resource."""

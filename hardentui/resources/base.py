@@ -128,6 +128,14 @@ def digest(snapshot: Snapshot, path: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
+def wrong_subject(subject: str, aspect: str, known: Iterable[str]) -> str | None:
+    """What an entry has wrong, for a kind with a few subjects and no aspects; None for nothing."""
+    names = tuple(known)
+    if aspect or subject not in names:
+        return f"expected one of {', '.join(names)} and no aspect, found {subject!r} {aspect!r}"
+    return None
+
+
 def explain(gap: Gap) -> str:
     """Why there is no value, in the language in use."""
     sentences = {

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from hardentui.i18n import _
 from hardentui.model import Fact, Gap, GapKind, Observation, Reading, Recommendation
 from hardentui.operations import Change, Refusal
-from hardentui.resources.base import nothing, one
+from hardentui.resources.base import nothing, one, wrong_subject
 from hardentui.snapshot import File, KernelFile, KernelIs, Reason, Snapshot, Stat, Unread
 
 _WIDE = frozenset({"x86_64", "aarch64", "ppc64", "ppc64le", "s390x", "riscv64", "loongarch64"})
@@ -25,9 +25,7 @@ class Hardware:
 
     def check(self, subject: str, aspect: str) -> str | None:
         """See Resource."""
-        if aspect or subject not in _SUBJECTS:
-            return f"expected one of {', '.join(_SUBJECTS)} and no aspect, found {subject!r} {aspect!r}"
-        return None
+        return wrong_subject(subject, aspect, _SUBJECTS)
 
     def observe(self, snapshot: Snapshot, entry: Recommendation) -> Observation:
         """See Resource."""

@@ -9,7 +9,7 @@ from hardentui.i18n import _, ngettext
 from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation
 from hardentui.operations import Change, Refusal
 from hardentui.resources import capabilities
-from hardentui.resources.base import names_or_none, nothing
+from hardentui.resources.base import names_or_none, nothing, wrong_subject
 from hardentui.resources.containers.running import name_of
 from hardentui.resources.listeners import listeners, server_of
 from hardentui.snapshot import (
@@ -57,9 +57,7 @@ class Isolation:
 
     def check(self, subject: str, aspect: str) -> str | None:
         """See Resource."""
-        if aspect or subject not in _SUBJECTS:
-            return f"expected one of {', '.join(_SUBJECTS)} and no aspect, found {subject!r} {aspect!r}"
-        return None
+        return wrong_subject(subject, aspect, _SUBJECTS)
 
     def observe(self, snapshot: Snapshot, entry: Recommendation) -> Observation:
         """See Resource."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from hardentui.i18n import N_, _
 from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation
 from hardentui.operations import Change, Refusal
+from hardentui.resources.base import wrong_subject
 from hardentui.resources.firewall import loaded, sources
 from hardentui.resources.firewall.reach import Door, From, Reach, Reachability
 from hardentui.snapshot import (
@@ -232,9 +233,7 @@ class Listeners:
 
     def check(self, subject: str, aspect: str) -> str | None:
         """See Resource."""
-        if aspect or subject not in _SUBJECTS:
-            return f"expected one of {', '.join(_SUBJECTS)} and no aspect, found {subject!r} {aspect!r}"
-        return None
+        return wrong_subject(subject, aspect, _SUBJECTS)
 
     def observe(self, snapshot: Snapshot, entry: Recommendation) -> Observation:
         """See Resource."""

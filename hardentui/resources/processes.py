@@ -11,7 +11,7 @@ from hardentui.i18n import _
 from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation
 from hardentui.operations import Change, Refusal
 from hardentui.resources import capabilities
-from hardentui.resources.base import nothing
+from hardentui.resources.base import nothing, wrong_subject
 from hardentui.snapshot import (
     Accounts,
     KernelFile,
@@ -38,9 +38,7 @@ class ProcessViews:
 
     def check(self, subject: str, aspect: str) -> str | None:
         """See Resource."""
-        if aspect or subject not in _SUBJECTS:
-            return f"expected one of {', '.join(_SUBJECTS)} and no aspect, found {subject!r} {aspect!r}"
-        return None
+        return wrong_subject(subject, aspect, _SUBJECTS)
 
     def observe(self, snapshot: Snapshot, entry: Recommendation) -> Observation:
         """See Resource."""

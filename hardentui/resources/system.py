@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from hardentui.i18n import _
 from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation
 from hardentui.operations import Change, Refusal
-from hardentui.resources.base import nothing, one
+from hardentui.resources.base import nothing, one, wrong_subject
 from hardentui.snapshot import Clock, DistributionIs, KernelFile, Link, Packages, Reason, Snapshot, Unread
 
 # End of security support, long-term support included where it is free of charge; as published on this day:
@@ -44,9 +44,7 @@ class System:
 
     def check(self, subject: str, aspect: str) -> str | None:
         """See Resource."""
-        if aspect or subject not in _SUBJECTS:
-            return f"expected one of {', '.join(_SUBJECTS)} and no aspect, found {subject!r} {aspect!r}"
-        return None
+        return wrong_subject(subject, aspect, _SUBJECTS)
 
     def observe(self, snapshot: Snapshot, entry: Recommendation) -> Observation:
         """See Resource."""

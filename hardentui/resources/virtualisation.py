@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from hardentui.i18n import _, ngettext
 from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation
 from hardentui.operations import Change, Refusal
-from hardentui.resources.base import names_or_none, nothing
+from hardentui.resources.base import names_or_none, nothing, wrong_subject
 from hardentui.resources.mount.boot import container
 from hardentui.snapshot import (
     Accounts,
@@ -60,9 +60,7 @@ class Virtualisation:
 
     def check(self, subject: str, aspect: str) -> str | None:
         """See Resource."""
-        if aspect or subject not in _SUBJECTS:
-            return f"expected one of {', '.join(_SUBJECTS)} and no aspect, found {subject!r} {aspect!r}"
-        return None
+        return wrong_subject(subject, aspect, _SUBJECTS)
 
     def observe(self, snapshot: Snapshot, entry: Recommendation) -> Observation:
         """See Resource."""

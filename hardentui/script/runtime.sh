@@ -3,7 +3,7 @@
 #
 # No primitive exits: each returns 1 and its caller decides. No rule depends on errexit or ERR.
 # A return always says its status: below a trap, a bare one gives that of the command before the trap.
-# Values that steps hand back stand in REPLY, NOW, VERDICT, POSITION, GROUP, BEFORE and AFTER.
+# Values that steps hand back stand in REPLY, WORDS, NOW, VERDICT, POSITION, GROUP, BEFORE and AFTER.
 # What an outer command says when it fails stands in REASON: such commands run through try.
 
 readonly STATE=/var/lib/hardentui
@@ -35,7 +35,7 @@ SELF='' BOOT='' UNATTENDED=0 AT_BOOT=0 CONFLICTS=0 FAILURES=0 APPLYING=0 DEADLIN
 REPLY='' REASON='' RECORD='' TEMPORARY='' NOW='' VERDICT='' POSITION='' SUPERBLOCK='' ASK='' LOCKS=0
 # A record: what stood there before, what is to stand there, what was really reached, folders to make.
 BEFORE='' AFTER='' REACHED='' RECORD_BOOT=''
-declare -a LINES=() FOLDERS=() GROUP=() STAGED=()
+declare -a LINES=() WORDS=() FOLDERS=() GROUP=() STAGED=()
 
 # ---- The plan, as the body declares it -----------------------------------------------------------
 
@@ -208,10 +208,16 @@ numbered() { # STEP; sets RECORD to the path of what is kept of it, without a su
 
 has_flag() { [[ ,${FLAGS[$1]}, == *",$2,"* ]]; } # STEP FLAG
 
+split() { # TEXT SEPARATOR; sets WORDS to its parts, empty ones too; an empty text has none
+    local rest=${1:+$1$2}
+    WORDS=()
+    while [[ -n $rest ]]; do WORDS+=("${rest%%"$2"*}") rest=${rest#*"$2"}; done
+}
+
 lacks_words() { # WORDS WANTED; both separated by commas; 0 when a wanted one is missing
-    local word rest=${2:+$2,}
-    while [[ -n $rest ]]; do
-        word=${rest%%,*} rest=${rest#*,}
+    local word
+    split "$2" ,
+    for word in "${WORDS[@]}"; do
         [[ ",$1," == *",$word,"* ]] || return 0
     done
     return 1
@@ -610,9 +616,10 @@ covers_range() { # VALUE WANTED; both "LOW HIGH"
 }
 
 sysctl_passes() { # STEP; whether NOW is as good as the value that we would set
-    local -a rule=()
-    local operand rest=${ACCEPT[$1]}$'\n'
-    while [[ -n $rest ]]; do rule+=("${rest%%$'\n'*}") rest=${rest#*$'\n'}; done
+    local -a rule
+    local operand
+    split "${ACCEPT[$1]}" $'\n'
+    rule=("${WORDS[@]}")
     case ${rule[0]} in
         equal | one-of)
             for operand in "${rule[@]:1}"; do
@@ -639,9 +646,8 @@ mount_now() { # STEP; sets SUPERBLOCK, too, to all options of the superblock
         NOW="$device $root ${BASH_REMATCH[1]} $flags" SUPERBLOCK=${BASH_REMATCH[2]}
     done </proc/self/mountinfo
     [[ $NOW != absent ]] || return 0
-    rest=$SUPERBLOCK,
-    while [[ -n $rest ]]; do
-        word=${rest%%,*} rest=${rest#*,}
+    split "$SUPERBLOCK" ,
+    for word in "${WORDS[@]}"; do
         [[ ",${SETS[$1]},${UNSETS[$1]}," != *",${word%%=*}"[=,]* ]] || own+=,$word
     done
     NOW+=" ${own:--}"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from hardentui.i18n import _
 from hardentui.model import Fact, Gap, Observation, Provenance, Reading, Recommendation
 from hardentui.operations import Change, Refusal
+from hardentui.resources.base import wrong_subject
 from hardentui.resources.firewall import boot, loaded, verdict
 from hardentui.resources.firewall.loaded import Loaded
 from hardentui.resources.firewall.ruleset import Ruleset
@@ -23,9 +24,7 @@ class Firewall:
 
     def check(self, subject: str, aspect: str) -> str | None:
         """See Resource."""
-        if aspect or subject not in _SUBJECTS:
-            return f"expected one of {', '.join(_SUBJECTS)} and no aspect, found {subject!r} {aspect!r}"
-        return None
+        return wrong_subject(subject, aspect, _SUBJECTS)
 
     def observe(self, snapshot: Snapshot, entry: Recommendation) -> Observation:
         """See Resource."""

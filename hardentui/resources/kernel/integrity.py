@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from hardentui.i18n import _
 from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation
 from hardentui.operations import Change, Refusal
-from hardentui.resources.base import missing, nothing, one
+from hardentui.resources.base import missing, nothing, one, wrong_subject
 from hardentui.snapshot import KernelFile, KernelOption, Reason, Snapshot, Unread
 
 _LOCKDOWN = "/sys/kernel/security/lockdown"
@@ -25,9 +25,7 @@ class KernelIntegrity:
 
     def check(self, subject: str, aspect: str) -> str | None:
         """See Resource."""
-        if aspect or subject not in _SUBJECTS:
-            return f"expected one of {', '.join(_SUBJECTS)} and no aspect, found {subject!r} {aspect!r}"
-        return None
+        return wrong_subject(subject, aspect, _SUBJECTS)
 
     def observe(self, snapshot: Snapshot, entry: Recommendation) -> Observation:
         """See Resource."""

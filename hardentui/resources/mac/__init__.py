@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from hardentui.i18n import _
 from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation
 from hardentui.operations import Change, Refusal
-from hardentui.resources.base import missing, nothing, why_not
+from hardentui.resources.base import missing, nothing, why_not, wrong_subject
 from hardentui.resources.listeners import listeners, server_of
 from hardentui.resources.mac import apparmor, lsm, selinux
 from hardentui.resources.mac.apparmor import AppArmor
@@ -28,9 +28,7 @@ class Mac:
 
     def check(self, subject: str, aspect: str) -> str | None:
         """See Resource."""
-        if aspect or subject not in _SUBJECTS:
-            return f"expected one of {', '.join(_SUBJECTS)} and no aspect, found {subject!r} {aspect!r}"
-        return None
+        return wrong_subject(subject, aspect, _SUBJECTS)
 
     def observe(self, snapshot: Snapshot, entry: Recommendation) -> Observation:
         """See Resource."""

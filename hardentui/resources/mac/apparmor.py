@@ -11,7 +11,7 @@ from typing import Any
 from hardentui.i18n import _
 from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation
 from hardentui.operations import Change, EnableUnit, Refusal, ReloadUnit, ReplaceLine
-from hardentui.resources.base import list_fact, missing, nothing, text_fact
+from hardentui.resources.base import list_fact, missing, nothing, text_fact, wrong_subject
 from hardentui.resources.mac import lsm
 from hardentui.snapshot import (
     Confinement,
@@ -62,9 +62,7 @@ class AppArmor:
 
     def check(self, subject: str, aspect: str) -> str | None:
         """See Resource."""
-        if aspect or subject not in _SUBJECTS:
-            return f"expected one of {', '.join(_SUBJECTS)} and no aspect, found {subject!r} {aspect!r}"
-        return None
+        return wrong_subject(subject, aspect, _SUBJECTS)
 
     def observe(self, snapshot: Snapshot, entry: Recommendation) -> Observation:
         """See Resource."""

@@ -18,7 +18,7 @@ from hardentui.operations import (
     SetSelinuxMode,
     WriteFile,
 )
-from hardentui.resources.base import digest, missing, nothing, of_files, text_fact
+from hardentui.resources.base import digest, missing, nothing, of_files, text_fact, wrong_subject
 from hardentui.resources.mac import lsm
 from hardentui.resources.mac.lsm import DISABLED, ENFORCING, PERMISSIVE
 from hardentui.snapshot import (
@@ -90,9 +90,7 @@ class Selinux:
 
     def check(self, subject: str, aspect: str) -> str | None:
         """See Resource."""
-        if aspect or subject not in _SUBJECTS:
-            return f"expected one of {', '.join(_SUBJECTS)} and no aspect, found {subject!r} {aspect!r}"
-        return None
+        return wrong_subject(subject, aspect, _SUBJECTS)
 
     def observe(self, snapshot: Snapshot, entry: Recommendation) -> Observation:
         """See Resource."""

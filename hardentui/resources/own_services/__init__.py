@@ -11,7 +11,7 @@ from hardentui.i18n import _
 from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation
 from hardentui.operations import Change, Refusal
 from hardentui.resources.accounts import accounts_elsewhere
-from hardentui.resources.base import names_or_none, of_files
+from hardentui.resources.base import names_or_none, of_files, wrong_subject
 from hardentui.resources.own_services.units import COMMANDS, OwnService, own_services
 from hardentui.snapshot import (
     HIDDEN,
@@ -58,9 +58,7 @@ class OwnServices:
 
     def check(self, subject: str, aspect: str) -> str | None:
         """See Resource."""
-        if aspect or subject not in _SUBJECTS:
-            return f"expected one of {', '.join(_SUBJECTS)} and no aspect, found {subject!r} {aspect!r}"
-        return None
+        return wrong_subject(subject, aspect, _SUBJECTS)
 
     def observe(self, snapshot: Snapshot, entry: Recommendation) -> Observation:
         """See Resource."""

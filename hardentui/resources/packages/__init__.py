@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from hardentui.i18n import _
 from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation, Role
 from hardentui.operations import Change, Lines, Refusal, WriteFile
-from hardentui.resources.base import digest, nothing, one, text_fact
+from hardentui.resources.base import digest, nothing, one, text_fact, wrong_subject
 from hardentui.resources.configuration import mask_of
 from hardentui.resources.packages import apt_conf
 from hardentui.snapshot import (
@@ -59,9 +59,7 @@ class PackageManager:
 
     def check(self, subject: str, aspect: str) -> str | None:
         """See Resource."""
-        if aspect or subject not in _SUBJECTS:
-            return f"expected one of {', '.join(_SUBJECTS)} and no aspect, found {subject!r} {aspect!r}"
-        return None
+        return wrong_subject(subject, aspect, _SUBJECTS)
 
     def observe(self, snapshot: Snapshot, entry: Recommendation) -> Observation:
         """See Resource."""

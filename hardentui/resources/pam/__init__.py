@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hardentui.i18n import _
 from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation, Role
 from hardentui.operations import Change, Lines, Refusal, ReplaceLine, WriteFile
-from hardentui.resources.base import digest, kept_settings, of_files, text_fact
+from hardentui.resources.base import digest, kept_settings, of_files, text_fact, wrong_subject
 from hardentui.resources.families import family_of
 from hardentui.resources.login.settings import Setting, last, login_setting, read_settings, stands_twice
 from hardentui.resources.pam.stack import Module, Stack, read_stack, tool_for
@@ -44,9 +44,7 @@ class Pam:
 
     def check(self, subject: str, aspect: str) -> str | None:
         """See Resource."""
-        if aspect or subject not in _SUBJECTS:
-            return f"expected one of {', '.join(_SUBJECTS)} and no aspect, found {subject!r} {aspect!r}"
-        return None
+        return wrong_subject(subject, aspect, _SUBJECTS)
 
     def observe(self, snapshot: Snapshot, entry: Recommendation) -> Observation:
         """See Resource."""
