@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-
 from collections.abc import Iterable
 
 from hardentui.i18n import _

@@ -7,7 +7,7 @@ what the manual pages of journald.conf(5), timesyncd.conf(5) and their like say 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from hardentui.i18n import _
@@ -125,9 +125,11 @@ def read(snapshot: Snapshot, name: str, section: str) -> Configuration | Gap:
             return text.gap(path)
         files.append(path)
         try:
-            for one in assignments(text):
-                if one.section == section:
-                    settings.append(Setting(one.name, one.value, path, one.line))
+            settings.extend(
+                Setting(one.name, one.value, path, one.line)
+                for one in assignments(text)
+                if one.section == section
+            )
         except BadSectionError:
             return Configuration(tuple(settings), tuple(files), folders, broken=path)
     return Configuration(tuple(settings), tuple(files), folders)
@@ -213,7 +215,7 @@ def size(value: str) -> int | None:
 
 
 def seconds(value: str) -> float | None:
-    """A span of time in seconds ("7day", "1h 30min", a bare number of seconds), or INFINITY; None for none."""
+    """A span of time in seconds ("7day", "1h 30min", "90"), or INFINITY; None for what is none."""
     if value.strip() == "infinity":
         return INFINITY
     if not value.strip():
@@ -226,8 +228,3 @@ def seconds(value: str) -> float | None:
         total += float(f"{found[1]}.{found[2] or 0}") * _SECONDS[found[3]]
         at = found.end()
     return total
-
-
-def last(settings: Iterable[Setting]) -> Setting | None:
-    """The assignment that counts."""
-    return next(reversed(tuple(settings)), None)
