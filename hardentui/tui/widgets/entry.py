@@ -14,7 +14,7 @@ from hardentui.tui.widgets.plain import Field, Plain
 
 
 class Entry(Vertical):
-    """Shown while its screen has the class "asking"; the screen takes what is typed, or says what is wrong."""
+    """Shown while its screen has the class "asking"; it takes what is typed, or says what is wrong."""
 
     @dataclass
     class Entered(Message):
