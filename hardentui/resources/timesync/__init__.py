@@ -20,10 +20,6 @@ _CLOCK = Command(("timedatectl", "show"))
 _TRACKING = Command(("chronyc", "-c", "tracking"))
 _OFFSET, _LEAP = 4, 13  # fields of chronyc -c tracking: seconds, and the status
 _MOST_OFF = 1.0  # seconds; a record's time is to be right to the second
-    "ntpsec": "/etc/ntpsec/ntp.conf",
-    "ntpd": "/etc/ntp.conf",
-    "openntpd": "/etc/openntpd/ntpd.conf",
-}
 
 
 class Timesync:
