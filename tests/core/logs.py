@@ -6,7 +6,18 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from hardentui.resources.families import TIME_CLIENTS
-from hardentui.snapshot import Kind, Package, Process, Processes, Status, Unit, UnitFile, UnitFiles, Units
+from hardentui.snapshot import (
+    Kind,
+    Package,
+    Process,
+    Processes,
+    Status,
+    Unit,
+    UnitFile,
+    UnitFiles,
+    Units,
+    Unread,
+)
 
 if TYPE_CHECKING:
     from .hosts import DictHost
@@ -42,7 +53,8 @@ driftfile /var/lib/chrony/chrony.drift
 RHEL_CHRONY = "pool 2.almalinux.pool.ntp.org iburst\nsourcedir /run/chrony-dhcp\nmakestep 1.0 3\n"
 # Another hand was here: a drop-in for journald, a vendor's age for the folder, chrony with its pool.
 RIVALS = {
-    "/etc/systemd/journald.conf.d/50-site.conf": "[Journal]\nStorage=volatile\nMaxLevelStore=err\nAudit=yes\n",
+    "/etc/systemd/journald.conf.d/50-site.conf": "[Journal]\nStorage=volatile\nMaxLevelStore=err\n",
+    "/run/systemd/journald.conf.d/60-audit.conf": "[Journal]\nAudit=yes\n",
     "/var/log/journal/README": "",
     "/var/log/btmp": "",
     "/var/log/wtmp": "",
@@ -106,5 +118,7 @@ def started_at(host: DictHost, name: str, at: float) -> None:
 
 
 def _add(host: DictHost, unit: str, state: str, active: str) -> None:
-    host.answers[Units] = (*host.answers[Units], Unit(unit, "loaded", active))
-    host.answers[UnitFiles] = (*host.answers[UnitFiles], UnitFile(unit, state))
+    """One more unit, where the host tells of units at all."""
+    for question, one in ((Units, Unit(unit, "loaded", active)), (UnitFiles, UnitFile(unit, state))):
+        if not isinstance(known := host.answers[question], Unread):
+            host.answers[question] = (*known, one)

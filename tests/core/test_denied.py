@@ -138,6 +138,8 @@ def of_no_weight_for_a_program(  # noqa: C901, PLR0912 - one case for each reaso
             return "what weakens a kernel is the same on every machine"
         case KernelFile(lsm.ENFORCE | lsm.APPARMOR_ON) if entry.resource == "apparmor":
             return "the kernel's list of profiles says that AppArmor runs"
+        case Stat("/usr/lib/systemd/systemd-journald"):
+            return "it only tells a host that has no journald at all"
         case KernelFile() if entry.resource == "cgroups" and entry.subject == "version":
             return "the controllers are shown beside the version, which the mounts say"
         case question if entry.resource == "listeners" and is_of_reach(question):

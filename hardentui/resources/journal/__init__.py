@@ -213,7 +213,7 @@ def _reading(found: Effective | Gap) -> Reading:
 
 
 def _at_boot(snapshot: Snapshot, files: Configuration, name: str) -> Reading:
-    return _reading(effective(snapshot, files, name, words_at_boot(snapshot)))
+    return _reading(effective(snapshot, files, name, words_at_boot))
 
 
 def _daemon_gap(snapshot: Snapshot, files: Configuration) -> Gap | None:
@@ -237,7 +237,7 @@ def _sides(snapshot: Snapshot, name: str) -> tuple[Reading | None, Reading]:
     stale = _daemon_gap(snapshot, files)
     if stale is not None:
         return Reading(gap=stale), then
-    return _reading(effective(snapshot, files, name, words_now(snapshot))), then
+    return _reading(effective(snapshot, files, name, words_now)), then
 
 
 def _facts(snapshot: Snapshot, name: str) -> dict[str, Fact]:
@@ -247,9 +247,11 @@ def _facts(snapshot: Snapshot, name: str) -> dict[str, Fact]:
     if isinstance(files, Gap):
         return facts
     later = [one for one in taken(snapshot, files, name) if _sorts_after(one.file)]
-    words = [place.place for word, place in words_at_boot(snapshot) if _is_about(word, name)]
+    given = words_at_boot(snapshot) if OPTIONS[name].word else ()
+    words = () if isinstance(given, Gap) else given
+    said = [place.place for word, place in words if _is_about(word, name)]
     facts["rival"] = next(
-        iter([*words, *(f"{one.file}:{one.line}" for one in later), *filter(None, [files.broken])]), ""
+        iter([*said, *(f"{one.file}:{one.line}" for one in later), *filter(None, [files.broken])]), ""
     )
     facts["audit"] = _at_boot(snapshot, files, "Audit").values.get("", "")
     return facts
