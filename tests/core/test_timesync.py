@@ -268,11 +268,6 @@ CASES = {
         "two/y.conf": "peer two\n",
         "two/z.sources": "server not\n",
     },
-    "sources": {
-        "main": "sourcedir ROOT/s\nserver a\n",
-        "s/a.sources": "pool p iburst\n",
-        "s/b.conf": "server no\n",
-    },
 }
 
 
@@ -290,6 +285,18 @@ def test_every_configuration_is_read_as_chronyd_reads_it(name: str, tmp_path: Pa
     assert [one.text.strip().lower() for one in read.sources] == [
         line.strip().lower() for line in printed.splitlines() if chrony.is_source(line)
     ]
+
+
+def test_a_folder_of_sources_is_read_too() -> None:
+    """chronyd -p does not print these: it reads them once it runs."""
+    files = {
+        "/etc/chrony.conf": "sourcedir /run/chrony-dhcp /etc/chrony/sources.d\nserver a\n",
+        "/etc/chrony/sources.d/p.sources": "pool p iburst\n",
+        "/etc/chrony/sources.d/b.conf": "server no\n",
+    }
+    read = chrony.read(snapshot(DictHost(files)), "/etc/chrony.conf")
+    assert isinstance(read, chrony.Files)
+    assert {one.host for one in read.sources} == {"p", "a"}
 
 
 @given(st.text(max_size=200))
