@@ -131,12 +131,12 @@ def undo(  # noqa: C901, PLR0912 - one case for each kind
 def _restarted(snapshot: Snapshot, unit: str) -> dict[Question[Any], Any]:
     """What a unit shows that started anew: its settings, since when it runs, and where the journal is."""
     answers = sandbox.after_restart(snapshot, unit) | daemons.after_restart(snapshot, unit)
-    return answers | (journal.after_restart(snapshot) if unit == journal.UNIT else {})
+    return answers | journal.after_restart(snapshot, unit)
 
 
 def _moved(snapshot: Snapshot, unit: str) -> tuple[Question[Any], ...]:
     """What ``_restarted`` answers."""
-    stored = journal.moved(snapshot) if unit == journal.UNIT else ()
+    stored = journal.moved(snapshot) if unit in {journal.UNIT, journal.FLUSH} else ()
     return (SandboxSettings(), Processes(), *stored)
 
 

@@ -170,7 +170,7 @@ def test_every_change_keeps_auditing_as_it_is(audit: str, line: str) -> None:
         ("journal.level", "info"),
         ("journal.audit", "keep"),
     ):
-        write, restart = change(id_, {**FACTS, "audit": audit}, target)
+        write, restart, *_more = change(id_, {**FACTS, "audit": audit}, target)
         assert isinstance(write, WriteFile)
         assert isinstance(restart, RestartUnit)
         assert write.content.splitlines()[-1] == line

@@ -43,6 +43,7 @@ from hardentui.snapshot import (
 )
 
 UNIT = "systemd-journald.service"
+FLUSH = "systemd-journal-flush.service"  # has journald go over to the disk, which a start alone does not
 DROPIN = f"{FOLDERS[0]}/{NAME}.d/{OURS}"
 PERSISTENT, VOLATILE, NONE = "persistent", "volatile", "none"
 DISK, MEMORY = "/var/log/journal", "/run/log/journal"
@@ -110,6 +111,7 @@ class Journal:
         return (
             WriteFile(owners=own, path=DROPIN, before=text_fact(facts, "before"), parts=parts, unique=True),
             RestartUnit(owners=own, unit=UNIT),
+            *((RestartUnit(owners=own, unit=FLUSH),) if name == "Storage" else ()),
         )
 
     def collects(self, path: str) -> bool:
@@ -175,20 +177,26 @@ def keeps(snapshot: Snapshot) -> Kept | Gap:
     )
 
 
-def after_restart(snapshot: Snapshot) -> dict[Question[Any], Any]:
-    """Where the journal would be after a restart of journald with its files as they stand: a rehearsal's."""
-    stored = _stored_at_boot(snapshot).values.get("")
+def after_restart(snapshot: Snapshot, unit: str) -> dict[Question[Any], Any]:
+    """Where the journal would be after a restart of one of its units: for a rehearsal."""
     files = _files(snapshot)
-    if isinstance(files, Gap) or stored is None:
+    if isinstance(files, Gap) or unit not in {UNIT, FLUSH}:
         return {}
     now = snapshot.taken_at
     there = Status(Kind.FILE, 0o640, 0, 0, "root", "systemd-journal", 8 << 20, "", now, now)
-    answers: dict[Question[Any], Any] = {Stat(path): Unread(Reason.MISSING) for path in files.values()}
-    if stored in files:
-        answers[Stat(files[stored])] = there
-    if stored == PERSISTENT and isinstance(snapshot.ask(Stat(DISK)), Unread):
-        answers[Stat(DISK)] = Status(Kind.FOLDER, 0o2755, 0, 0, "root", "systemd-journal", 4096, "", now, now)
-    return answers
+    if unit == UNIT:  # it says in its journal that it started
+        written = (Stat(path) for path in files.values())
+        return {one: there for one in written if not isinstance(snapshot.ask(one), Unread)}
+    stored = _stored_at_boot(snapshot).values.get("")
+    if stored != PERSISTENT:
+        return {}
+    folder = Status(Kind.FOLDER, 0o2755, 0, 0, "root", "systemd-journal", 4096, "", now, now)
+    known = snapshot.ask(Stat(DISK))
+    return {
+        Stat(files[PERSISTENT]): there,
+        Stat(files[VOLATILE]): Unread(Reason.MISSING),
+        Stat(DISK): folder if isinstance(known, Unread) else known,
+    }
 
 
 def moved(snapshot: Snapshot) -> tuple[Question[Any], ...]:
@@ -323,8 +331,8 @@ def _stored_now(snapshot: Snapshot) -> Reading:
     files = _files(snapshot)
     if isinstance(files, Gap):
         return Reading(gap=files)
-    seen = {where: snapshot.ask(Stat(path)) for where, path in files.items()}
-    for where, status in seen.items():
+    for where in (VOLATILE, PERSISTENT):  # going over to the disk takes the one in memory away
+        status = snapshot.ask(Stat(files[where]))
         if isinstance(status, Unread):
             if status.reason is not Reason.MISSING:
                 return nothing(status, files[where])
