@@ -16,6 +16,7 @@ from hardentui.resources.endpoints import Endpoints
 from hardentui.resources.firewall import Firewall
 from hardentui.resources.hardware import Hardware
 from hardentui.resources.isolation import Isolation
+from hardentui.resources.journal import Journal
 from hardentui.resources.kernel import BootLoader, CommandLine, KernelBuild, KernelIntegrity
 from hardentui.resources.listeners import Listeners
 from hardentui.resources.login import Login
@@ -29,6 +30,7 @@ from hardentui.resources.path import Path
 from hardentui.resources.ports import Ports
 from hardentui.resources.private_tmp import PrivateTmp
 from hardentui.resources.processes import ProcessViews
+from hardentui.resources.retention import Retention
 from hardentui.resources.rights import Rights
 from hardentui.resources.sandbox import Sandbox
 from hardentui.resources.search import Searches
@@ -54,6 +56,7 @@ _KINDS: tuple[Resource, ...] = (
     Firewall(),
     Hardware(),
     Isolation(),
+    Journal(),
     KernelBuild(),
     KernelIntegrity(),
     Listeners(),
@@ -68,6 +71,7 @@ _KINDS: tuple[Resource, ...] = (
     Ports(),
     PrivateTmp(),
     ProcessViews(),
+    Retention(),
     Rights(),
     Sandbox(),
     Searches(),
