@@ -31,7 +31,7 @@ def wait_for(what: str, condition: Callable[[], bool]) -> None:
 
 
 class Collector:
-    """What comes in on one UDP and one TCP port of the loopback: the kernel holds it until it is asked for."""
+    """What comes in on one UDP and one TCP port of the loopback: it waits until asked for."""
 
     def __init__(self, port: int) -> None:
         self.datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
