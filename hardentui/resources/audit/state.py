@@ -218,7 +218,7 @@ def off_by_command_line(snapshot: Snapshot) -> str:
 
 
 def _written(snapshot: Snapshot) -> tuple[Rule | Control, ...] | Gap:
-    by_folder = _merges(snapshot)
+    by_folder = merges(snapshot)
     if isinstance(by_folder, Gap):
         return by_folder
     if by_folder:
@@ -231,7 +231,7 @@ def _written(snapshot: Snapshot) -> tuple[Rule | Control, ...] | Gap:
     return parse(text, MERGED, _names(snapshot))
 
 
-def _merges(snapshot: Snapshot) -> bool | Gap:
+def merges(snapshot: Snapshot) -> bool | Gap:
     """Whether the unit that loads the rules merges the folder first (augenrules); else it takes one file."""
     for unit in (LOADER, DAEMON):
         found = unit_files.read(snapshot, unit)
