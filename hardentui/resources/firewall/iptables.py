@@ -20,9 +20,7 @@ _PRIORITIES = {"raw": -300, "mangle": -150, "nat": -100, "filter": 0, "security"
 _NAT_INPUT = 100
 _VERDICTS = {"ACCEPT": "accept", "DROP": "drop", "RETURN": "return", "REJECT": "reject"}
 # Targets that change nothing of what is judged here.
-_NEUTRAL = frozenset(
-    {"LOG", "NFLOG", "ULOG", "AUDIT", "TRACE", "TCPMSS", "CHECKSUM", "CLASSIFY", "DSCP", "TOS"}
-)
+_NEUTRAL = frozenset({"AUDIT", "TRACE", "TCPMSS", "CHECKSUM", "CLASSIFY", "DSCP", "TOS"})
 _PORTS = {"--dport": "dport", "--sport": "sport", "--dports": "dport", "--sports": "sport"}
 _CHAIN = re.compile(r":(\S+) (\S+)(?: \[\d+:\d+\])?")
 _ALL_BITS = 0xFFFFFFFF
@@ -180,7 +178,11 @@ class _Translator:
         if name in _VERDICTS:
             return {_VERDICTS[name]: None}
         if name in _NEUTRAL:
-            return {"log": None}
+            return {"counter": None}
+        if name == "LOG":
+            return {"log": {"prefix": given.get("--log-prefix", "")}}
+        if name in {"NFLOG", "ULOG"}:
+            return {"log": {"group": 0}}
         match name:
             case "DNAT":
                 return {"dnat": _destination(given.get("--to-destination", ""))}
