@@ -20,7 +20,9 @@ _PRIORITIES = {"raw": -300, "mangle": -150, "nat": -100, "filter": 0, "security"
 _NAT_INPUT = 100
 _VERDICTS = {"ACCEPT": "accept", "DROP": "drop", "RETURN": "return", "REJECT": "reject"}
 # Targets that change nothing of what is judged here.
-_NEUTRAL = frozenset({"AUDIT", "TRACE", "TCPMSS", "CHECKSUM", "CLASSIFY", "DSCP", "TOS"})
+_NEUTRAL = frozenset(
+    {"LOG", "NFLOG", "ULOG", "AUDIT", "TRACE", "TCPMSS", "CHECKSUM", "CLASSIFY", "DSCP", "TOS"}
+)
 _PORTS = {"--dport": "dport", "--sport": "sport", "--dports": "dport", "--sports": "sport"}
 _CHAIN = re.compile(r":(\S+) (\S+)(?: \[\d+:\d+\])?")
 _ALL_BITS = 0xFFFFFFFF
@@ -178,11 +180,7 @@ class _Translator:
         if name in _VERDICTS:
             return {_VERDICTS[name]: None}
         if name in _NEUTRAL:
-            return {"counter": None}
-        if name == "LOG":
-            return {"log": {"prefix": given.get("--log-prefix", "")}}
-        if name in {"NFLOG", "ULOG"}:
-            return {"log": {"group": 0}}
+            return _neutral(name, given)
         match name:
             case "DNAT":
                 return {"dnat": _destination(given.get("--to-destination", ""))}
@@ -205,6 +203,12 @@ class _Translator:
                 return {
                     kind: {"target": name}
                 }  # an extension that is not known here is no chain: see evaluate
+
+
+def _neutral(name: str, given: dict[str, str]) -> Json:
+    if name == "LOG":
+        return {"log": {"prefix": given.get("--log-prefix", "")}}
+    return {"log": {"group": 0}} if name in {"NFLOG", "ULOG"} else {"counter": None}
 
 
 def _network(text: str) -> Json:
