@@ -50,16 +50,22 @@ _TURNS_IN_A_SECOND = 20  # how often files are looked at: they wake nobody
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What came: the newest records, and how many there were in all."""
+    """What came: the newest records, how many lines there were, and how many of them nobody looked at."""
 
     records: tuple[Record, ...] = ()
     count: int = 0
+    left_out: int = 0
 
 
 class Stream(Protocol):
     """Something that can be followed."""
 
     gaps: tuple[tuple[str, Unread], ...]
+
+    @property
+    def stores(self) -> tuple[str, ...]:
+        """What is followed."""
+        ...
 
     def wait(self, seconds: float) -> Batch:
         """What came, as soon as something did; an empty batch when nothing came in time."""
@@ -128,8 +134,9 @@ class _Journal:
                 break
             data += chunk
         lines, count = self._lines.feed(bytes(data))
-        records = [record for line in lines[-MOST:] if (record := journal_record(line))]
-        return Batch(tuple(r for r in records if self._audit or not r.types), count)
+        newest = lines[-MOST:]
+        records = (record for line in newest if (record := journal_record(line)) is not None)
+        return Batch(tuple(r for r in records if self._audit or not r.types), count, count - len(newest))
 
     def close(self) -> None:
         """End the child, and wait for its end."""
@@ -158,7 +165,8 @@ class _LogFile:
             data += self._new()
         lines, count = self._lines.feed(data)
         read = audit_records if self.store == AUDIT_LOG else syslog_records
-        return Batch(tuple(read(lines, self.store))[-MOST:], count)
+        records = tuple(read(lines, self.store))
+        return Batch(records[-MOST:], count, count - len(lines) + len(records[:-MOST]))
 
     def _new(self) -> bytes:
         size = os.fstat(self._file.fileno()).st_size
@@ -235,7 +243,7 @@ class Tail:
             ended.close()
             self.gaps = (*self.gaps, (ended.store, Unread(Reason.FAILED, N_("journalctl has ended"))))
         records = sorted((record for batch in batches for record in batch.records), key=lambda r: r.at)
-        return Batch(tuple(records), sum(batch.count for batch in batches))
+        return Batch(tuple(records), sum(b.count for b in batches), sum(b.left_out for b in batches))
 
     def close(self) -> None:
         """See Stream."""

@@ -40,6 +40,7 @@ class Voice:
 
     ``program`` and ``text`` are regular expressions of its name and words. ``needs`` are files of which
     one is there where the program is installed; none for the kernel and what every system has.
+    ``governed`` says whose configuration may change facility and severity, or silence it.
     """
 
     program: str
@@ -47,6 +48,7 @@ class Voice:
     facility: str
     severity: str
     needs: tuple[str, ...] = ()
+    governed: str = ""
 
     @cached_property
     def _program(self) -> re.Pattern[str]:
@@ -72,7 +74,7 @@ class EventClass:
 
     ``rules`` is a set of audit rules that records it, ``keys`` are names that rules of others give it.
     ``types`` are audit records that need no rule: the kernel and PAM write them while auditing is on.
-    ``files`` are binary records of logins. ``special`` names a witness of its own (see witnesses.py).
+    ``files`` are binary records of logins. ``special`` names a witness of its own (see told.py).
     ``provoke`` is what a trainer types to see one.
     """
 
@@ -89,7 +91,8 @@ class EventClass:
     special: str = ""
 
 
-FIREWALL, TYPED = "firewall", "typed"
+FIREWALL, MAC, TYPED = "firewall", "mac", "typed"
+SSHD, SUDO = "sshd", "sudo"
 _SSH_FILES = ("/usr/sbin/sshd",)
 _SUDO = ("/usr/bin/sudo",)
 
@@ -99,7 +102,7 @@ CLASSES: tuple[EventClass, ...] = (
         line=Line.AUTHENTICATION,
         title=N_("Login over SSH"),
         provoke="ssh localhost",
-        voices=(Voice(_SSHD, r"^Accepted ", "auth", "info", _SSH_FILES),),
+        voices=(Voice(_SSHD, r"^Accepted ", "auth", "info", _SSH_FILES, SSHD),),
         rules="logins",
         keys=("logins",),
         types=("USER_LOGIN",),
@@ -136,6 +139,7 @@ CLASSES: tuple[EventClass, ...] = (
                 "auth",
                 "info",
                 _SSH_FILES,
+                SSHD,
             ),
             Voice(
                 rf"login|{_SSHD}",
@@ -171,12 +175,12 @@ CLASSES: tuple[EventClass, ...] = (
                 "authpriv",
                 "notice",
                 _SUDO,
+                SUDO,
             ),
         ),
         rules="privilege",
         keys=("privileged", "privileged-sudo"),
         types=("USER_CMD",),
-        special="sudo",
     ),
     EventClass(
         id="sudo-refused",
@@ -191,9 +195,9 @@ CLASSES: tuple[EventClass, ...] = (
                 "authpriv",
                 "alert",
                 _SUDO,
+                SUDO,
             ),
         ),
-        special="sudo",
     ),
     EventClass(
         id="pkexec",
@@ -343,7 +347,7 @@ CLASSES: tuple[EventClass, ...] = (
         provoke=N_("let a confined program read what its profile does not name"),
         types=("AVC", "USER_AVC", "SELINUX_ERR"),
         voices=(Voice("kernel|audit", r'apparmor="DENIED"|avc: +denied', "kern", "notice"),),
-        special="mac",
+        special=MAC,
     ),
     EventClass(
         id="file-deleted",
