@@ -45,7 +45,9 @@ def _wanted(name: str) -> EventClass:
     """
     if name not in BY_ID:
         known = ", ".join(one.id for one in CLASSES)
-        raise output.CommandError(_("no class of events {name}; known: {known}").format(name=name, known=known))
+        raise output.CommandError(
+            _("no class of events {name}; known: {known}").format(name=name, known=known)
+        )
     return BY_ID[name]
 
 

@@ -1,4 +1,4 @@
-"""What is recorded, as text: the classes of events, what comes of each now and after a boot, and by which rule."""
+"""What is recorded, as text: classes of events, what comes of each now and after a boot, by which rule."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ _WORDS: Mapping[State, str] = {
     State.UNKNOWN: N_("not known"),
     State.ABSENT: N_("not here"),
 }
-_NAME, _STATE, _GAP, _INDENT = 34, 15, "  ", 15
+STATE = 17  # cells of a state
+_PLACES, _LEAST, _INDENT = 12, 20, 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,9 @@ def _place(store: Store) -> str:
 def summary(found: Sequence[Told]) -> str:
     """The classes in numbers, after a boot."""
     states = [one.boot.state for one in found]
-    return _("{count} classes of events; after a reboot: {kept} recorded, {lost} not, {unknown} not known.").format(
+    return _(
+        "{count} classes of events; after a reboot: {kept} recorded, {lost} not, {unknown} not known."
+    ).format(
         count=len(found),
         kept=states.count(State.KEPT),
         lost=states.count(State.LOST) + states.count(State.PASSING),
@@ -70,13 +73,16 @@ def summary(found: Sequence[Told]) -> str:
 def table(found: Sequence[Told], width: int) -> Iterator[str]:
     """A line for each class, below the lines of the course."""
     yield from wrapped(summary(found), width)
+    longest = max((len(_(one.kind.title)) for one in found), default=0)
+    name = min(longest, max(width - 2 * STATE - _PLACES, _LEAST))
+    yield ""
+    yield cut(f"{'':{name + 3}}{_('now'):{STATE}}{_('after a reboot'):{STATE}}{_('where')}", width)
     for line, classes in by_line(found):
-        yield ""
-        yield f"{_(line):{_NAME + 2}}{_('now'):{_STATE}}{_('after a reboot'):{_STATE}}{_('where')}"
+        yield cut(_(line), width)
         for one in classes:
-            side = one.boot if one.boot.stores else one.now
-            cells = f"  {cut(_(one.kind.title), _NAME - 1):{_NAME}}{state(one.now):{_STATE}}{state(one.boot):{_STATE}}"
-            yield cut(f"{cells}{visible(stores(side))}".rstrip(), width)
+            title = cut(_(one.kind.title), name)
+            cells = f"  {title:{name}} {state(one.now):{STATE}}{state(one.boot):{STATE}}"
+            yield cut(f"{cells}{visible(stores(one.boot) or stores(one.now))}".rstrip(), width)
     yield ""
     yield from wrapped(_("All about one of them: hardentui events ID; as they come: --follow."), width)
     yield from wrapped(_("Their ids: {ids}.").format(ids=", ".join(one.kind.id for one in found)), width)
@@ -86,16 +92,12 @@ def details(one: Told) -> Iterator[Detail]:
     """All that is known of a class."""
     yield Detail(_("Event"), f"{_(one.kind.title)} ({one.kind.id})")
     yield Detail(_("To try it"), _(one.kind.provoke))
-    if one.now is not None and _same(one.now, one.boot):
-        yield from _side(_("Both"), one.now)
+    if one.now == one.boot:
+        yield from _side(_("Now and then"), one.boot)
         return
     if one.now is not None:
         yield from _side(_("Now"), one.now)
     yield from _side(_("After a reboot"), one.boot)
-
-
-def _same(now: Side, boot: Side) -> bool:
-    return now == boot
 
 
 def _side(label: str, side: Side) -> Iterator[Detail]:
@@ -115,7 +117,9 @@ def _in_full(store: Store) -> str:
     """A store: whether it outlasts a reboot, whether it leaves the host, who may read it."""
     parts = [_place(store)]
     if store.remote:
-        parts.append(_("leaves this host, encrypted") if store.encrypted else _("leaves this host, in the clear"))
+        parts.append(
+            _("leaves this host, encrypted") if store.encrypted else _("leaves this host, in the clear")
+        )
     else:
         parts.append(_("outlasts a reboot") if store.lasts else _("lost at a reboot"))
     if store.readers:

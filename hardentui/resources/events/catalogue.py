@@ -72,7 +72,8 @@ class Voice:
 class EventClass:
     """A class of events.
 
-    ``rules`` is a set of audit rules that records it, ``keys`` are names that rules of others give it.
+    ``rules`` is a set of audit rules that records it, ``about`` the paths of that set that matter here
+    (none: all), ``keys`` are names that rules of others give it.
     ``types`` are audit records that need no rule: the kernel and PAM write them while auditing is on.
     ``files`` are binary records of logins. ``special`` names a witness of its own (see told.py).
     ``provoke`` is what a trainer types to see one.
@@ -84,6 +85,7 @@ class EventClass:
     provoke: str
     voices: tuple[Voice, ...] = ()
     rules: str = ""
+    about: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
     types: tuple[str, ...] = ()
     failed: bool | None = None  # of those types: the ones that failed, that succeeded, or both
@@ -104,6 +106,7 @@ CLASSES: tuple[EventClass, ...] = (
         provoke="ssh localhost",
         voices=(Voice(_SSHD, r"^Accepted ", "auth", "info", _SSH_FILES, SSHD),),
         rules="logins",
+        about=("/var/log/lastlog", "/var/lib/lastlog"),
         keys=("logins",),
         types=("USER_LOGIN",),
         failed=False,
@@ -124,6 +127,7 @@ CLASSES: tuple[EventClass, ...] = (
             ),
         ),
         rules="logins",
+        about=("/var/log/lastlog", "/var/lib/lastlog"),
         files=("/var/log/wtmp", "/var/lib/wtmpdb/wtmp.db"),
     ),
     EventClass(
@@ -151,6 +155,7 @@ CLASSES: tuple[EventClass, ...] = (
             ),
         ),
         rules="session",
+        about=("/var/log/btmp",),
         types=("USER_LOGIN", "USER_AUTH", "USER_ERR", "ANOM_LOGIN_FAILURES", "RESP_ACCT_LOCK"),
         failed=True,
         files=("/var/log/btmp",),
@@ -162,6 +167,8 @@ CLASSES: tuple[EventClass, ...] = (
         provoke="su nobody -s /bin/true",
         voices=(Voice("su", r"^(?:FAILED SU )?\(to ", "auth", "notice", ("/bin/su", "/usr/bin/su")),),
         rules="privilege",
+        about=("/usr/bin/su",),
+        keys=("privilege", "privileged"),
     ),
     EventClass(
         id="sudo",
@@ -179,7 +186,8 @@ CLASSES: tuple[EventClass, ...] = (
             ),
         ),
         rules="privilege",
-        keys=("privileged", "privileged-sudo"),
+        about=("/usr/bin/sudo",),
+        keys=("privilege", "privileged", "privileged-sudo"),
         types=("USER_CMD",),
     ),
     EventClass(
@@ -214,6 +222,16 @@ CLASSES: tuple[EventClass, ...] = (
             ),
         ),
         rules="privilege",
+        about=("/usr/bin/pkexec",),
+        keys=("privilege", "privileged"),
+    ),
+    EventClass(
+        id="privileged-program",
+        line=Line.AUTHENTICATION,
+        title=N_("Other program with more rights started"),
+        provoke=N_("passwd --status, as an ordinary user"),
+        rules="privilege",
+        keys=("privilege", "privileged"),
     ),
     EventClass(
         id="user-changed",

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-
 from hardentui.record import Record
 from hardentui.resources.events.catalogue import CLASSES, EventClass
 
 _LONGEST = 4096  # characters of a message that are looked at: a hostile one may be of megabytes
 _FAILED = re.compile(r"\bres(?:ult)?=(?:failed|0)\b|\bsuccess=no\b")
-_BY_KEY: Mapping[str, EventClass] = {
-    key: one for one in reversed(CLASSES) for key in (*one.keys, *((one.rules,) if one.rules else ()))
-}
 
 
 def classify(record: Record) -> EventClass | None:
@@ -28,9 +23,11 @@ def classify(record: Record) -> EventClass | None:
 
 def _of_audit(record: Record) -> EventClass | None:
     """The key of a rule says more than the type of a record: SYSCALL says nothing at all."""
-    for key in record.keys:
-        if key in _BY_KEY:
-            return _BY_KEY[key]
+    named = [one for one in CLASSES if set(one.keys) & set(record.keys)]
+    by_path = (one for one in named if any(f'"{path}"' in record.text for path in one.about))
+    known = next(by_path, None) or next((one for one in named if not one.about), None)
+    if known is not None:
+        return known
     failed = _FAILED.search(record.text[:_LONGEST]) is not None
     for one in CLASSES:
         if set(one.types) & set(record.types) and one.failed in {None, failed}:

@@ -20,7 +20,7 @@ _IOLOG = "/var/log/sudo-io"
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """How a voice speaks: its facility and severity, where that is said, files of its own; why it is silent."""
+    """How a voice speaks: its facility and severity, where that is said, its own files; why it is silent."""
 
     facility: str
     severity: str
@@ -62,7 +62,9 @@ def _of_sudo(snapshot: Snapshot, voice: Voice) -> Spoken | Gap:
     path = _last(policy.settings, "logfile")
     files = ((path.value, _place(path)),) if path and path.operator == "=" and path.value else ()
     if facility is not None and facility.operator == "!":
-        return Spoken("", "", files=files, silent=_("sudo: !syslog in {place}").format(place=_place(facility)))
+        return Spoken(
+            "", "", files=files, silent=_("sudo: !syslog in {place}").format(place=_place(facility))
+        )
     priority = _last(policy.settings, "syslog_badpri" if voice.severity == "alert" else "syslog_goodpri")
     return Spoken(
         facility.value.lower() if facility and facility.value else voice.facility,

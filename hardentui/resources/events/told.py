@@ -112,6 +112,13 @@ class _Found:
         else:
             self.silent.append(_("{rule}: nothing stores it").format(rule=rule))
 
+    def unsaid(self, gap: Gap) -> None:
+        """Note why something says nothing: for certain, or as far as can be seen."""
+        if gap.kind is GapKind.ABSENT:
+            self.silent.append(gap.detail)
+        else:
+            self.gaps.append(gap)
+
     def side(self, *, can_be_absent: bool) -> Side:
         """What was found."""
         absent = can_be_absent and not self.present
@@ -129,11 +136,11 @@ class _Observer:
     def side(self, kind: EventClass) -> Side:
         """What would be recorded of a class."""
         found = _Found()
-        if kind.special == MAC and (module := running_module(self._snapshot)) == "":
+        if kind.special == MAC and running_module(self._snapshot) == "":
             found.silent.append(_("neither SELinux nor AppArmor runs"))
             return found.side(can_be_absent=True)
         for voice in kind.voices if kind.special != FIREWALL else ():
-            self._voice(found, kind, voice)
+            self._voice(found, voice)
         self._audit(found, kind)
         for path in kind.files:
             self._binary(found, path)
@@ -146,7 +153,7 @@ class _Observer:
 
     # --- programs --------------------------------------------------------------------------------------
 
-    def _voice(self, found: _Found, kind: EventClass, voice: Voice) -> None:
+    def _voice(self, found: _Found, voice: Voice) -> None:
         there = self._is_there(voice)
         if isinstance(there, Gap):
             found.present = True
@@ -157,7 +164,7 @@ class _Observer:
         found.present = True
         spoken = speakers.of(self._snapshot, voice, boot=self._moment.boot)
         if isinstance(spoken, Gap):
-            found.gaps.append(spoken)
+            found.unsaid(spoken)
             return
         for path, place in spoken.files:
             found.add(f"{voice.name} -> {path}", place, (self._moment.file(path),))
@@ -165,7 +172,7 @@ class _Observer:
             found.silent.append(spoken.silent)
             return
         rule = f"{voice.name} -> {spoken.facility}.{spoken.severity}"
-        found.add(rule, spoken.place, self._moment.of_messages(spoken.facility, spoken.severity))
+        found.add(rule, spoken.place, self._moment.of_messages(spoken.facility, spoken.severity, voice.name))
 
     def _is_there(self, voice: Voice) -> bool | Gap:
         unread = None
@@ -183,9 +190,9 @@ class _Observer:
         if not kind.rules and not kind.types:
             return
         if kind.rules:
-            covering = self._moment.covering(kind.rules)
+            covering = self._moment.covering(kind.rules, kind.about)
             if isinstance(covering, Gap):
-                found.gaps.append(covering)
+                found.unsaid(covering)
             elif covering.missing:
                 what = _("audit: no rule for {rules}").format(rules=" | ".join(covering.missing[:2]))
                 found.silent.append(what)
@@ -227,7 +234,11 @@ class _Observer:
             if (outside := self._outside()) is not None:
                 found.gaps.append(outside)
                 return
-            found.add(_in_words(rule), rule.place, self._moment.of_messages(voice.facility, voice.severity))
+            found.add(
+                _in_words(rule),
+                rule.place,
+                self._moment.of_messages(voice.facility, voice.severity, voice.name),
+            )
 
     def _outside(self) -> Gap | None:
         """Of the packets of a container, the kernel tells the host outside, unless it is told otherwise."""
