@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+
 from hardentui.record import Record
 from hardentui.resources.events.catalogue import CLASSES, EventClass
 
