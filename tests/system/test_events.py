@@ -1,4 +1,4 @@
-"""What is said to be recorded, is: events are provoked on a booted host, and looked for in the stores named."""
+"""What is said to be recorded, is: events are provoked on a booted host, and looked for where it was said."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from rig.waiting import wait_for
 from hardentui.host.tail import journal_record, syslog_records
 from hardentui.resources.events.classify import classify
 
-SAID = "recorded by nobody, as far as was said"
 ON_DISK = "".join(line for line in FSTAB.splitlines(keepends=True) if "/var/log" not in line)
 
 

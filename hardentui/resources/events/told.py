@@ -19,10 +19,9 @@ from hardentui.resources.firewall.logs import LogRule
 from hardentui.resources.mac.lsm import running_module
 from hardentui.resources.mount.boot import container
 from hardentui.resources.pam.stack import read_stack
-from hardentui.snapshot import KernelFile, Reason, Snapshot, Stat, Unread
+from hardentui.snapshot import Reason, Snapshot, Stat, Unread
 
 _SESSIONS = ("sudo", "su", "login", "sshd")
-_ALL_NAMESPACES = "/proc/sys/net/netfilter/nf_log_all_netns"
 
 
 class State(StrEnum):
@@ -162,6 +161,9 @@ class _Observer:
         if not there:
             return
         found.present = True
+        if voice.facility == "kern" and (outside := self._outside()) is not None:
+            found.unsaid(outside)
+            return
         spoken = speakers.of(self._snapshot, voice, boot=self._moment.boot)
         if isinstance(spoken, Gap):
             found.unsaid(spoken)
@@ -223,6 +225,9 @@ class _Observer:
         if isinstance(rules, Gap):
             found.gaps.append(rules)
             return
+        if (outside := self._outside()) is not None:
+            found.unsaid(outside)
+            return
         refusing = [rule for rule in rules if rule.refused]
         if not refusing:
             found.silent.append(_("no rule of the firewall logs what it refuses"))
@@ -231,9 +236,6 @@ class _Observer:
                 why = _("{place} hands packets to a program (ulogd), which is not followed here")
                 found.gaps.append(Gap(GapKind.UNMODELLED, why.format(place=rule.place)))
                 continue
-            if (outside := self._outside()) is not None:
-                found.gaps.append(outside)
-                return
             found.add(
                 _in_words(rule),
                 rule.place,
@@ -241,11 +243,11 @@ class _Observer:
             )
 
     def _outside(self) -> Gap | None:
-        """Of the packets of a container, the kernel tells the host outside, unless it is told otherwise."""
+        """What the kernel says, it says to its host and not to a container."""
         inside = container(self._snapshot)
-        if inside is None or self._snapshot.ask(KernelFile(_ALL_NAMESPACES)) == "1":
-            return None
-        return Gap(GapKind.UNTOLD, _("the kernel writes a container's packets into the log of its host"))
+        if inside is None or inside.kind is not GapKind.UNMODELLED:
+            return inside
+        return Gap(GapKind.ABSENT, _("a container: the kernel writes into the log of its host"))
 
     # --- what is typed ---------------------------------------------------------------------------------
 
