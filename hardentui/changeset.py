@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TypeVar, cast
 
+from hardentui.answers import filled, named, valid
 from hardentui.errors import InputError
 from hardentui.i18n import _
 from hardentui.model import Action, Checklists, Decision, Plan, Recommendation
@@ -50,6 +51,7 @@ def compile_plan(plan: Plan, checklists: Checklists) -> ChangeSet:
     """
     chosen: list[tuple[Recommendation, Decision]] = []
     refused: dict[str, str] = {}
+    given = valid(checklists.questions, plan.answers)
     for decision in plan.decisions:
         entry = checklists.get(decision.id)
         if decision.action is not Action.APPLY:
@@ -57,7 +59,10 @@ def compile_plan(plan: Plan, checklists: Checklists) -> ChangeSet:
         if entry is None:
             refused[decision.id] = _("no recommendation has this id")
             continue
-        chosen.append((entry, decision))
+        if waiting := [name for name in named(entry) if name not in given]:
+            refused[decision.id] = _("a question is not answered: {name}").format(name=", ".join(waiting))
+            continue
+        chosen.append((filled(entry, given), decision))
     _check_alternatives([entry for entry, _decision in chosen])
     operations: list[Operation] = []
     for entry, decision in chosen:
