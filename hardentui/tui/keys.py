@@ -21,6 +21,7 @@ class Place(StrEnum):
     PLAN = N_("Plan")
     GUIDE = N_("ANSSI's list")
     SERVICES = N_("Matrix of services")
+    VOLUME = N_("Volume of logs")
     WORKBENCH = N_("Workbench")
     SAVING = N_("Not saved")
     PANEL = N_("Decision panel")
@@ -80,6 +81,14 @@ KEYS: tuple[Key, ...] = (
         "app.services",
         N_("Services"),
         N_("the matrix of services: what holds each that runs"),
+    ),
+    Key(
+        Place.EVERYWHERE,
+        "F",
+        "F",
+        "app.volume",
+        N_("Filling"),
+        N_("how fast the logs grow, and when their file systems are full"),
     ),
     Key(Place.EVERYWHERE, "r", "r", "app.reread", N_("Re-read"), N_("read all facts of the host again"), 0),
     Key(
@@ -188,6 +197,10 @@ KEYS: tuple[Key, ...] = (
     ),
     Key(Place.SERVICES, "slash", "/", "search", N_("Find"), N_("show only what contains a word"), 50),
     Key(Place.SERVICES, "w", "w", "workbench", N_("Workbench"), N_("confine this service by directives"), 25),
+    Key(Place.VOLUME, "enter", N_("Enter"), "more", N_("More"), N_("the details alone, and back"), 10),
+    Key(Place.VOLUME, "slash", "/", "search", N_("Find"), N_("show only what contains a word"), 20),
+    Key(Place.VOLUME, "J", "J", "screen.text_down", N_("Scroll"), N_("scroll the details down"), 30),
+    Key(Place.VOLUME, "escape", "Esc", "screen.back", N_("Back"), N_("back to where you were"), 40),
     Key(
         Place.WORKBENCH,
         "v,right",
