@@ -19,6 +19,7 @@ from hardentui.operations import (
     CheckSyntax,
     DisableUnit,
     EnableUnit,
+    LoadAuditRules,
     Operation,
     Phase,
     Refusal,
@@ -236,6 +237,10 @@ def _join_remounts(first: Remount, second: Remount) -> Remount:
     )
 
 
+def _join_enabling(first: EnableUnit, second: EnableUnit) -> EnableUnit:
+    return replace(first, start=first.start or second.start)
+
+
 def _same(first: O, second: O) -> O:
     if replace(first, owners=(), can_lock_out=False) != replace(second, owners=(), can_lock_out=False):
         raise _conflict(first, second)
@@ -247,7 +252,8 @@ _JOINS: Mapping[type[Operation], object] = {
     CheckMounts: _same,
     CheckSyntax: _same,
     DisableUnit: _same,
-    EnableUnit: _same,
+    EnableUnit: _join_enabling,
+    LoadAuditRules: _same,
     ReloadManager: _same,
     ReloadUnit: _same,
     Remount: _join_remounts,
@@ -268,6 +274,7 @@ _KINDS = list[type[Operation]](
         EnableUnit,
         ReloadUnit,
         RestartUnit,
+        LoadAuditRules,
         DisableUnit,
         SetSysctl,
         Remount,
