@@ -75,14 +75,14 @@ def pace(windows: Iterable[Window], now: float) -> Pace | None:
 
 
 def together(paces: Sequence[Pace]) -> Pace | None:
-    """The pace of several logs as one; it rests on no more time than the one that is known least."""
+    """The pace of several logs as one; it rests on the data of the log that grows most."""
     if not paces:
         return None
     return Pace(
         sum(one.low for one in paces),
         sum(one.mean for one in paces),
         sum(one.high for one in paces),
-        min(one.seconds for one in paces),
+        max(paces, key=lambda one: one.mean).seconds,
     )
 
 
