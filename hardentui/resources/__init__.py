@@ -16,6 +16,7 @@ from hardentui.resources.endpoints import Endpoints
 from hardentui.resources.firewall import Firewall
 from hardentui.resources.hardware import Hardware
 from hardentui.resources.isolation import Isolation
+from hardentui.resources.journal import Journal
 from hardentui.resources.kernel import BootLoader, CommandLine, KernelBuild, KernelIntegrity
 from hardentui.resources.listeners import Listeners
 from hardentui.resources.login import Login
@@ -55,6 +56,7 @@ _KINDS: tuple[Resource, ...] = (
     Firewall(),
     Hardware(),
     Isolation(),
+    Journal(),
     KernelBuild(),
     KernelIntegrity(),
     Listeners(),

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from hardentui.i18n import _
-from hardentui.model import Fact, Observation, Provenance, Reading, Recommendation, Role
+from hardentui.model import Fact, Gap, Observation, Provenance, Reading, Recommendation, Role
 from hardentui.operations import Change, Lines, Refusal, WriteFile
 from hardentui.resources.base import digest, kept_comment, kept_lines, nothing, text_fact
-from hardentui.resources.configuration import text_of
+from hardentui.resources.configuration import by_name, text_of
 from hardentui.resources.mount import boot
-from hardentui.snapshot import Folder, Kind, Mount, Reason, Snapshot, Unread
+from hardentui.snapshot import Kind, Mount, Reason, Snapshot, Unread
 
 _FOLDERS = ("/etc/tmpfiles.d", "/run/tmpfiles.d", "/usr/local/lib/tmpfiles.d", "/usr/lib/tmpfiles.d")
 _OURS = "/etc/tmpfiles.d/00-hardentui.conf"
@@ -92,9 +92,9 @@ _MAKES = frozenset("fdDvqQpLcbC")
 
 def _lines(snapshot: Snapshot, path: str) -> Iterator[_Line | Reading]:
     """The lines that make ``path``, in the order in which they count; a reading where one cannot be seen."""
-    files = _files(snapshot)
-    if isinstance(files, Reading):
-        yield files
+    files = by_name(snapshot, _FOLDERS)
+    if isinstance(files, Gap):
+        yield Reading(gap=files)
         return
     for file, kind in files:
         text = text_of(snapshot, file, may_be_link=kind is Kind.LINK)
@@ -129,16 +129,3 @@ def _rival(snapshot: Snapshot, path: str) -> str:
     if not isinstance(first, _Line):
         return ""
     return first.file if first.file.rpartition("/")[2] < _OURS.rpartition("/")[2] else ""
-
-
-def _files(snapshot: Snapshot) -> list[tuple[str, Kind]] | Reading:
-    """The files that count, by name; the first folder wins where two have one of the same name."""
-    paths: dict[str, tuple[str, Kind]] = {}
-    for folder in _FOLDERS:
-        entries = snapshot.ask(Folder(folder))
-        if isinstance(entries, Unread) and entries.reason is not Reason.MISSING:
-            return nothing(entries, folder)
-        for entry in () if isinstance(entries, Unread) else entries:
-            if entry.name.endswith(".conf"):
-                paths.setdefault(entry.name, (f"{folder}/{entry.name}", entry.kind))
-    return [found for _name, found in sorted(paths.items())]
