@@ -169,11 +169,10 @@ def _volumes(snapshot: Snapshot) -> Volumes | Gap:
 
 
 def _system(snapshot: Snapshot, path: str, members: Iterable[Source]) -> LogSystem:
-    usage = snapshot.ask(SpaceUsed(path))
-    logs = tuple(Kept(source, limits.of(snapshot, source)) for source in members)
-    if isinstance(usage, Unread):
-        return LogSystem(path, logs, None, usage.gap(path))
-    return LogSystem(path, logs, usage)
+    answer = snapshot.ask(SpaceUsed(path))
+    usage, gap = (None, answer.gap(path)) if isinstance(answer, Unread) else (answer, None)
+    logs = tuple(Kept(source, limits.of(snapshot, source, usage)) for source in members)
+    return LogSystem(path, logs, usage, gap)
 
 
 def _places(mounts: Sequence[Mount]) -> Mapping[str, Mount]:
