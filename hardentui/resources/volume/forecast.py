@@ -162,7 +162,7 @@ def _volumes(snapshot: Snapshot) -> Volumes | Gap:
     places = _places(() if isinstance(mounts, Unread) else mounts)
     for source in found:
         of[_place(source.files[-1].path, places)].append(source)
-    for path in (LOG,):
+    for path in (LOG, *(place for place in places if place.startswith(f"{LOG}/"))):
         of.setdefault(_place(path, places), [])
     systems = [_system(snapshot, path, members) for path, members in of.items()]
     return Volumes(tuple(sorted(systems, key=_urgency)), tree, now)

@@ -39,7 +39,7 @@ AGENTS = frozenset(
             "ncpa",
             "netdata",
         ),
-        *("node_exporter", "nrpe", "pmcd", "prometheus-node-exporter", "snmpd", "telegraf", "wazuh-agent"),
+        *("node_exporter", "nrpe", "pmcd", "prometheus-node-exporter", "telegraf", "wazuh-agent"),
         *("xymon-client", "zabbix-agent", "zabbix-agent2"),
     )
 ) | {"check-mk-agent.socket", "check_mk.socket"}
@@ -147,8 +147,10 @@ def paths(snapshot: Snapshot) -> tuple[str, ...] | Gap:
     found = volumes(snapshot)
     if isinstance(found, Gap):
         return found
-    own = {one.path for one in found.systems if one.own}
-    others = {one.path for one in found.systems if not one.own and one.path not in {"/", "/var", "/run"}}
+    # What is not known to be a disk of this host is left out: df would wait for a dead server.
+    known = [one.path for one in found.systems if one.usage is not None]
+    own = {path for path in known if path.startswith(f"{LOG}/")}
+    others = {path for path in known if path not in {"/", "/var", "/run"} and not path.startswith("/var/log")}
     return tuple(sorted({LOG, *own, *others}))
 
 
