@@ -18,11 +18,12 @@ def file(path: str, size: int, first: float, last: float, *, content: int | None
 
 
 def rotated(path: str, daily: int, generations: int, *, packed: float = 0.1) -> tuple[LogFile, ...]:
-    """A log that is rotated each day: today's, yesterday's, and older ones packed to a share of their size."""
-    made = [file(path, daily // 2, 0.5, 0.0), file(f"{path}.1", daily, 1.5, 0.5)]
-    for day in range(2, generations + 1):
-        made.append(file(f"{path}.{day}.gz", int(daily * packed), day + 0.5, day - 0.5, content=daily))
-    return tuple(made)
+    """A log that is rotated each day: today's, yesterday's, and older ones packed to a share."""
+    older = (
+        file(f"{path}.{day}.gz", int(daily * packed), day + 0.5, day - 0.5, content=daily)
+        for day in range(2, generations + 1)
+    )
+    return (file(path, daily // 2, 0.5, 0.0), file(f"{path}.1", daily, 1.5, 0.5), *older)
 
 
 def journal(daily: int, days: int) -> tuple[LogFile, ...]:
