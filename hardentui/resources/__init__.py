@@ -30,6 +30,7 @@ from hardentui.resources.path import Path
 from hardentui.resources.ports import Ports
 from hardentui.resources.private_tmp import PrivateTmp
 from hardentui.resources.processes import ProcessViews
+from hardentui.resources.retention import Retention
 from hardentui.resources.rights import Rights
 from hardentui.resources.sandbox import Sandbox
 from hardentui.resources.search import Searches
@@ -71,6 +72,7 @@ _KINDS: tuple[Resource, ...] = (
     Ports(),
     PrivateTmp(),
     ProcessViews(),
+    Retention(),
     Rights(),
     Sandbox(),
     Searches(),
