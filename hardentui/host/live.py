@@ -27,6 +27,7 @@ from hardentui.host import (
     search,
     selinux,
     services,
+    tail,
     units,
 )
 from hardentui.host.distribution import read_distribution
@@ -198,6 +199,10 @@ class LiveHost:
 
     def _searched(self, argv: tuple[str, ...]) -> str | Unread:
         return _run(argv, search.SECONDS, children=self._searches)
+
+    def tail(self) -> tail.Tail:
+        """What this host writes down from now on (see hardentui.host.tail)."""
+        return tail.Tail()
 
     def walk(self) -> search.Walk:
         """A walk over the files of this host, to be started apart (see hardentui.host.search)."""

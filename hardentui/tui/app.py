@@ -486,6 +486,16 @@ class HardenApp(App[int]):
         if not isinstance(self.screen, VolumeScreen):
             self.push_screen(VolumeScreen())
 
+    def action_events(self) -> None:
+        """What is recorded, and the events as they come."""
+        self.when_read(self._open_events)
+
+    def _open_events(self) -> None:
+        from hardentui.tui.screens.events import EventsScreen  # noqa: PLC0415 - as above
+
+        if not isinstance(self.screen, EventsScreen):
+            self.push_screen(EventsScreen())
+
     def open_chapter(self, chapter: str, at: str = "") -> None:
         """Walk a chapter, at this recommendation, in place of the screen that walks another."""
         from hardentui.tui.screens.chapter import ChapterScreen  # noqa: PLC0415 - as above

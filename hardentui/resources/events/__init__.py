@@ -1,0 +1,1 @@
+"""What this host records: classes of events, what would write each down, and where that ends."""
