@@ -43,6 +43,7 @@ from hardentui.resources.system import System
 from hardentui.resources.tmpfiles import Tmpfiles
 from hardentui.resources.units import UnitResource
 from hardentui.resources.virtualisation import Virtualisation
+from hardentui.resources.volume import Volume
 
 _KINDS: tuple[Resource, ...] = (
     AccountsOf(),
@@ -88,6 +89,7 @@ _KINDS: tuple[Resource, ...] = (
     Tmpfiles(),
     UnitResource(),
     Virtualisation(),
+    Volume(),
 )
 RESOURCES: Mapping[str, Resource] = {resource.name: resource for resource in _KINDS}
 
