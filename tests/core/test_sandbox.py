@@ -43,6 +43,7 @@ from hardentui.snapshot import (
     Snapshot,
     Socket,
     Unit,
+    Units,
     Unread,
 )
 
@@ -206,6 +207,13 @@ def test_nothing_is_safe_where_not_everything_was_read() -> None:
             ("ProtectHome", "yes"),
         ):
             assert verdict(made, name, value)[0] is Effect.UNKNOWN
+
+
+def test_a_service_that_nobody_called_yet_is_not_said_to_be_hidden() -> None:
+    idle = host(uses={WEB: Unread(Reason.MISSING, WEB)}, confinement=(), sockets=())
+    assert verdict(idle, "RestrictRealtime", "yes")[1] == "its processes are not seen: it does not run"
+    idle.answers[Units] = (Unit("web.socket", "loaded", "active", listens=("[::]:80 (Stream)",)),)
+    assert "systemd listens for it (web.socket)" in verdict(idle, "RestrictRealtime", "yes")[1]
 
 
 def test_a_directive_that_the_host_does_not_know_is_not_proposed() -> None:
