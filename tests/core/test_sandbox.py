@@ -25,7 +25,7 @@ from hardentui.rehearsal import rehearse, undo
 from hardentui.resources import RESOURCES, check, unit_files
 from hardentui.resources.capabilities import NAMES
 from hardentui.resources.sandbox.bench import Bench
-from hardentui.resources.sandbox.directives import DIRECTIVES, lines, parse, read_dropin, write
+from hardentui.resources.sandbox.directives import BY_NAME, DIRECTIVES, lines, parse, read_dropin, write
 from hardentui.resources.sandbox.evidence import VERSION
 from hardentui.resources.sandbox.judge import recommended, verdicts
 from hardentui.resources.sandbox.settings import DEFAULTS
@@ -43,6 +43,7 @@ from hardentui.snapshot import (
     Snapshot,
     Socket,
     Unit,
+    Units,
     Unread,
 )
 
@@ -208,11 +209,42 @@ def test_nothing_is_safe_where_not_everything_was_read() -> None:
             assert verdict(made, name, value)[0] is Effect.UNKNOWN
 
 
+def test_a_service_that_nobody_called_yet_is_not_said_to_be_hidden() -> None:
+    idle = host(uses={WEB: Unread(Reason.MISSING, WEB)}, confinement=(), sockets=())
+    assert verdict(idle, "RestrictRealtime", "yes")[1] == "its processes are not seen: it does not run"
+    idle.answers[Units] = (Unit("web.socket", "loaded", "active", listens=("[::]:80 (Stream)",)),)
+    assert "systemd listens for it (web.socket)" in verdict(idle, "RestrictRealtime", "yes")[1]
+
+
 def test_a_directive_that_the_host_does_not_know_is_not_proposed() -> None:
     old = host(commands={VERSION.argv: Output("systemd 239 (239-82.el8)\n")})
     assert verdict(old, "ProtectClock", "yes")[0] is Effect.LACKING
     assert "ProtectClock" not in bench(old).proposing(only_safe=False).chosen
     assert "PrivateTmp" in bench(old).proposing(only_safe=False).chosen
+
+
+@pytest.mark.parametrize(
+    ("version", "name", "newest", "instead"),
+    [
+        (231, "ProtectSystem", "strict", "full"),
+        (237, "ProtectHome", "tmpfs", "yes"),
+        (248, "RestrictAddressFamilies", "none", "AF_INET"),
+        (238, "SystemCallFilter", "@system-service ~@privileged @resources", ""),
+    ],
+)
+def test_a_value_that_the_host_does_not_know_is_not_proposed(
+    version: int, name: str, newest: str, instead: str
+) -> None:
+    """systemd leaves out a value that it does not know, with a warning: the service would run free."""
+    old = host(commands={VERSION.argv: Output(f"systemd {version} ({version}-1)\n")})
+    new = host(commands={VERSION.argv: Output(f"systemd {version + 1} ({version + 1}-1)\n")})
+    effect, why = verdict(old, name, newest)
+    assert (effect, f"systemd {version + 1} brought this value" in why) == (Effect.LACKING, True)
+    assert verdict(new, name, newest)[0] is not Effect.LACKING
+    for only_safe in (True, False):
+        chosen = bench(old).proposing(only_safe=only_safe).chosen.get(name, "")
+        assert BY_NAME[name].known_since(chosen) <= version
+    assert next(row for row in bench(old).rows if row.directive.name == name).proposed.startswith(instead)
 
 
 PATHS = st.sampled_from(["/etc/x", "/var/lib/web/y", "/home/a", "/proc/kmsg", "/run/z", "/tmp/t", "/sys/k"])

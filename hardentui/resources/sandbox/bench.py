@@ -124,7 +124,7 @@ class Bench:
     def _row(self, directive: Directive) -> Row:
         name = directive.name
         chosen = self.chosen.get(name)
-        proposed = judge.proposal(name, self.seen)
+        proposed = judge.proposal(name, self.seen, self.version)
         tried = chosen if chosen is not None else proposed
         found = self.verdicts.get(name)
         if found is None and tried:

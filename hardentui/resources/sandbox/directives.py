@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from hardentui.i18n import _
@@ -28,7 +28,8 @@ class Inherited(StrEnum):
 class Directive:
     """One directive.
 
-    ``since`` is the first systemd that knows it. ``recommended`` is the value for services in general,
+    ``since`` is the first systemd that knows it, ``newer`` the first that knows words which came to its
+    values later (systemd's NEWS). ``recommended`` is the value for services in general,
     "" where none is recommended, or where it is worked out from what the service uses (``computed``).
     ``choices`` are the values to choose from, weakest first; ``grammar`` is what any value must match.
     ``replaces`` names the older mechanism that does the same. ``capability`` is what a process must hold
@@ -48,6 +49,12 @@ class Directive:
     inherited: Inherited = Inherited.BREAKS
     computed: bool = False
     resets: bool = False
+    newer: Mapping[str, int] = field(default_factory=dict)
+
+    def known_since(self, value: str) -> int:
+        """The first systemd that takes this value, and does not leave it out with a warning."""
+        words = (word.lstrip("~") for word in value.split())
+        return max((self.since, *(self.newer.get(word, 0) for word in words)))
 
     def wrong(self, value: str) -> str:
         """What is wrong with a value, as a sentence; "" when nothing is."""
@@ -63,6 +70,14 @@ _PATHS = r"[-+]?/[A-Za-z0-9._@:+=,/-]{0,255}(?: [-+]?/[A-Za-z0-9._@:+=,/-]{0,255
 _FAMILY = "AF_[A-Z0-9]{2,16}"
 _SPACE = f"(?:{'|'.join(NAMESPACES)})"
 _CALL = "@?[a-z0-9_-]{1,40}"
+# Sets of calls that came after the first ones (231).
+_CALL_SETS: Mapping[str, int] = {
+    **dict.fromkeys(("@file-system", "@reboot", "@swap"), 233),
+    **dict.fromkeys(("@aio", "@chown", "@memlock", "@setuid", "@signal", "@sync", "@timer"), 235),
+    "@system-service": 239,
+    "@pkey": 244,
+    "@known": 247,
+}
 _NETWORK = r"(?:any|localhost|link-local|multicast|[0-9a-f.:]{2,39}(?:/\d{1,3})?)"
 
 _CHROOT = Text("chroot and a read-only file system", "chroot et système de fichiers en lecture seule")
@@ -102,6 +117,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         _CHROOT,
         recommended="strict",
         choices=("no", "yes", "full", "strict"),
+        newer={"strict": 232},
     ),
     Directive(
         "ReadWritePaths",
@@ -125,6 +141,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         ),
         _CHROOT,
         choices=("no", "read-only", "tmpfs", "yes"),
+        newer={"tmpfs": 238},
     ),
     Directive(
         "PrivateDevices",
@@ -276,6 +293,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         grammar=f"~?{_FAMILY}(?: {_FAMILY})*",
         computed=True,
         resets=True,
+        newer={"none": 249},
     ),
     Directive(
         "LockPersonality",
@@ -326,6 +344,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         anssi="R64, R65",
         computed=True,
         resets=True,
+        newer=_CALL_SETS,
     ),
     Directive(
         "SystemCallErrorNumber",

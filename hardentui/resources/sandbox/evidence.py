@@ -7,8 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from hardentui.i18n import _
 from hardentui.model import Gap
 from hardentui.resources import unit_files
+from hardentui.resources.base import why_not
 from hardentui.resources.capabilities import NAMES
 from hardentui.resources.sandbox.directives import Choice, read_dropin
 from hardentui.resources.sandbox.settings import DEFAULTS, Settings, call_sets, settled, words
@@ -19,6 +21,7 @@ from hardentui.snapshot import (
     File,
     Kind,
     Mounts,
+    Reason,
     SandboxSettings,
     ServiceUse,
     Snapshot,
@@ -172,7 +175,7 @@ def gather(snapshot: Snapshot, unit: str) -> Evidence | None:
         unit=unit,
         settings=settings,
         use=None if isinstance(use, Unread) else use,
-        why_unseen=f"{use.reason.value} {use.detail}".strip() if isinstance(use, Unread) else "",
+        why_unseen=_why_unseen(snapshot, unit, use) if isinstance(use, Unread) else "",
         processes=own,
         outside=tuple(_descendants(own, processes, unit)),
         sockets=tuple(_sockets(snapshot, unit)),
@@ -180,6 +183,19 @@ def gather(snapshot: Snapshot, unit: str) -> Evidence | None:
         overlaid=tuple(_overlaid(snapshot)),
         ours={} if isinstance(text, Unread) else read_dropin(unit_files.assignments(text)),
     )
+
+
+def _why_unseen(snapshot: Snapshot, unit: str, use: Unread) -> str:
+    """Why nothing is seen of a service at work, as a sentence."""
+    if use.reason is not Reason.MISSING:
+        return why_not(use)
+    units = snapshot.ask(Units())
+    socket = unit.removesuffix(".service").partition("@")[0] + ".socket"
+    if any(one.name == socket and one.listens for one in (() if isinstance(units, Unread) else units)):
+        return _("it does not run: systemd listens for it ({unit}), and starts it at the first call").format(
+            unit=socket
+        )
+    return _("it does not run")
 
 
 def gather_all(snapshot: Snapshot) -> None:
