@@ -35,6 +35,11 @@ class QuestionsScreen(HardenScreen):
             yield Page(id="detail")
         yield Entry()
 
+    @property
+    def key_place(self) -> Place:
+        """The line for a text has the keys of a panel."""
+        return Place.PANEL if self.has_class("asking") else super().key_place
+
     def headline(self) -> Content:
         """How many wait."""
         tally = self.harden.tally
@@ -79,8 +84,14 @@ class QuestionsScreen(HardenScreen):
     def _ask(self, question: Question) -> None:
         assert self.harden.session is not None  # noqa: S101 - for the type checker
         text = self.harden.session.plan.answers.get(question.id, question.proposed)
+        self.add_class("asking")
         expected = _("Expected: {what}").format(what=_(FORMATS[question.format].expected))
-        self.query_one(Entry).ask(question.id, _("Answer"), text, expected)
+        self.query_one(Entry).ask(question.id, _("Your answer"), text, expected)
+        self.show_state()
+
+    def action_record(self) -> None:
+        """Take what was typed, for who clicks on the key bar."""
+        self.query_one(Entry).enter()
 
     def on_entry_entered(self, entered: Entry.Entered) -> None:
         """Take the text, unless it does not fit; an empty one takes the answer back."""
@@ -92,12 +103,13 @@ class QuestionsScreen(HardenScreen):
         self._close_entry()
 
     def _close_entry(self) -> None:
-        self.query_one(Entry).close()
+        self.remove_class("asking")
         self.query_one(FactsTable).focus()
+        self.show_state()
 
     def action_back(self) -> None:
         """Close the line for a text; then the screen."""
-        if self.query_one(Entry).is_open:
+        if self.has_class("asking"):
             self._close_entry()
         else:
             super().action_back()

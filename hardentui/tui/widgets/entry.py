@@ -14,7 +14,7 @@ from hardentui.tui.widgets.plain import Field, Plain
 
 
 class Entry(Vertical):
-    """Hidden until it asks; its screen takes what was typed, and answers with ``say`` or ``close``."""
+    """Shown while its screen has the class "asking"; it takes what is typed, or says what is wrong."""
 
     @dataclass
     class Entered(Message):
@@ -27,7 +27,6 @@ class Entry(Vertical):
         super().__init__()
         self._subject = ""
         self._hint = ""
-        self.display = False
 
     def compose(self) -> ComposeResult:
         """A label, the line, and a sentence below."""
@@ -36,14 +35,9 @@ class Entry(Vertical):
             yield Field(id="entry-field")
         yield Plain(id="entry-says")
 
-    @property
-    def is_open(self) -> bool:
-        """Whether it asks for something."""
-        return bool(self._subject)
-
     def ask(self, subject: str, label: str, text: str, hint: str) -> None:
         """Ask for a text about ``subject``; ``text`` stands there already, ``hint`` says what is expected."""
-        self._subject, self._hint, self.display = subject, hint, True
+        self._subject, self._hint = subject, hint
         self.query_one("#entry-label", Plain).show(para(label, "bold"))
         field = self.query_one("#entry-field", Field)
         field.put(text)
@@ -55,12 +49,14 @@ class Entry(Vertical):
         shown = para(sentence, "bold $text-error") if sentence else para(self._hint, "dim")
         self.query_one("#entry-says", Plain).show(shown)
 
-    def close(self) -> None:
-        """Ask no more."""
-        self._subject, self.display = "", False
-
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Enter takes the line."""
         event.stop()
+        self.enter()
+
+    def enter(self) -> None:
+        """Take the line as it stands."""
         if self._subject:
-            self.post_message(self.Entered(self._subject, event.value.strip()))
+            self.post_message(
+                self.Entered(self._subject, self.query_one("#entry-field", Field).value.strip())
+            )
