@@ -84,6 +84,7 @@ def holds(finding: Finding) -> bool:
     later = finding.recommendation.subject == "/tmp" or finding.recommendation.resource == "tmpfiles"
     # A policy is loaded by a start, after every file got its label.
     later = later or finding.recommendation.id == "selinux.not-disabled"
+    later = later or finding.recommendation.id == "audit.lock"
     return later and finding.drift is Drift.NOT_YET
 
 
@@ -105,6 +106,7 @@ REFUSALS = (
     "SELinux does not run",
     "no file puts a profile",
     "the boot loader does not start",
+    "before any rule of ours",
 )
 
 

@@ -93,9 +93,10 @@ def written(owner: str, name: str, lines: Sequence[str], facts: Mapping[str, Fac
 def ours(name: str) -> str:
     """Our file for a set, or for a setting of the kernel ("backlog", "lock").
 
-    Rules go before all others, for the first that matches counts; settings after, for there the last does.
+    Rules go before all others, for the first that matches counts; settings after, for there the last does
+    (and audit.rules, which distributions ship, sorts after all digits).
     """
-    return f"{state.FOLDER}/{'00' if _is_set(name) else '99-zz'}-hardentui-{name}.rules"
+    return f"{state.FOLDER}/{'00' if _is_set(name) else 'zz'}-hardentui-{name}.rules"
 
 
 def _is_set(name: str) -> bool:
