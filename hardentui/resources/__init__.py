@@ -13,6 +13,7 @@ from hardentui.resources.confinement import ConfinementOf
 from hardentui.resources.containers import Containers
 from hardentui.resources.crypt import Crypt
 from hardentui.resources.endpoints import Endpoints
+from hardentui.resources.events import Events
 from hardentui.resources.firewall import Firewall
 from hardentui.resources.hardware import Hardware
 from hardentui.resources.isolation import Isolation
@@ -33,6 +34,7 @@ from hardentui.resources.processes import ProcessViews
 from hardentui.resources.rights import Rights
 from hardentui.resources.sandbox import Sandbox
 from hardentui.resources.search import Searches
+from hardentui.resources.service_logs import ServiceLogs
 from hardentui.resources.sshd import Sshd
 from hardentui.resources.sudoers import Sudoers
 from hardentui.resources.sysctl import Sysctl
@@ -52,6 +54,7 @@ _KINDS: tuple[Resource, ...] = (
     Containers(),
     Crypt(),
     Endpoints(),
+    Events(),
     Firewall(),
     Hardware(),
     Isolation(),
@@ -74,6 +77,7 @@ _KINDS: tuple[Resource, ...] = (
     Sandbox(),
     Searches(),
     Selinux(),
+    ServiceLogs(),
     Sshd(),
     Sudoers(),
     Sysctl(),
