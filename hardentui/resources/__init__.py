@@ -31,6 +31,7 @@ from hardentui.resources.path import Path
 from hardentui.resources.ports import Ports
 from hardentui.resources.private_tmp import PrivateTmp
 from hardentui.resources.processes import ProcessViews
+from hardentui.resources.retention import Retention
 from hardentui.resources.rights import Rights
 from hardentui.resources.sandbox import Sandbox
 from hardentui.resources.search import Searches
@@ -39,6 +40,7 @@ from hardentui.resources.sshd import Sshd
 from hardentui.resources.sudoers import Sudoers
 from hardentui.resources.sysctl import Sysctl
 from hardentui.resources.system import System
+from hardentui.resources.timesync import Timesync
 from hardentui.resources.tmpfiles import Tmpfiles
 from hardentui.resources.units import UnitResource
 from hardentui.resources.virtualisation import Virtualisation
@@ -73,6 +75,7 @@ _KINDS: tuple[Resource, ...] = (
     Ports(),
     PrivateTmp(),
     ProcessViews(),
+    Retention(),
     Rights(),
     Sandbox(),
     Searches(),
@@ -82,6 +85,7 @@ _KINDS: tuple[Resource, ...] = (
     Sudoers(),
     Sysctl(),
     System(),
+    Timesync(),
     Tmpfiles(),
     UnitResource(),
     Virtualisation(),
