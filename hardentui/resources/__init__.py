@@ -30,6 +30,14 @@ from hardentui.resources.ports import Ports
 from hardentui.resources.private_tmp import PrivateTmp
 from hardentui.resources.processes import ProcessViews
 from hardentui.resources.rights import Rights
+from hardentui.resources.rsyslog import (
+    LogCertificates,
+    LogExport,
+    LogPrograms,
+    LogRelay,
+    LogServer,
+    Rsyslog,
+)
 from hardentui.resources.sandbox import Sandbox
 from hardentui.resources.search import Searches
 from hardentui.resources.sshd import Sshd
@@ -57,6 +65,11 @@ _KINDS: tuple[Resource, ...] = (
     KernelBuild(),
     KernelIntegrity(),
     Listeners(),
+    LogCertificates(),
+    LogExport(),
+    LogPrograms(),
+    LogRelay(),
+    LogServer(),
     Login(),
     Mac(),
     Mail(),
@@ -69,6 +82,7 @@ _KINDS: tuple[Resource, ...] = (
     PrivateTmp(),
     ProcessViews(),
     Rights(),
+    Rsyslog(),
     Sandbox(),
     Searches(),
     Selinux(),
