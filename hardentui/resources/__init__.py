@@ -33,6 +33,14 @@ from hardentui.resources.private_tmp import PrivateTmp
 from hardentui.resources.processes import ProcessViews
 from hardentui.resources.retention import Retention
 from hardentui.resources.rights import Rights
+from hardentui.resources.rsyslog import (
+    LogCertificates,
+    LogExport,
+    LogPrograms,
+    LogRelay,
+    LogServer,
+    Rsyslog,
+)
 from hardentui.resources.sandbox import Sandbox
 from hardentui.resources.search import Searches
 from hardentui.resources.service_logs import ServiceLogs
@@ -64,6 +72,11 @@ _KINDS: tuple[Resource, ...] = (
     KernelBuild(),
     KernelIntegrity(),
     Listeners(),
+    LogCertificates(),
+    LogExport(),
+    LogPrograms(),
+    LogRelay(),
+    LogServer(),
     Login(),
     Mac(),
     Mail(),
@@ -77,6 +90,7 @@ _KINDS: tuple[Resource, ...] = (
     ProcessViews(),
     Retention(),
     Rights(),
+    Rsyslog(),
     Sandbox(),
     Searches(),
     Selinux(),

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from hardentui.resources.patterns import Obstacle, is_wild, matching
 from hardentui.resources.rsyslog.grammar import (
     Action,
     BrokenError,
+    Condition,
     Hooks,
+    Jump,
     Object,
     Parameters,
     Parser,
     Part,
+    Perhaps,
     Problem,
     Selector,
     Statement,
@@ -104,9 +107,14 @@ class Config:
         """The parameters of a module, whose name is with or without "builtin:"."""
         found: dict[str, tuple[str, ...]] = {}
         for one in self.modules:
-            if one.parameters.one("load").lower().removeprefix("builtin:") == module:
+            if _module(one) == module:
                 found |= one.parameters.values
         return Parameters(found)
+
+    @property
+    def loaded(self) -> Mapping[str, Object]:
+        """The modules that are loaded, by name."""
+        return {_module(one): one for one in self.modules}
 
     def parameter(self, action: Action, *names: str) -> str:
         """A parameter of an action, else the default that its module was given."""
@@ -125,6 +133,7 @@ class _Reader:
         self._legacy: dict[str, str] = {}
         self._ruleset = self._main = DEFAULT_RULESET
         self._rulesets: dict[str, tuple[Statement, ...]] = {}
+        self._loose: dict[str, tuple[Statement, ...]] = {}  # by ruleset, what the next statement may undo
         self._queued: set[str] = set()
         self._templates: dict[str, Template] = {}
         self._channels: dict[str, str] = {}
@@ -149,6 +158,9 @@ class _Reader:
             Parser(self._lexer, self._hooks()).run()
         except BrokenError as error:
             self._problems.append(error.problem)
+        for jump in _jumps(one for statements in self._rulesets.values() for one in statements):
+            if jump.ruleset and jump.ruleset.lower() not in {*self._rulesets, DEFAULT_RULESET.lower()}:
+                self._problems.append(Problem(jump.place, f"no ruleset {jump.ruleset!r}"))
         return Config(
             self._rulesets,
             self._main,
@@ -170,6 +182,7 @@ class _Reader:
             template=self._template,
             ruleset=self._named_ruleset,
             statements=self._statements,
+            begun=self._begun,
             directive=self._directive,
             action=self._old_action,
             acted=self._acted,
@@ -183,7 +196,7 @@ class _Reader:
     def _declared(self, made: Object) -> None:
         match made.kind:
             case "module":
-                self._modules.append(made)
+                self._load(made)
             case "input":
                 self._inputs.append(made)
             case "global":
@@ -196,8 +209,15 @@ class _Reader:
             case _:
                 pass  # queues, parsers, tables and the like send nothing anywhere
 
+    def _load(self, made: Object) -> None:
+        name = _module(made)
+        if name in map(_module, self._modules):
+            self._problems.append(Problem(made.place, f"the module {name} is loaded already"))
+        self._modules.append(made)
+
     def _template(self, made: Object, parts: tuple[Part, ...]) -> None:
-        self._add_template(made, made.parameters.one("type").lower(), parts, "")
+        text = "".join(part.constant or f"%{part.name}%" for part in parts)
+        self._add_template(made, made.parameters.one("type").lower(), parts, text)
 
     def _add_template(self, made: Object, kind: str, parts: tuple[Part, ...], text: str) -> None:
         given = made.parameters
@@ -216,7 +236,18 @@ class _Reader:
         self._add(name, statements)
 
     def _statements(self, statements: tuple[Statement, ...]) -> None:
+        name = self._ruleset.lower()
+        loose = self._loose.pop(name, ())
+        if loose and statements:
+            # Of "ACTION & ACTION" without a filter, 8.2302 forgets all but the first when more follows.
+            kept = self._rulesets[name][: -len(loose)]
+            self._rulesets[name] = (*kept, Perhaps(loose, loose[0].place))
+        self._loose[name] = statements[1:] or (loose if not statements else ())
         self._add(self._ruleset, statements)
+
+    def _begun(self, ruleset: str) -> None:
+        self._ruleset = ruleset
+        self._add(ruleset, ())
 
     def _add(self, ruleset: str, statements: tuple[Statement, ...]) -> None:
         name = ruleset.lower()
@@ -244,9 +275,7 @@ class _Reader:
                 channel, _comma, target = rest.partition(",")
                 self._channels[channel.strip()] = target.partition(",")[0].strip()
             case "modload":
-                self._modules.append(Object("module", Parameters({"load": (value,)}), place))
-            case "ruleset":
-                self._ruleset = value
+                self._load(Object("module", Parameters({"load": (value,)}), place))
             case "defaultruleset":
                 self._main = value
             case "resetconfigvariables":
@@ -302,6 +331,9 @@ class _Reader:
 
     def _acted(self, action: Action) -> None:
         self._actions.append(action)
+        for asked in (action.parameters.one("template"), action.parameters.one("dynafile")):
+            if asked and asked not in self._templates and not asked.startswith("RSYSLOG_"):
+                self._problems.append(Problem(action.place, f"no template {asked!r} before it"))
         for name in _OF_NEXT_ACTION:
             self._legacy.pop(name, None)
 
@@ -355,6 +387,22 @@ class _Reader:
         return not isinstance(entries, Unread) or (
             status.kind is Kind.FOLDER and entries.reason is not Reason.MISSING
         )
+
+
+def _module(made: Object) -> str:
+    """The name of a module that is loaded, without its folder and ending."""
+    return posixpath.basename(made.parameters.one("load").removeprefix("builtin:")).removesuffix(".so")
+
+
+def _jumps(statements: Iterable[Statement]) -> Iterator[Jump]:
+    for one in statements:
+        match one:
+            case Jump():
+                yield one
+            case Condition():
+                yield from _jumps((*one.then, *one.otherwise))
+            case Perhaps():
+                yield from _jumps(one.body)
 
 
 _PROPERTY = re.compile(r"%([^%]*)%")

@@ -124,8 +124,8 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
-class Loop:
-    """A foreach: its body is done any number of times."""
+class Perhaps:
+    """Statements that are done with some messages, as with others not: the body of a foreach."""
 
     body: tuple[Statement, ...]
     place: Place
@@ -156,7 +156,7 @@ class Jump:
     place: Place
 
 
-Statement = Condition | Loop | Action | Stop | Jump
+Statement = Condition | Perhaps | Action | Stop | Jump
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +193,8 @@ class Hooks:
     """What the parser leaves to its user, as it depends on what stood before.
 
     ``declared`` takes an object, ``template`` the parts of one that has a body, ``ruleset`` one with its
-    statements, ``statements`` those outside of any, ``directive`` a line that begins with a dollar sign.
+    statements, ``statements`` those outside of any, which belong to the ruleset that was ``begun`` last.
+    ``directive`` takes a line that begins with a dollar sign.
     ``action`` makes an action of an old line; ``include`` has the files of an include read next.
     """
 
@@ -201,6 +202,7 @@ class Hooks:
     template: Callable[[Object, tuple[Part, ...]], None]
     ruleset: Callable[[Object, tuple[Statement, ...]], None]
     statements: Callable[[tuple[Statement, ...]], None]
+    begun: Callable[[str], None]
     directive: Callable[[str, Place], None]
     action: Callable[[str, Place], Action | Stop]
     acted: Callable[[Action], None]
@@ -227,6 +229,8 @@ class Parser:
         while (token := self._peek()).kind != "end":
             if token.kind == "object" and token.text not in {"action", "include"}:
                 self._object()
+            elif token.kind == "ruleset":
+                self._hooks.begun(self._take().text.split(maxsplit=1)[-1].strip())
             elif token.kind == "block":
                 raise BrokenError(token.place, f"blocks of BSD's kind are no longer read: {token.text}")
             else:
@@ -277,7 +281,7 @@ class Parser:
         if token.text == "template" and has_body:
             self._hooks.template(made, self._parts())
         elif token.text == "ruleset":
-            self._hooks.ruleset(made, self._block(braces=True))
+            self._hooks.ruleset(made, self._braces(may_be_empty=True))
         else:
             self._hooks.declared(made)
 
@@ -335,11 +339,14 @@ class Parser:
 
     # --- statements
 
-    def _block(self, *, braces: bool = False) -> tuple[Statement, ...]:
-        if not braces and not self._is("sign", "{"):
-            return self._statement()
+    def _block(self) -> tuple[Statement, ...]:
+        return self._braces() if self._is("sign", "{") else self._statement()
+
+    def _braces(self, *, may_be_empty: bool = False) -> tuple[Statement, ...]:
         opening = self._expect("sign", "{")
         self._deeper(opening)
+        if self._is("sign", "}") and not may_be_empty:
+            raise self._unexpected(self._peek())
         statements: list[Statement] = []
         while not self._is("sign", "}"):
             statements += self._statement()
@@ -361,7 +368,7 @@ class Parser:
             case "word", "foreach":
                 self._take()
                 self._iterator()
-                return (Loop(self._block(), token.place),)
+                return (Perhaps(self._block(), token.place),)
             case "word", "set" | "reset":
                 self._take()
                 self._expect("variable")

@@ -82,6 +82,7 @@ _RULES = {
         ("selector", r"^[ \t]*[*a-z][*a-z]*[0-7]*[.,][,!=;.*a-z0-7]+"),
         ("action", r"[~*]|-?/[^*\n][^\n]*|:[a-z0-9]+:[^\n]*|[|.\-@^?~>][^\n]+|[a-z0-9_][a-z0-9_\-+,;]*"),
         ("comment", r"/\*"),
+        ("ruleset", r"\$ruleset .*$"),
         ("directive", r"\$[a-z]+.*$"),
         ("block", r"![^ \t\n]+[ \t]*$|[+-]\*[ \t\n]*(?:#.*)?$|^[ \t]*[+-][a-z0-9.:-]+[ \t]*$"),
         ("", r"#.*(?:\n|\Z)|[\n\t ]"),
@@ -107,7 +108,8 @@ _RULES = {
         ("comment", r"/\*"),
         ("", r"[ \t\n]"),
     ),
-    State.CALL: _patterns(("name", r"[a-z][a-z0-9\-_.]*"), ("", r"[ \t\n]")),
+    # A name of one letter is none: rsyslog's own list has the single character first.
+    State.CALL: _patterns(("", r"[ \t\n]"), ("wrong", r"."), ("name", r"[a-z][a-z0-9\-_.]*")),
     State.COMMENT: _patterns(("uncomment", r"\*/"), ("", r"[^*]+|.")),
     State.INCLUDE: _patterns(("include", r"[^ \t\n]+"), ("", r".|\n")),
 }

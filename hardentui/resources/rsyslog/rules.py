@@ -18,9 +18,9 @@ from hardentui.resources.rsyslog.grammar import (
     Constant,
     Expression,
     Jump,
-    Loop,
     Match,
     Operation,
+    Perhaps,
     Selector,
     Statement,
     Stop,
@@ -106,7 +106,7 @@ class _Walk:
                 return _Stopped.YES, doubt
             case Condition():
                 return self._condition(statement, doubt, depth)
-            case Loop(body, place):
+            case Perhaps(body, place):
                 return self._perhaps(body, doubt or place, doubt, depth)
             case Jump(ruleset, place):
                 return self._jump(ruleset, place, doubt, depth)

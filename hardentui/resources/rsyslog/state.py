@@ -84,7 +84,7 @@ def _daemon(snapshot: Snapshot) -> Process | Gap | None:
 
 
 def _changed_since(snapshot: Snapshot, config: Config, daemon: Process | None) -> Gap | None:
-    """Why the daemon may run with other files: it reads them when it starts, and never again: a reload only opens its logs anew."""
+    """Whether the daemon is older than its files: a reload only has it open its logs anew."""
     if daemon is None:
         return None
     if not daemon.started:
