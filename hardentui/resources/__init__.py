@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from hardentui.operations import Lines
 from hardentui.resources.accounts import AccountsOf
+from hardentui.resources.aide import Aide
 from hardentui.resources.attestation import Attestation
+from hardentui.resources.audit import Auditd, AuditRules
 from hardentui.resources.base import Collector, Resource
 from hardentui.resources.cgroups import Cgroups
 from hardentui.resources.confinement import ConfinementOf
@@ -55,8 +57,11 @@ from hardentui.resources.virtualisation import Virtualisation
 
 _KINDS: tuple[Resource, ...] = (
     AccountsOf(),
+    Aide(),
     AppArmor(),
     Attestation(),
+    Auditd(),
+    AuditRules(),
     BootLoader(),
     Cgroups(),
     CommandLine(),

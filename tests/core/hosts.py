@@ -68,7 +68,7 @@ from hardentui.snapshot import (
     WrongLabels,
 )
 
-from . import mac, ssh, users
+from . import audit, mac, ssh, users
 
 NOW = 1_795_245_751.0  # 2026-11-21T07:22:31Z
 
@@ -407,7 +407,7 @@ def server(interfaces: Iterable[str] = ("lo", "eth0"), **changes: Any) -> DictHo
         "last_logins": users.last_logins(NOW),
         "logins": users.logins(NOW),
     }
-    return mac.with_apparmor(with_sshd(DictHost(files, links, **{**facts, **changes})))
+    return audit.with_audit(mac.with_apparmor(with_sshd(DictHost(files, links, **{**facts, **changes}))))
 
 
 def two_interfaces() -> DictHost:
@@ -435,6 +435,7 @@ def rivals() -> DictHost:
             **ssh.OLD,
         }
     )
+    audit.silenced(host)
     return mac.with_selinux(host, "disabled")
 
 
@@ -465,6 +466,7 @@ def rhel() -> DictHost:
     del host.files["/boot/grub/grub.cfg"]
     for path in mac.PROFILES:
         del host.files[path]
+    audit.deaf(host)
     return mac.with_selinux(host, "permissive", "/boot/grub2/grub.cfg")
 
 
