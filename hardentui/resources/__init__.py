@@ -15,6 +15,7 @@ from hardentui.resources.confinement import ConfinementOf
 from hardentui.resources.containers import Containers
 from hardentui.resources.crypt import Crypt
 from hardentui.resources.endpoints import Endpoints
+from hardentui.resources.events import Events
 from hardentui.resources.firewall import Firewall
 from hardentui.resources.hardware import Hardware
 from hardentui.resources.isolation import Isolation
@@ -34,8 +35,17 @@ from hardentui.resources.private_tmp import PrivateTmp
 from hardentui.resources.processes import ProcessViews
 from hardentui.resources.retention import Retention
 from hardentui.resources.rights import Rights
+from hardentui.resources.rsyslog import (
+    LogCertificates,
+    LogExport,
+    LogPrograms,
+    LogRelay,
+    LogServer,
+    Rsyslog,
+)
 from hardentui.resources.sandbox import Sandbox
 from hardentui.resources.search import Searches
+from hardentui.resources.service_logs import ServiceLogs
 from hardentui.resources.sshd import Sshd
 from hardentui.resources.sudoers import Sudoers
 from hardentui.resources.sysctl import Sysctl
@@ -60,6 +70,7 @@ _KINDS: tuple[Resource, ...] = (
     Containers(),
     Crypt(),
     Endpoints(),
+    Events(),
     Firewall(),
     Hardware(),
     Isolation(),
@@ -67,6 +78,11 @@ _KINDS: tuple[Resource, ...] = (
     KernelBuild(),
     KernelIntegrity(),
     Listeners(),
+    LogCertificates(),
+    LogExport(),
+    LogPrograms(),
+    LogRelay(),
+    LogServer(),
     Login(),
     Mac(),
     Mail(),
@@ -80,9 +96,11 @@ _KINDS: tuple[Resource, ...] = (
     ProcessViews(),
     Retention(),
     Rights(),
+    Rsyslog(),
     Sandbox(),
     Searches(),
     Selinux(),
+    ServiceLogs(),
     Sshd(),
     Sudoers(),
     Sysctl(),
