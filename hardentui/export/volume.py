@@ -81,6 +81,10 @@ def keeper(limit: Limit) -> str:
         return f"{limit.by}: {words.amount(limit.size)}"
     if limit.days is not None:
         return f"{limit.by}: {_('{days} d').format(days=round(limit.days))}"
+    if limit.endless:
+        return _("nobody ({program}: {why})").format(program=limit.by, why=limit.endless)
+    if limit.gap is not None:
+        return UNKNOWN
     return limit.by or _("nobody")
 
 
@@ -139,6 +143,8 @@ def log_facts(kept: Kept) -> Iterator[str]:
     if source.shrinks_to < 1:
         yield _("Packed by rotation, {share} % of that stay.").format(share=round(100 * source.shrinks_to))
     yield _("Kept by {keeper}.").format(keeper=keeper(kept.limit))
+    if kept.limit.gap is not None:
+        yield explain(kept.limit.gap)
     if kept.holds is not None:
         yield _("At this pace that lasts {until}.").format(until=words.until(kept.holds))
 
@@ -186,8 +192,8 @@ def drawn(shown: Picture, width: int, height: int, *, braille: bool = True) -> l
 def legend() -> str:
     """What the curves of a picture are."""
     return _(
-        "Left of now: what lies there, by when it was written. Right, dashed: what follows, loud and quiet. "
-        "The line across the top: full."
+        "Left of 0 (now): what lies there, by when it was written. Right, dashed: what follows, loud and "
+        "quiet. The line across the top: full."
     )
 
 
@@ -222,7 +228,7 @@ def _scale(shown: Picture, width: int) -> str:
     """The days below a plot."""
     room = max(width - _MARGIN, 1)
     now = round(room * shown.past / (shown.past + shown.future))
-    left, middle, right = f"-{_span(shown.past)}", _("now"), f"+{_span(shown.future)}"
+    left, middle, right = f"-{_span(shown.past)}", "0", f"+{_span(shown.future)}"
     line = [" "] * (_MARGIN + room)
     for at, text in (
         (_MARGIN, left),

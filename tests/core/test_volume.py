@@ -223,6 +223,27 @@ def test_the_audit_log_is_bounded_where_auditd_rotates(action: str, full: int) -
     assert one.days[1] == full
 
 
+ROTATED = "/var/log/app.log {{\n {}\n}}\n"
+
+
+@pytest.mark.parametrize(
+    ("rule", "full"),
+    [
+        ("weekly\n rotate 3", FAR),  # 28 days of 10 MiB: less than is free
+        ("daily\n rotate 365", 150),  # a year of it: more
+        ("weekly\n rotate -1", 150),  # and nothing is ever deleted
+        ("size 20M\n rotate 4", FAR),
+    ],
+)
+def test_what_logrotate_takes_away_does_not_fill_the_disk(rule: str, full: int) -> None:
+    tree = logs.tree(*logs.rotated("/var/log/app.log", 10 * MIB, 3, packed=1.0))
+    rules = {"/etc/logrotate.conf": "weekly\n", "/etc/logrotate.d/app": ROTATED.format(rule)}
+    main = {"/etc/logrotate.conf": "include /etc/logrotate.d\n" + rules["/etc/logrotate.conf"]}
+    one = system(host(tree, free=1500 * MIB, **{**rules, **main}))
+    assert one.days is not None
+    assert one.days[0] == full
+
+
 def test_less_than_an_hour_of_logs_gives_no_day() -> None:
     fresh = logs.tree(logs.file("/var/log/syslog", MIB, 1 / 48, 0))
     seen = Volume().observe(Snapshot(host(fresh)), entry("days-until-full"))

@@ -8,6 +8,7 @@ from hardentui.model import Gap
 from hardentui.resources import systemd_conf
 from hardentui.resources.audit import conf
 from hardentui.resources.journal import settings
+from hardentui.resources.retention import logrotate, rotation
 from hardentui.resources.volume.sources import Source
 from hardentui.snapshot import Snapshot, Usage
 
@@ -22,12 +23,13 @@ _SHARE, _FREE_SHARE = 10, 15  # percent of the file system
 class Limit:
     """Who keeps a log, and to how many bytes or days; ``by`` is "" where nobody is known to.
 
-    ``gap`` says why it is not known whether somebody does.
+    ``endless`` says why it grows all the same, ``gap`` why it is not known whether somebody keeps it.
     """
 
     by: str = ""
     size: int | None = None
     days: float | None = None
+    endless: str = ""
     gap: Gap | None = None
 
 
@@ -38,10 +40,9 @@ def of(snapshot: Snapshot, source: Source, usage: Usage | None) -> Limit:
     """What limits a log that lies on a file system with so much space."""
     if source.journal:
         return _journal(snapshot, source, usage)
-    log = audit_log(snapshot)
-    if source.name == log:
+    if source.name == audit_log(snapshot):
         return _audit(snapshot)
-    return NONE
+    return _rotated(snapshot, source.files[-1].path)
 
 
 def audit_log(snapshot: Snapshot) -> str:
@@ -89,6 +90,22 @@ def _days(snapshot: Snapshot, files: systemd_conf.Configuration) -> float | None
     return days or None
 
 
+def _rotated(snapshot: Snapshot, path: str) -> Limit:
+    """What logrotate or systemd-tmpfiles does with a log, by the file that is written."""
+    kept = rotation(snapshot, path)
+    if isinstance(kept, Gap):
+        return Limit(gap=kept)
+    if kept is None:
+        return NONE
+    if kept.endless or kept.days is not None:
+        return Limit(kept.by, days=kept.days, endless=kept.endless)
+    rules = snapshot.derive(logrotate.read)
+    rule = None if isinstance(rules, Gap) else rules.rule_for(path)
+    if rule is None or rule.settings.rotate == logrotate.FOREVER:
+        return Limit(kept.by)
+    return Limit(kept.by, rule.settings.size * (rule.settings.rotate + 1))
+
+
 def _audit(snapshot: Snapshot) -> Limit:
     """max_log_file times num_logs, where auditd rotates."""
     found = conf.settings(snapshot)
@@ -97,5 +114,5 @@ def _audit(snapshot: Snapshot) -> Limit:
     size, number = found["max_log_file"].value, found["num_logs"].value
     rotates = found["max_log_file_action"].value == "rotate" and number.isdecimal() and int(number) > 1
     if not rotates or not size.isdecimal():
-        return Limit(AUDITD)
+        return Limit(AUDITD, endless=f"max_log_file_action = {found['max_log_file_action'].value}")
     return Limit(AUDITD, int(size) * int(number) * _MIB)
