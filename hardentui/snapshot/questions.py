@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from hardentui.snapshot.answers import (
     Account,
     ConfinedProcess,
+    Connection,
     ControlGroup,
     Denial,
     Distribution,
@@ -154,6 +155,11 @@ class Mounts(Question[tuple[Mount, ...]]):
 @dataclass(frozen=True, slots=True)
 class Sockets(Question[tuple[Socket, ...]]):
     """What listens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connections(Question[tuple[Connection, ...]]):
+    """Who is connected with other machines at this moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,6 +321,7 @@ QUESTIONS: Mapping[str, type[Question[Any]]] = {
         FileSurvey,
         Mounts,
         Sockets,
+        Connections,
         Units,
         UnitFiles,
         SandboxSettings,
