@@ -67,6 +67,7 @@ class Directive:
 _CAPABILITY = f"(?:{'|'.join(name.upper() for name in CAPABILITIES)})"
 _CAPABILITIES = f"~?(?:{_CAPABILITY}(?: {_CAPABILITY})*)?"
 _PATHS = r"[-+]?/[A-Za-z0-9._@:+=,/-]{0,255}(?: [-+]?/[A-Za-z0-9._@:+=,/-]{0,255}){0,63}"
+_SIZE = "[1-9][0-9]{0,14}[KMGT]?"
 _FAMILY = "AF_[A-Z0-9]{2,16}"
 _SPACE = f"(?:{'|'.join(NAMESPACES)})"
 _CALL = "@?[a-z0-9_-]{1,40}"
@@ -486,6 +487,36 @@ DIRECTIVES: tuple[Directive, ...] = (
         recommended="private",
         choices=("shared", "inherit", "private"),
         inherited=Inherited.HARMLESS,
+    ),
+    Directive(
+        "MemoryMax",
+        231,
+        Text(
+            "The most memory that it may take, cached files included: beyond it the kernel kills one of its"
+            " processes.",
+            "Le plus de mémoire qu'il peut prendre, fichiers en cache compris : au-delà, le noyau tue un de"
+            " ses processus.",
+        ),
+        Text("ulimit -v (RLIMIT_AS), by process", "ulimit -v (RLIMIT_AS), par processus"),
+        recommended="",
+        choices=("infinity",),
+        grammar=_SIZE,
+        computed=True,
+        inherited=Inherited.UNKNOWN,
+    ),
+    Directive(
+        "TasksMax",
+        227,
+        Text(
+            "The most processes and threads that it may have at once: a fork bomb ends there.",
+            "Le plus de processus et de threads qu'il peut avoir à la fois : une bombe fork s'arrête là.",
+        ),
+        Text("ulimit -u (RLIMIT_NPROC), by account", "ulimit -u (RLIMIT_NPROC), par compte"),
+        recommended="",
+        choices=("infinity",),
+        grammar="[1-9][0-9]{0,6}",
+        computed=True,
+        inherited=Inherited.UNKNOWN,
     ),
 )
 BY_NAME: Mapping[str, Directive] = {directive.name: directive for directive in DIRECTIVES}

@@ -12,6 +12,7 @@ from hardentui.i18n import _
 from hardentui.resources.capabilities import NAMES
 from hardentui.resources.sandbox.directives import BY_NAME, DIRECTIVES, Choice, Directive, Inherited, lines
 from hardentui.resources.sandbox.evidence import Evidence
+from hardentui.resources.sandbox.limits import wanted_memory, wanted_tasks
 from hardentui.resources.sandbox.probes import (
     FRESH_PROC,
     INTERNET,
@@ -181,7 +182,9 @@ def _wanted_deny(seen: Evidence) -> str | None:
 _COMPUTED: Mapping[str, Callable[[Evidence], str | None]] = {
     "CapabilityBoundingSet": _wanted_capabilities,
     "IPAddressDeny": _wanted_deny,
+    "MemoryMax": wanted_memory,
     "RemoveIPC": _wanted_removal,
     "RestrictAddressFamilies": _wanted_families,
     "SystemCallFilter": _wanted_calls,
+    "TasksMax": wanted_tasks,
 }
