@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from hardentui import hazards
+from hardentui.answers import filled, needed, valid
 from hardentui.comparison import Operator
 from hardentui.i18n import _
 from hardentui.model import (
@@ -31,14 +32,18 @@ def assess(
     questions: Iterable[Question] = (),
 ) -> tuple[Finding, ...]:
     """A finding for every recommendation, in order. A failure of our own is a finding too: error."""
-    titles = {question.id: str(question.title) for question in questions}
-    return tuple(_finding(entry, snapshot, answers, titles) for entry in recommendations)
+    asked = tuple(questions)
+    titles = {question.id: str(question.title) for question in asked}
+    given = valid(asked, answers)
+    return tuple(_finding(entry, snapshot, given, titles) for entry in recommendations)
 
 
 def _finding(
     entry: Recommendation, snapshot: Snapshot, answers: Mapping[str, str], titles: Mapping[str, str]
 ) -> Finding:
     excluded = _excluded(entry, snapshot, answers)
+    open_question = next((name for name in needed(entry) if name not in answers), "")
+    entry = filled(entry, answers)
     if excluded:
         return Finding(entry, Result.NOTAPPLICABLE, excluded)
     try:
@@ -47,7 +52,6 @@ def _finding(
     except Exception as error:  # noqa: BLE001 - one broken probe must not take the others along
         return Finding(entry, Result.ERROR, f"{type(error).__name__}: {error}")
     result, message, drift = _judge(entry, seen, snapshot)
-    open_question = next((c.question for c in entry.when if c.question and c.question not in answers), "")
     if open_question:
         message = _("answer the question first: {title}").format(
             title=titles.get(open_question, open_question)

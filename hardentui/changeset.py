@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TypeVar, cast
 
+from hardentui.answers import filled, named, valid
 from hardentui.errors import InputError
 from hardentui.i18n import _
 from hardentui.model import Action, Checklists, Decision, Plan, Recommendation
@@ -18,6 +19,7 @@ from hardentui.operations import (
     CheckSyntax,
     DisableUnit,
     EnableUnit,
+    LoadAuditRules,
     Operation,
     Phase,
     Refusal,
@@ -50,6 +52,7 @@ def compile_plan(plan: Plan, checklists: Checklists) -> ChangeSet:
     """
     chosen: list[tuple[Recommendation, Decision]] = []
     refused: dict[str, str] = {}
+    given = valid(checklists.questions, plan.answers)
     for decision in plan.decisions:
         entry = checklists.get(decision.id)
         if decision.action is not Action.APPLY:
@@ -57,7 +60,10 @@ def compile_plan(plan: Plan, checklists: Checklists) -> ChangeSet:
         if entry is None:
             refused[decision.id] = _("no recommendation has this id")
             continue
-        chosen.append((entry, decision))
+        if waiting := [name for name in named(entry) if name not in given]:
+            refused[decision.id] = _("a question is not answered: {name}").format(name=", ".join(waiting))
+            continue
+        chosen.append((filled(entry, given), decision))
     _check_alternatives([entry for entry, _decision in chosen])
     operations: list[Operation] = []
     for entry, decision in chosen:
@@ -231,6 +237,10 @@ def _join_remounts(first: Remount, second: Remount) -> Remount:
     )
 
 
+def _join_enabling(first: EnableUnit, second: EnableUnit) -> EnableUnit:
+    return replace(first, start=first.start or second.start)
+
+
 def _same(first: O, second: O) -> O:
     if replace(first, owners=(), can_lock_out=False) != replace(second, owners=(), can_lock_out=False):
         raise _conflict(first, second)
@@ -242,7 +252,8 @@ _JOINS: Mapping[type[Operation], object] = {
     CheckMounts: _same,
     CheckSyntax: _same,
     DisableUnit: _same,
-    EnableUnit: _same,
+    EnableUnit: _join_enabling,
+    LoadAuditRules: _same,
     ReloadManager: _same,
     ReloadUnit: _same,
     Remount: _join_remounts,
@@ -263,6 +274,7 @@ _KINDS = list[type[Operation]](
         EnableUnit,
         ReloadUnit,
         RestartUnit,
+        LoadAuditRules,
         DisableUnit,
         SetSysctl,
         Remount,

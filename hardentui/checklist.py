@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from hardentui import answers
 from hardentui.comparison import Comparison, Operator
 from hardentui.model import (
     Chapter,
@@ -122,6 +123,8 @@ class _Asked:
             if {choice.id for choice in known.choices} != {choice.id for choice in question.choices}:
                 expected = ", ".join(choice.id for choice in known.choices)
                 table.wrong("choices", f"{question.id!r} is asked already, and its answers are {expected}")
+            elif known.format != question.format:
+                table.wrong("format", f"{question.id!r} is asked already, and its format is {known.format!r}")
             found.append(question)
         return tuple(found)
 
@@ -171,11 +174,22 @@ def _question(table: Table) -> Question:
     for inner in table.tables("choices"):
         choices.append(Choice(inner.string("id"), Text(inner.string("en"), inner.string("fr"))))
         inner.close()
-    if len(choices) < 2:  # noqa: PLR2004 - a question has two answers at least
-        table.wrong("choices", "expected at least two answers")
     question = Question(
-        table.string("id"), read_text(table, "title"), read_text(table, "why"), tuple(choices)
+        id=table.string("id"),
+        title=read_text(table, "title"),
+        why=read_text(table, "why"),
+        choices=tuple(choices),
+        format=table.string("format", ""),
+        proposed=table.string("proposed", ""),
     )
+    if question.format and question.format not in answers.FORMATS:
+        table.wrong("format", f"expected one of {', '.join(answers.FORMATS)}, found {question.format!r}")
+    elif question.format and choices:
+        table.wrong("format", "give choices or a format, not both")
+    elif question.format and question.proposed and not answers.fits(question, question.proposed):
+        table.wrong("proposed", f"{question.proposed!r} is no answer of this format")
+    elif not question.format and len(choices) < 2:  # noqa: PLR2004 - a question has two answers at least
+        table.wrong("choices", "expected at least two answers, or a format")
     table.close()
     return question
 
@@ -275,14 +289,19 @@ class _Reader:
         table.close()
         return entry
 
-    @staticmethod
-    def _agree(table: Table, entry: Recommendation) -> None:
+    def _agree(self, table: Table, entry: Recommendation) -> None:
         if entry.absent not in ABSENT:
             table.wrong("absent", f"expected pass, fail or notapplicable, found {entry.absent}")
         if entry.level_by not in LEVEL_BY:
             table.wrong("level-by", f"expected anssi or hardentui, found {entry.level_by!r}")
         if entry.target and entry.accept is None:
             table.wrong("target", "a target needs an accept that says what passes")
+        for name in answers.named(entry):
+            if name not in self._questions:
+                known = ", ".join(sorted(self._questions)) or "none"
+                where = {"subject": entry.subject, "target": entry.target}
+                key = next((key for key, text in where.items() if f"{{{name}}}" in text), "accept")
+                table.wrong(key, f"{{{name}}} is no question; asked in these checklists: {known}")
         if entry.default and entry.default_config:
             table.wrong("default-config", "give default or default-config, not both")
 

@@ -9,6 +9,9 @@ from enum import StrEnum
 
 from hardentui.i18n import _
 
+# The id of a question in braces stands for its answer; a regular expression's {2} is none.
+PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9]*(?:-[a-z0-9]+)*)\}")
+
 
 class Operator(StrEnum):
     """How a value is compared; the names are those of the checklists."""
@@ -30,6 +33,7 @@ class Comparison:
 
     ``contains`` and ``lacks`` work on comma-separated words: each operand must match (or must not
     match) a word; ``a|b`` in an operand means either, ``*`` and ``?`` are wildcards.
+    ``{question}`` in an operand stands for an answer, see hardentui.answers.
     ``covers-range`` takes one operand "LOW HIGH"; ``mode-at-most`` one octal file mode, of which the
     value may only have a subset of the bits, and perhaps an owner: "0700 root:root".
 
@@ -54,6 +58,8 @@ class Comparison:
         if self.operator in single and len(self.operands) != 1:
             raise ValueError(f"{self.operator} takes one value, not {len(self.operands)}")
         first = self.operands[0]
+        if PLACEHOLDER.search(first):
+            return  # an answer will stand there
         if self.operator in {Operator.AT_LEAST, Operator.AT_MOST} and _integer(first) is None:
             raise ValueError(f"{self.operator} takes a whole number, not {first!r}")
         if self.operator is Operator.COVERS_RANGE and _range(first) is None:

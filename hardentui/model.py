@@ -92,12 +92,17 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What the machine cannot know and the advice depends on. Asked once, kept in the plan."""
+    """What the machine cannot know and the advice depends on. Asked once, kept in the plan.
+
+    The answer is one of the choices, or text of a ``format`` (see hardentui.answers).
+    """
 
     id: str
     title: Text
     why: Text
-    choices: tuple[Choice, ...]
+    choices: tuple[Choice, ...] = ()
+    format: str = ""
+    proposed: str = ""  # a text that is offered; nothing is answered by it
 
 
 @dataclass(frozen=True, slots=True)

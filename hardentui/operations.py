@@ -259,9 +259,13 @@ class SetSelinuxMode(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnableUnit(Operation):
-    """Enable a systemd unit for the next boot, without starting it."""
+    """Enable a systemd unit for the next boot; with ``start`` it is started now, too, and must stay up.
+
+    A rollback disables and stops it again, each only where it was so before.
+    """
 
     unit: str
+    start: bool = False
     phase: ClassVar[Phase] = Phase.RELOADS
 
     def __post_init__(self) -> None:
@@ -322,13 +326,13 @@ class CheckMounts(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckSyntax(Operation):
-    """Let a program judge its own files before anything relies on them: "sshd" or "visudo"."""
+    """Let a program judge its own files before anything relies on them: "sshd", "visudo" or "rsyslogd"."""
 
     checker: str
     phase: ClassVar[Phase] = Phase.CHECKS
 
     def __post_init__(self) -> None:
-        _demand(self.checker in {"sshd", "visudo"}, "a checker that we know", self.checker)
+        _demand(self.checker in {"sshd", "visudo", "rsyslogd"}, "a checker that we know", self.checker)
 
     @property
     def target(self) -> str:
@@ -373,6 +377,23 @@ class RestartUnit(Operation):
     def target(self) -> str:
         """The unit."""
         return self.unit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadAuditRules(Operation):
+    """Have the kernel audit by /etc/audit/rules.d as it stands. Any number merge into one.
+
+    The rules are never locked by this (``-e 2`` counts from the next boot on); where they are locked
+    already, the files count from the next boot on, and the script says so. A rollback loads the files of
+    before.
+    """
+
+    phase: ClassVar[Phase] = Phase.RELOADS
+
+    @property
+    def target(self) -> str:
+        """The folder that the rules come from."""
+        return "/etc/audit/rules.d"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

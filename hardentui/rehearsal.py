@@ -41,6 +41,8 @@ from hardentui.snapshot import (
     Snapshot,
     Stat,
     Status,
+    Unit,
+    UnitFile,
     UnitFiles,
     Units,
     Unread,
@@ -114,7 +116,7 @@ def undo(  # noqa: C901, PLR0912 - one case for each kind
                 questions: tuple[Question[Any], ...] = (Units(), UnitFiles())
                 snapshot = _answer(snapshot, {question: before.ask(question) for question in questions})
             case EnableUnit():
-                links: tuple[Question[Any], ...] = (Folder(_WANTS), UnitFiles())
+                links: tuple[Question[Any], ...] = (Folder(_WANTS), UnitFiles(), Units())
                 snapshot = _answer(snapshot, {question: before.ask(question) for question in links})
             case _:
                 pass
@@ -133,7 +135,7 @@ def _answer(snapshot: Snapshot, answers: dict[Question[Any], Any]) -> Snapshot:
     return snapshot.with_answers(answers, snapshot.taken_at)
 
 
-def _do(snapshot: Snapshot, operation: Operation) -> Snapshot:
+def _do(snapshot: Snapshot, operation: Operation) -> Snapshot:  # noqa: C901 - one case for each kind
     match operation:
         case WriteFile():
             return _write(_made(snapshot, operation), operation.path, operation.content)
@@ -152,6 +154,8 @@ def _do(snapshot: Snapshot, operation: Operation) -> Snapshot:
         case SetSelinuxMode():
             return _answer(snapshot, {_ENFORCE: "1" if operation.after == lsm.ENFORCING else "0"})
         case EnableUnit():
+            if operation.start:
+                snapshot = _started(snapshot, operation.unit)
             return _add_entry(_enabled(snapshot, operation.unit), f"{_WANTS}/{operation.unit}", Kind.LINK)
         case _:
             return snapshot
@@ -178,12 +182,23 @@ def _add_entry(snapshot: Snapshot, path: str, kind: Kind) -> Snapshot:
 
 
 def _enabled(snapshot: Snapshot, name: str) -> Snapshot:
-    """A unit that the next start starts."""
+    """A unit that the next start starts; one that the plan itself brings has no file yet."""
     files = snapshot.ask(UnitFiles())
     if isinstance(files, Unread):
         return snapshot
-    changed = tuple(dataclasses.replace(one, state="enabled") if one.name == name else one for one in files)
-    return _answer(snapshot, {UnitFiles(): changed})
+    others = tuple(one for one in files if one.name != name)
+    return _answer(snapshot, {UnitFiles(): (*others, UnitFile(name, "enabled"))})
+
+
+def _started(snapshot: Snapshot, name: str) -> Snapshot:
+    """A unit that runs now."""
+    running = snapshot.ask(Units())
+    if isinstance(running, Unread):
+        return snapshot
+    known = next((one for one in running if one.name == name), Unit(name, "loaded", "inactive"))
+    others = tuple(one for one in running if one.name != name)
+    started = dataclasses.replace(known, load="loaded", active="active", sub="running", stale=False)
+    return _answer(snapshot, {Units(): (*others, started)})
 
 
 def _disable(snapshot: Snapshot, name: str) -> Snapshot:

@@ -12,6 +12,7 @@ from typing import Any
 from hardentui import checklist as checklists
 from hardentui import hazards, i18n
 from hardentui import plan as plans
+from hardentui.answers import FORMATS
 from hardentui.comparison import Operator
 from hardentui.model import Action, Level, Severity
 from hardentui.resources import RESOURCES
@@ -96,9 +97,18 @@ def _document() -> Schema:
 
 def _question() -> Schema:
     choice = _table({"id": _STRING, **dict.fromkeys(i18n.LANGUAGES, _STRING)})
-    return _table(
-        {"id": _STRING, "title": {"$ref": _TEXT}, "why": {"$ref": _TEXT}, "choices": _array(choice, 2)}
+    table = _table(
+        {
+            "id": _STRING,
+            "title": {"$ref": _TEXT},
+            "why": {"$ref": _TEXT},
+            "choices": _array(choice, 2),
+            "format": _one_of(FORMATS),
+            "proposed": _STRING,
+        },
+        optional={"choices", "format", "proposed"},
     )
+    return {**table, "oneOf": [{"required": ["choices"]}, {"required": ["format"]}]}
 
 
 def _section() -> Schema:

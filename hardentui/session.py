@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
 from hardentui import i18n
+from hardentui.answers import cleaned, filled, valid
 from hardentui.assess import assess
 from hardentui.changeset import are_alternatives, change_of, compile_plan
 from hardentui.i18n import _
@@ -61,14 +62,28 @@ class Session:
         """The finding of this recommendation."""
         return next((found for found in self.findings if found.recommendation.id == id_), None)
 
+    def entry(self, id_: str) -> Recommendation | None:
+        """The recommendation with this id, with the answers that its texts use."""
+        found = self.checklists.get(id_)
+        return filled(found, valid(self.checklists.questions, self.plan.answers)) if found else None
+
     def answered(self, question: str, answer: str | None) -> Session:
-        """The session with a question answered, or with its answer taken back (None)."""
+        """The session with a question answered, or with its answer taken back (None).
+
+        Raises:
+            ValueError: it is no answer to this question; a sentence.
+        """
+        return Session.begin(self.checklists, self.snapshot, self.answering(question, answer))
+
+    def answering(self, question: str, answer: str | None) -> Plan:
+        """The plan with a question answered, or with its answer taken back; raises as ``answered``."""
         answers = dict(self.plan.answers)
         if answer is None:
             answers.pop(question, None)
         else:
-            answers[question] = answer
-        return Session.begin(self.checklists, self.snapshot, replace(self.plan, answers=answers))
+            asked = next(known for known in self.checklists.questions if known.id == question)
+            answers[question] = cleaned(asked, answer)
+        return replace(self.plan, answers=answers)
 
     def seeing(self, id_: str) -> Session:
         """The session with the entry about one subject of a pattern, and its finding."""
@@ -95,7 +110,7 @@ class Session:
 
     def _files(self, decision: Decision) -> Mapping[str, tuple[str, ...]]:
         """The plan's files, with what stands now in those that this decision adds lines to."""
-        entry = self.checklists.get(decision.id)
+        entry = self.entry(decision.id)
         if entry is None or decision.action is not Action.APPLY:
             return self.plan.files
         change = change_of(entry, decision)
@@ -210,7 +225,7 @@ class Session:
 
     def predictable(self, id_: str) -> bool:
         """Whether the rehearsal models the change of this decision."""
-        decision, entry = self.plan.decision(id_), self.checklists.get(id_)
+        decision, entry = self.plan.decision(id_), self.entry(id_)
         if decision is None or entry is None or decision.action is not Action.APPLY:
             return False
         change = change_of(entry, decision)

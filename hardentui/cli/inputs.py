@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hardentui import checklist, guide, hazards, i18n, resources
+from hardentui.answers import cleaned
 from hardentui.cli.output import CommandError
 from hardentui.cli.parser import LEVELS
 from hardentui.guide import Guide
@@ -79,19 +80,17 @@ def answers(given: Sequence[str], known: Checklists) -> dict[str, str]:
         CommandError: nobody asks that, or it is no answer to it.
     """
     found = {}
-    choices = {question.id: [choice.id for choice in question.choices] for question in known.questions}
+    asked = {question.id: question for question in known.questions}
     for pair in given:
         question, _equals, answer = pair.partition("=")
-        if question not in choices:
+        if question not in asked:
             raise CommandError(
-                _("unknown question {name}; known: {known}").format(name=question, known=", ".join(choices))
+                _("unknown question {name}; known: {known}").format(name=question, known=", ".join(asked))
             )
-        if answer not in choices[question]:
-            expected = ", ".join(choices[question])
-            raise CommandError(
-                _("{name}: expected one of {expected}").format(name=question, expected=expected)
-            )
-        found[question] = answer
+        try:
+            found[question] = cleaned(asked[question], answer)
+        except ValueError as error:
+            raise CommandError(f"{question}: {error}") from error
     return found
 
 

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 
+from hardentui.answers import FORMATS
 from hardentui.cli import output
 from hardentui.export import text
 from hardentui.i18n import N_, _, ngettext
@@ -100,7 +101,7 @@ class Walk:
 
     def _chapter(self, chapter: Chapter) -> None:
         for question in chapter.questions:
-            if question.id not in self._session.plan.answers and not self._question(question):
+            if question.id in self._tally.unanswered and not self._question(question):
                 return
         choices = {
             "1": _("those that wait for a decision"),
@@ -125,6 +126,8 @@ class Walk:
         """Ask a question; False to go back."""
         output.say("")
         output.show(text.wrapped(str(question.why), output.width()))
+        if question.format:
+            return self._text_question(question)
         known = {_SKIP: _("skip"), _BACK: _("back"), _QUIT: _("quit")}
         free = (str(number) for number in itertools.count(1) if str(number) not in known)
         answers = dict(zip(free, question.choices, strict=False))
@@ -136,6 +139,24 @@ class Walk:
             self._session = self._session.answered(question.id, answers[wanted].id)
             self._save()
         return wanted != _BACK
+
+    def _text_question(self, question: Question) -> bool:
+        """Ask for a text until it fits; an empty line leaves the question open."""
+        output.say(str(question.title))
+        expected = _(FORMATS[question.format].expected)
+        if question.proposed:
+            expected = _("{expected}, such as {proposed}").format(
+                expected=expected, proposed=question.proposed
+            )
+        while typed := _line(_("{expected} (empty to skip)").format(expected=expected)):
+            try:
+                self._session = self._session.answered(question.id, typed)
+            except ValueError as error:
+                output.say(str(error))
+                continue
+            self._save()
+            break
+        return True
 
     # --- recommendations --------------------------------------------------------------------------
 

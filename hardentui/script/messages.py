@@ -60,7 +60,18 @@ MESSAGES: Final = {
     "review-restart": Text(
         "    %s is restarted: its work is interrupted", "    %s est redémarré : son travail est interrompu"
     ),
-    "not-running": Text("%s does not run after its restart", "%s ne tourne plus après son redémarrage"),
+    "not-running": Text("%s does not stay up", "%s ne reste pas en marche"),
+    "review-audit": Text(
+        "    the kernel audits by the rules of the folder",
+        "    le noyau audite selon les règles du répertoire",
+    ),
+    "audit-off": Text(
+        "the kernel does not audit, or does not say so: %s", "le noyau n'audite pas, ou ne le dit pas : %s"
+    ),
+    "audit-locked": Text(
+        "step %s: the audit rules are locked: the files count from the next reboot on",
+        "étape %s : les règles d'audit sont verrouillées : les fichiers valent au prochain redémarrage",
+    ),
     "review-service": Text("    %s reads its files again", "    %s relit ses fichiers"),
     "review-one-way": Text(
         "    made at confirm only: nothing takes it back before a reboot",

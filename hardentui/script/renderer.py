@@ -19,6 +19,7 @@ from hardentui.operations import (
     CheckSyntax,
     DisableUnit,
     EnableUnit,
+    LoadAuditRules,
     Operation,
     ReloadManager,
     ReloadUnit,
@@ -340,7 +341,7 @@ def _primitive(operation: Operation) -> tuple[str, list[str], Sequence[str]]:  #
         case SetSelinuxMode():
             return "set_selinux_mode", [operation.before, operation.after], []
         case EnableUnit():
-            return "enable_unit", [operation.unit], []
+            return ("start_unit" if operation.start else "enable_unit"), [operation.unit], []
         case DisableUnit():
             activity = "active" if operation.active else "inactive"
             return "disable_unit", [operation.unit, operation.enablement, activity], []
@@ -350,6 +351,8 @@ def _primitive(operation: Operation) -> tuple[str, list[str], Sequence[str]]:  #
             return "reload_unit", [operation.unit], []
         case RestartUnit():
             return "restart_unit", [operation.unit], []
+        case LoadAuditRules():
+            return "load_audit_rules", [], []
         case CheckMounts():
             return "check_mounts", [], []
         case CheckSyntax():

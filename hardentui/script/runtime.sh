@@ -87,6 +87,13 @@ remount() { # STEP FLAGS PATH BEFORE AFTER SET UNSET
 
 enable_unit() { register "$1" unit "$2" "$3"; } # STEP FLAGS UNIT
 
+start_unit() { # STEP FLAGS UNIT
+    register "$1" start "$2" "$3"
+    WANTED[$1]='enabled active'
+}
+
+load_audit_rules() { register "$1" audit "$2" /etc/audit/rules.d; } # STEP FLAGS
+
 reload_manager() { register "$1" reload "$2" systemd; } # STEP FLAGS
 
 check_mounts() { register "$1" check "$2" /etc/fstab; } # STEP FLAGS
@@ -697,14 +704,68 @@ unit_expect() { # STEP
     return 0
 }
 
-off_now() { # STEP; NOW is "absent", or the words of is-enabled and is-active
+start_expect() { # STEP; whatever it was before, it may be enabled and started, unless someone masked it
+    case $NOW in
+        absent) unit_expect "$1" ;;
+        enabled\ * | disabled\ * | static\ * | indirect\ *) VERDICT=todo ;;
+    esac
+    ! start_passes "$1" || VERDICT=made
+}
+
+start_passes() { # STEP; a unit without an [Install] section is never more than static
+    [[ $NOW =~ ^(enabled|static|indirect)\ active$ ]] || { ! booted_systemd && [[ $NOW == enabled* ]]; }
+}
+
+start_make() { # STEP
+    try systemctl --root=/ enable -- "${TARGET[$1]}" && flush /etc/systemd/system || return 1
+    booted_systemd || return 0
+    reload_now && try systemctl start -- "${TARGET[$1]}" && stays_up "${TARGET[$1]}"
+}
+
+start_restore() { # STEP
+    [[ $BEFORE == enabled* ]] || try systemctl --root=/ disable -- "${TARGET[$1]}" && flush /etc/systemd/system || return 1
+    # At boot it was not started yet.
+    booted_systemd && [[ $AT_BOOT == 0 && $BEFORE != *\ active ]] || return 0
+    end_unit "${TARGET[$1]}"
+}
+
+end_unit() { # UNIT
+    local looks
+    if [[ $(systemctl show -p RefuseManualStop --value -- "$1" 2>/dev/null) == yes ]]; then
+        # auditd is not to be stopped by its manager: it ends when it is told so itself.
+        try systemctl kill --kill-whom=main -- "$1" || return 1
+    else
+        try systemctl stop -- "$1" || return 1
+    fi
+    for ((looks = 50; looks > 0; looks--)); do
+        systemctl is-active --quiet -- "$1" || return 0
+        sleep 0.2
+    done
+    return 1
+}
+
+stays_up() { # UNIT; one that is started without a word (Type=simple) falls over a moment later
+    local looks
+    for ((looks = 10; looks > 0; looks--)); do
+        sleep 0.2
+        systemctl is-active --quiet -- "$1" && continue
+        REASON=$(say not-running "$1")
+        return 1
+    done
+}
+
+state_now() { # STEP; NOW is "absent", or the words of is-enabled and is-active
     local enablement activity=inactive
     enablement=$(systemctl --root=/ is-enabled -- "${TARGET[$1]}" 2>/dev/null)
     NOW=absent
     [[ -n $enablement && $enablement != not-found ]] || return 0
     if [[ $AT_BOOT == 1 ]]; then
         # Services start after us: whether this one runs is not known yet, only whether it will.
-        [[ $enablement != "${BEFORE%% *}" ]] || activity=${BEFORE#* }
+        if [[ $enablement == "${BEFORE%% *}" ]]; then
+            activity=${BEFORE#* }
+        elif [[ $enablement == enabled ]]; then
+            activity=active
+        fi
     elif booted_systemd; then
         case $(systemctl is-active -- "${TARGET[$1]}" 2>/dev/null) in
             active | activating | reloading | deactivating) activity=active ;;
@@ -783,17 +844,9 @@ service_now() { # STEP; a service that does not run reads its files when it star
 }
 
 restart_now() { # STEP; a service that does not run is left alone; `restarted` says which were not
-    local looks
     booted_systemd && systemctl is-active --quiet -- "${TARGET[$1]}" || return 0
     printf '%s\n' "$1" >>"$RUN/restarted" && flush "$RUN/restarted" "$RUN" || return 1
-    try systemctl restart -- "${TARGET[$1]}" || return 1
-    # One that is started without a word (Type=simple) falls over a moment later.
-    for ((looks = 10; looks > 0; looks--)); do
-        sleep 0.2
-        systemctl is-active --quiet -- "${TARGET[$1]}" && continue
-        REASON=$(say not-running "${TARGET[$1]}")
-        return 1
-    done
+    try systemctl restart -- "${TARGET[$1]}" && stays_up "${TARGET[$1]}"
 }
 
 restart_back() { # STEP; under the files of before, also when it fell over or ended meanwhile
@@ -809,6 +862,7 @@ syntax_now() { # STEP; the program itself judges what it will read
         sshd) output=$(sshd_check 2>&1) || outcome=1 ;;
         # With the file named, visudo judges what sudo would: a mode of 0644 is not for it to refuse.
         visudo) output=$(visudo -c -f /etc/sudoers 2>&1) || outcome=1 ;;
+        rsyslogd) output=$(rsyslogd -N1 2>&1) || outcome=1 ;;
         *) return 1 ;;
     esac
     [[ $outcome == 0 ]] && return 0
@@ -823,6 +877,30 @@ sshd_check() { # sshd looks for its empty folder, which its unit makes only whil
     sshd -t || outcome=1
     [[ $made == no ]] || rmdir -- /run/sshd 2>/dev/null || :
     return "$outcome"
+}
+
+# ---- The rules of the kernel's audit -------------------------------------------------------------------------
+
+audit_load() { # STEP; those of the folder as they stand now, but for the lock: it is for the next boot
+    local state
+    command -v auditctl >/dev/null || return 0 # it went away, and its rules with the next boot
+    state=$(auditctl -s 2>&1)
+    if [[ $state != *enabled\ [012]* ]]; then
+        REASON=$(say audit-off "${state%%$'\n'*}")
+        return 1
+    elif [[ $state == *enabled\ 2* ]]; then
+        say audit-locked "$1"
+        return 0
+    fi
+    audit_rules >"$RUN/audit.rules" && try auditctl -R "$RUN/audit.rules"
+}
+
+audit_rules() { # prints the files in the order of augenrules, without what it moves to the ends
+    local file
+    printf '%s\n' -D
+    find /etc/audit/rules.d -maxdepth 1 -name '*.rules' -printf '%f\n' | sort -V | while read -r file; do
+        sed -E '/^[[:space:]]*(#|-D|$)/d; s/^[[:space:]]*-e[[:space:]]+2[[:space:]]*$/-e 1/' "/etc/audit/rules.d/$file" || return 1
+    done
 }
 
 # ---- SELinux: enforcing is a checkpoint -----------------------------------------------------------------------
@@ -932,12 +1010,14 @@ call() { # VERB STEP; the one place where a kind is chosen
         now:sysctl) sysctl_now "$2" ;;
         now:mount) mount_now "$2" ;;
         now:unit) unit_now "$2" ;;
-        now:off) off_now "$2" ;;
+        now:off | now:start) state_now "$2" ;;
         now:selinux) selinux_now "$2" ;;
         expect:write) write_expect "$2" ;;
         expect:edit) edit_expect "$2" ;;
         expect:mount) mount_expect "$2" ;;
         expect:unit) unit_expect "$2" ;;
+        expect:start) start_expect "$2" ;;
+        passes:start) start_passes "$2" ;;
         expect:mode | expect:sysctl | expect:off | expect:selinux) value_expect "$2" ;;
         passes:off) off_passes "$2" ;;
         save:off) off_save "$2" ;;
@@ -951,12 +1031,14 @@ call() { # VERB STEP; the one place where a kind is chosen
         save:write | save:edit) file_save "$2" ;;
         save:mount) value_save "$2" "with ${WANTED[$2]}" ;;
         save:unit) value_save "$2" enabled ;;
-        save:mode | save:sysctl) value_save "$2" "${WANTED[$2]}" ;;
+        save:mode | save:sysctl | save:start) value_save "$2" "${WANTED[$2]}" ;;
         make:write | make:edit) file_make "$2" ;;
         make:mode) safe_folders "$2" && change_mode "${TARGET[$2]}" "${WANTED[$2]}" ;;
         make:sysctl) kernel_write "/proc/sys/${TARGET[$2]}" "${WANTED[$2]}" ;;
         make:mount) mount_change "${TARGET[$2]}" "$BEFORE" "${SETS[$2]}" ;;
         make:unit) try systemctl --root=/ enable -- "${TARGET[$2]}" && flush /etc/systemd/system ;;
+        make:start) start_make "$2" ;;
+        make:audit) audit_load "$2" ;;
         make:reload) reload_now ;;
         make:check) check_now "$2" ;;
         make:syntax) syntax_now "$2" ;;
@@ -966,6 +1048,7 @@ call() { # VERB STEP; the one place where a kind is chosen
         restore:mode) safe_folders "$2" && change_mode "${TARGET[$2]}" "$BEFORE" ;;
         restore:sysctl) kernel_write "/proc/sys/${TARGET[$2]}" "$BEFORE" ;;
         restore:mount) mount_change "${TARGET[$2]}" "$BEFORE" "${UNSETS[$2]}" ;;
+        restore:start) start_restore "$2" ;;
         restore:unit) try systemctl --root=/ disable -- "${TARGET[$2]}" && flush /etc/systemd/system ;;
         *) return 1 ;;
     esac
@@ -997,9 +1080,9 @@ is_file() { [[ ${KIND[$1]} == write || ${KIND[$1]} == edit ]]; } # STEP
 
 is_value() { [[ ${KIND[$1]} =~ ^(mode|sysctl|mount|off|selinux)$ ]]; } # STEP
 
-is_service() { [[ ${KIND[$1]} == service || ${KIND[$1]} == restart ]]; } # STEP
+is_service() { [[ ${KIND[$1]} =~ ^(service|restart|audit)$ ]]; } # STEP
 
-is_action() { [[ ${KIND[$1]} =~ ^(reload|check|syntax|service|restart)$ ]]; } # STEP
+is_action() { [[ ${KIND[$1]} =~ ^(reload|check|syntax|service|restart|audit)$ ]]; } # STEP
 
 # ---- Looking: what each step would find -----------------------------------------------------------------------
 
@@ -1267,7 +1350,7 @@ undo_run() { # 0 when all is as before; CONFLICTS and FAILURES count what is not
     journal run rolling-back || say journal-failed >&2
     # Links first: what a unit is called cannot be asked once its file is gone.
     for ((step = STEPS; step >= 1; step--)); do
-        [[ ${KIND[step]} == unit ]] && begin_undo "$step" && restore "$step" && end_undo "$step"
+        [[ ${KIND[step]} =~ ^(unit|start)$ ]] && begin_undo "$step" && restore "$step" && end_undo "$step"
     done
     # A file goes back once, however many steps edited it: the first of them has the original.
     for ((step = STEPS; step >= 1; step--)); do
@@ -1337,6 +1420,7 @@ undo_services() { # they read their files again, when the values are back too: o
         case $AT_BOOT:${KIND[step]} in
             0:service) service_back "$step" || undo_failed "$step" || continue ;;
             0:restart) restart_back "$step" || undo_failed "$step" || continue ;;
+            0:audit) audit_load "$step" || undo_failed "$step" || continue ;;
         esac
         journal "$step" undone later || :
     done
@@ -1430,15 +1514,15 @@ begin_undo() { # STEP, the first one of its target; 0 when it is to be restored
 may_replace() { # STEP STATE; whether what stands there, which is neither before nor after, may go
     local step=$1 state=$2 before=$BEFORE
     if [[ $POSITION == other ]]; then
-        if is_value "$step"; then
+        if is_value "$step" || [[ ${KIND[step]} == start ]]; then
             case $state$COMPLETE in
                 doing? | undoing? | undo-failed? | saved0) return 0 ;;
                 saved1) mark undone later && return 1 ;; # we never wrote it
             esac
         fi
         if [[ $ASK == force || $UNATTENDED$LOCKS == 11 ]]; then
-            set_aside "$step" || undo_failed "$step"
-            return
+            set_aside "$step" || undo_failed "$step" || return 1
+            return 0 # with a number: in a trap, where apply failed, return alone gives the status of before it
         fi
     fi
     CONFLICTS=$((CONFLICTS + 1))
@@ -1779,7 +1863,8 @@ review_step() { # STEP
             wanted_text "$step" "$old" | diff -u --label "$old" --label "${TARGET[step]}" -- "$old" - | show_lines
             ;;
         mount) mount_flags "$NOW" && say review-value "$REPLY" "+${SETS[step]}" ;;
-        mode | sysctl | off | selinux) say review-value "$NOW" "${WANTED[step]}" ;;
+        mode | sysctl | off | start | selinux) say review-value "$NOW" "${WANTED[step]}" ;;
+        audit) say review-audit ;;
         unit) say review-value "$NOW" enabled ;;
         reload) say review-reload ;;
         check) say review-check ;;

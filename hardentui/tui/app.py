@@ -178,14 +178,14 @@ class HardenApp(App[int]):
             self._changed()
 
     def answer(self, question: str, answer: str | None) -> None:
-        """Take an answer into the plan, or out of it; the findings follow."""
+        """Take an answer into the plan, or out of it; the findings follow.
+
+        Raises:
+            ValueError: it is no answer to this question; a sentence.
+        """
         if self.session is None:
             return
-        answers = dict(self.session.plan.answers)
-        answers.pop(question, None)
-        if answer is not None:
-            answers[question] = answer
-        self.session = replace(self.session, plan=replace(self.session.plan, answers=answers))
+        self.session = replace(self.session, plan=self.session.answering(question, answer))
         self._changed()
         self._pass()
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 
+from hardentui.answers import needed, valid
 from hardentui.changeset import ConflictError
 from hardentui.model import Action, Finding, GapKind, Question, Result
 from hardentui.operations import ChangeSet
@@ -54,8 +55,9 @@ class Tally:
     @cached_property
     def unanswered(self) -> Mapping[str, Question]:
         """The questions without an answer, by id."""
-        answers = self.session.plan.answers
-        return {q.id: q for q in self.session.checklists.questions if q.id not in answers}
+        questions = self.session.checklists.questions
+        answers = valid(questions, self.session.plan.answers)
+        return {question.id: question for question in questions if question.id not in answers}
 
     @cached_property
     def actions(self) -> Mapping[Action, int]:
@@ -93,7 +95,8 @@ class Tally:
         """The question that must be answered before this finding can be judged."""
         if finding.result is not Result.NOTCHECKED:
             return None
-        asked = [condition.question for condition in finding.recommendation.when]
+        entry = self.session.checklists.get(finding.recommendation.id)
+        asked = needed(entry) if entry else ()
         return next((self.unanswered[name] for name in asked if name in self.unanswered), None)
 
     def decidable(self, finding: Finding) -> bool:

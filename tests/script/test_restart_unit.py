@@ -92,7 +92,7 @@ def test_one_that_falls_over_after_its_restart_fails_the_step_and_comes_back(ser
     served.install(steps(f"MemoryDenyWriteExecute={how}"))
     before = served.tree()
     said = served.run("apply", expected=1)
-    assert "web.service does not run after its restart" in said
+    assert "web.service does not stay up" in said
     assert served.journal[-1] == "run rolled-back"
     assert state(served) == "active"
     assert served.tree() == before

@@ -7,11 +7,13 @@ from textual.containers import Container
 from textual.content import Content
 from textual.widgets import DataTable
 
+from hardentui.answers import FORMATS, needed
 from hardentui.i18n import _
 from hardentui.model import Question
 from hardentui.tui.keys import Place, bindings
 from hardentui.tui.screens.base import HardenScreen
 from hardentui.tui.text import cell, para, stack
+from hardentui.tui.widgets.entry import Entry
 from hardentui.tui.widgets.plain import Page
 from hardentui.tui.widgets.table import Column, FactsTable, Row
 
@@ -31,6 +33,12 @@ class QuestionsScreen(HardenScreen):
         with Container(id="body"):
             yield FactsTable(id="list")
             yield Page(id="detail")
+        yield Entry()
+
+    @property
+    def key_place(self) -> Place:
+        """The line for a text has the keys of a panel."""
+        return Place.PANEL if self.has_class("asking") else super().key_place
 
     def headline(self) -> Content:
         """How many wait."""
@@ -44,13 +52,10 @@ class QuestionsScreen(HardenScreen):
         tally = self.harden.tally
         if tally is None:
             return
-        answers = tally.session.plan.answers
         rows = []
         for question in tally.session.checklists.questions:
             rows.append(Row(question.id, (cell(str(question.title), "bold"),), heading=True))
-            for choice in question.choices:
-                mark = "(x)" if answers.get(question.id) == choice.id else "( )"
-                rows.append(Row(f"{question.id}={choice.id}", (cell(f"  {mark} {choice.label}"),)))
+            rows += _answers(question, tally.session.plan.answers.get(question.id))
         table = self.query_one(FactsTable)
         table.show_header = False
         table.fill([Column(cell(""))], rows)
@@ -68,10 +73,46 @@ class QuestionsScreen(HardenScreen):
         self.action_choose()
 
     def action_choose(self) -> None:
-        """This is the answer."""
-        question, _equals, choice = self.query_one(FactsTable).current.partition("=")
-        if choice:
-            self.harden.answer(question, choice)
+        """This is the answer; one that is text is asked for."""
+        id_, _equals, choice = self.query_one(FactsTable).current.partition("=")
+        question = self._question(id_)
+        if question is not None and question.format:
+            self._ask(question)
+        elif choice:
+            self.harden.answer(id_, choice)
+
+    def _ask(self, question: Question) -> None:
+        assert self.harden.session is not None  # noqa: S101 - for the type checker
+        text = self.harden.session.plan.answers.get(question.id, question.proposed)
+        self.add_class("asking")
+        expected = _("Expected: {what}").format(what=_(FORMATS[question.format].expected))
+        self.query_one(Entry).ask(question.id, _("Your answer"), text, expected)
+        self.show_state()
+
+    def action_record(self) -> None:
+        """Take what was typed, for who clicks on the key bar."""
+        self.query_one(Entry).enter()
+
+    def on_entry_entered(self, entered: Entry.Entered) -> None:
+        """Take the text, unless it does not fit; an empty one takes the answer back."""
+        try:
+            self.harden.answer(entered.subject, entered.text or None)
+        except ValueError as error:
+            self.query_one(Entry).say(str(error))
+            return
+        self._close_entry()
+
+    def _close_entry(self) -> None:
+        self.remove_class("asking")
+        self.query_one(FactsTable).focus()
+        self.show_state()
+
+    def action_back(self) -> None:
+        """Close the line for a text; then the screen."""
+        if self.has_class("asking"):
+            self._close_entry()
+        else:
+            super().action_back()
 
     def action_undo(self) -> None:
         """Take the answer back."""
@@ -82,11 +123,7 @@ class QuestionsScreen(HardenScreen):
         session = self.harden.session
         if question is None or session is None:
             return
-        asked_for = [
-            entry
-            for entry in session.checklists.recommendations
-            if any(condition.question == question.id for condition in entry.when)
-        ]
+        asked_for = [e for e in session.checklists.recommendations if question.id in needed(e)]
         count = _("Recommendations that depend on it: {count}").format(count=len(asked_for))
         titles = [para(f"  {entry.title}") for entry in asked_for]
         parts = [para(str(question.title), "bold"), para(str(question.why)), para(""), para(count), *titles]
@@ -98,4 +135,18 @@ class QuestionsScreen(HardenScreen):
 
     def _first_choice(self, id_: str) -> str:
         question = self._question(id_)
-        return f"{id_}={question.choices[0].id}" if question else id_
+        return f"{id_}={question.choices[0].id if question.choices else ''}" if question else id_
+
+
+def _answers(question: Question, given: str | None) -> list[Row]:
+    """A line for each choice, the one that was given marked; or one with the text."""
+    if question.format:
+        shown = _("  {text}  (Enter: another)").format(text=given) if given else _("  Enter: type the answer")
+        return [Row(f"{question.id}=", (cell(shown),))]
+    return [
+        Row(
+            f"{question.id}={choice.id}",
+            (cell(f"  {'(x)' if choice.id == given else '( )'} {choice.label}"),),
+        )
+        for choice in question.choices
+    ]
