@@ -30,7 +30,7 @@ def judge(name: str, value: str, seen: Evidence, chosen: Choice, version: int) -
     directive = BY_NAME[name]
     if 0 < version < directive.known_since(value):
         return _lacking(directive, value, version)
-    if value == DEFAULTS.get(name, "") or (not value and not directive.grammar):
+    if value == DEFAULTS.get(name, "") or (not value and directive.form is None):
         return safe(_("this is what holds without it"))
     if seen.processes and holds(name, value, seen.settings):
         return safe(_("the service runs under it already"))
