@@ -34,6 +34,7 @@ from hardentui.resources.unit_files import assignments, dropin
 from hardentui.session import Session
 from hardentui.snapshot import (
     ConfinedProcess,
+    ControlGroup,
     Folder,
     Mount,
     Output,
@@ -245,6 +246,59 @@ def test_a_value_that_the_host_does_not_know_is_not_proposed(
         chosen = bench(old).proposing(only_safe=only_safe).chosen.get(name, "")
         assert BY_NAME[name].known_since(chosen) <= version
     assert next(row for row in bench(old).rows if row.directive.name == name).proposed.startswith(instead)
+
+
+GROUP = ControlGroup(
+    "/system.slice/web.service",
+    memory_max="max",
+    memory_current=str(100 * 1024 * 1024),
+    tasks_max="4915",
+    tasks_current="5",
+)
+IN_GROUP = tuple(dataclasses.replace(one, cgroup=f"{GROUP.path}/workers") for one in PROCESSES)
+
+
+def limited(**changes: object) -> hosts.DictHost:
+    """The same web server with 100 MiB of memory and five tasks in use, counted in the group of its unit."""
+    return host(confinement=IN_GROUP, control_groups=(dataclasses.replace(GROUP, **changes),))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "effect", "sign"),
+    [
+        ("MemoryMax", "100M", Effect.BREAKS, "uses 100M of memory now: the limit would stop it at once"),
+        ("MemoryMax", "1K", Effect.BREAKS, "at once"),
+        ("MemoryMax", "120M", Effect.BREAKS, "near the limit"),
+        ("MemoryMax", "1G", Effect.UNKNOWN, "under load is not seen"),
+        ("MemoryMax", "infinity", Effect.SAFE, "no limit"),
+        ("TasksMax", "5", Effect.BREAKS, "5 processes and threads now: the limit would stop it at once"),
+        ("TasksMax", "6", Effect.BREAKS, "near the limit"),
+        ("TasksMax", "50", Effect.UNKNOWN, "under load is not seen"),
+    ],
+)
+def test_a_limit_is_held_against_what_the_service_uses_now(
+    name: str, value: str, effect: Effect, sign: str
+) -> None:
+    found, why = verdict(limited(), name, value)
+    assert (found, sign in why) == (effect, True), why
+
+
+def test_a_limit_is_proposed_with_room_and_counts_in_no_exposure() -> None:
+    opened = bench(limited())
+    proposed = opened.proposing(only_safe=False)
+    assert (proposed.chosen["MemoryMax"], proposed.chosen["TasksMax"]) == ("320M", "64")
+    assert "MemoryMax" not in opened.proposing(only_safe=True).chosen, "load is not seen"
+    bare = opened.setting("MemoryMax", "320M").setting("TasksMax", "64")
+    assert bare.after == bare.before
+    assert "MemoryMax=320M\nTasksMax=64\n" in bare.dropin
+    now = {row.directive.name: row.current for row in opened.rows}
+    assert (now["MemoryMax"], now["TasksMax"]) == ("infinity", "4915")
+
+
+def test_no_limit_is_proposed_where_the_use_is_not_known() -> None:
+    for made in (host(), limited(memory_current="", tasks_current="")):
+        assert not {"MemoryMax", "TasksMax"} & set(bench(made).proposing(only_safe=False).chosen)
+        assert "could not be read" in verdict(made, "MemoryMax", "1M")[1]
 
 
 PATHS = st.sampled_from(["/etc/x", "/var/lib/web/y", "/home/a", "/proc/kmsg", "/run/z", "/tmp/t", "/sys/k"])

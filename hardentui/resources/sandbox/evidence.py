@@ -18,6 +18,8 @@ from hardentui.snapshot import (
     Command,
     ConfinedProcess,
     Confinement,
+    ControlGroup,
+    ControlGroups,
     File,
     Kind,
     Mounts,
@@ -57,7 +59,8 @@ class Evidence:
     then). ``folders`` are those that carry its name; ``outside`` are processes that descend from it and
     that systemd keeps in other units: the sessions of those who logged in through it. ``sockets`` are
     those that it opened itself; ``ours`` is what our drop-in sets today. ``overlaid``
-    are files of /proc over which something else is mounted, as containers have them.
+    are files of /proc over which something else is mounted, as containers have them; ``group`` is the
+    control group of the service, None where that cannot be seen.
     """
 
     unit: str
@@ -70,6 +73,7 @@ class Evidence:
     folders: tuple[str, ...] = ()
     ours: Choice = field(default_factory=dict)
     overlaid: tuple[str, ...] = ()
+    group: ControlGroup | None = None
 
     @cached_property
     def whole(self) -> bool:
@@ -182,6 +186,7 @@ def gather(snapshot: Snapshot, unit: str) -> Evidence | None:
         folders=tuple(_folders(snapshot, unit, own)),
         overlaid=tuple(_overlaid(snapshot)),
         ours={} if isinstance(text, Unread) else read_dropin(unit_files.assignments(text)),
+        group=_group(snapshot, unit, own),
     )
 
 
@@ -234,6 +239,16 @@ def _sockets(snapshot: Snapshot, unit: str) -> Iterator[Socket]:
         place = one.address if one.protocol == "unix" else f":{one.port}"
         if one.unit == unit and not any(each == place or each.endswith(place) for each in handed):
             yield one
+
+
+def _group(snapshot: Snapshot, unit: str, own: tuple[ConfinedProcess, ...]) -> ControlGroup | None:
+    """The control group of the service itself, of which those of its processes may lie below."""
+    groups = snapshot.ask(ControlGroups())
+    path = own[0].cgroup if own else ""
+    while path and path.rpartition("/")[2] != unit:
+        path = path.rpartition("/")[0]
+    known = () if isinstance(groups, Unread) else groups
+    return next((one for one in known if path and one.path == path), None)
 
 
 def _overlaid(snapshot: Snapshot) -> Iterator[str]:

@@ -12,6 +12,7 @@ from hardentui.i18n import _
 from hardentui.resources.capabilities import NAMES
 from hardentui.resources.sandbox.directives import BY_NAME, DIRECTIVES, Choice, Directive, Inherited, lines
 from hardentui.resources.sandbox.evidence import Evidence
+from hardentui.resources.sandbox.limits import wanted_memory, wanted_tasks
 from hardentui.resources.sandbox.probes import (
     FRESH_PROC,
     INTERNET,
@@ -29,7 +30,7 @@ def judge(name: str, value: str, seen: Evidence, chosen: Choice, version: int) -
     directive = BY_NAME[name]
     if 0 < version < directive.known_since(value):
         return _lacking(directive, value, version)
-    if value == DEFAULTS.get(name, "") or (not value and not directive.grammar):
+    if value == DEFAULTS.get(name, "") or (not value and directive.form is None):
         return safe(_("this is what holds without it"))
     if seen.processes and holds(name, value, seen.settings):
         return safe(_("the service runs under it already"))
@@ -181,7 +182,9 @@ def _wanted_deny(seen: Evidence) -> str | None:
 _COMPUTED: Mapping[str, Callable[[Evidence], str | None]] = {
     "CapabilityBoundingSet": _wanted_capabilities,
     "IPAddressDeny": _wanted_deny,
+    "MemoryMax": wanted_memory,
     "RemoveIPC": _wanted_removal,
     "RestrictAddressFamilies": _wanted_families,
     "SystemCallFilter": _wanted_calls,
+    "TasksMax": wanted_tasks,
 }
