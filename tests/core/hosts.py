@@ -35,7 +35,9 @@ from hardentui.snapshot import (
     Kind,
     LastLogins,
     Link,
+    LogFiles,
     Logins,
+    LogTree,
     Mount,
     Mounts,
     NisEntries,
@@ -68,7 +70,7 @@ from hardentui.snapshot import (
     WrongLabels,
 )
 
-from . import logs, mac, ssh, users
+from . import audit, journals, mac, ssh, syslogs, users
 
 NOW = 1_795_245_751.0  # 2026-11-21T07:22:31Z
 
@@ -119,6 +121,7 @@ class DictHost:
             Updates: others.pop("updates", ()),
             Units: others.pop("units", ()),
             UnitFiles: others.pop("unit_files", ()),
+            LogFiles: others.pop("logs", LogTree(())),
             FileSurvey: others.pop("survey", Unread(Reason.ON_DEMAND)),
             Clock: NOW,
             BootId: "b0071d",
@@ -408,14 +411,15 @@ def server(interfaces: Iterable[str] = ("lo", "eth0"), **changes: Any) -> DictHo
         "logins": users.logins(NOW),
     }
     host = mac.with_apparmor(with_sshd(DictHost(files, links, **{**facts, **changes})))
-    return logs.with_logs(host, NOW)
+    host = journals.with_logs(host, NOW)
+    return audit.with_audit(syslogs.with_rsyslog(host, NOW))
 
 
 def two_interfaces() -> DictHost:
     """One interface has a dot in its name (a VLAN), and a file names it."""
     rival = "net/ipv4/conf/eth0.100/rp_filter = 2\nnet.ipv4.conf.eth0/100.log_martians = 0\n"
     host = server(("lo", "eth0", "eth0.100"), files={"/etc/sysctl.d/20-vlan.conf": rival})
-    return logs.with_client(host, "timesyncd", NOW)
+    return journals.with_client(host, "timesyncd", NOW)
 
 
 def rivals() -> DictHost:
@@ -435,10 +439,13 @@ def rivals() -> DictHost:
             "/etc/sysctl.conf": conf,
             **users.RIVALS,
             **ssh.OLD,
-            **logs.RIVALS,
+            **journals.RIVALS,
         }
     )
-    host = logs.with_client(host, "chrony", NOW)
+    audit.silenced(host)
+    host.files[f"{syslogs.FOLDER}/10-old.conf"] = syslogs.CLEAR
+    host.files[f"{syslogs.FOLDER}/20-ufw.conf"] = syslogs.UFW
+    host = journals.with_client(host, "chrony", NOW)
     return mac.with_selinux(host, "disabled")
 
 
@@ -457,6 +464,9 @@ def rhel() -> DictHost:
     host.files |= {**users.RHEL, **ssh.RHEL}
     del host.files[f"{ssh.FOLDER}/50-cloud-init.conf"]
     host.commands = {}
+    host.files |= {syslogs.MAIN: syslogs.RHEL, "/var/log/messages": ""}
+    host.stats["/var/log/messages"] = syslogs.status(0o644, "root", NOW - 86400)
+    syslogs.certified(host, NOW)
     del host.files["/etc/sysctl.conf"], host.files["/etc/systemd/system/tmp.mount"]
     host.links = {"/etc/sysctl.d/99-sysctl.conf": "../sysctl.conf"}
     host.files["/usr/lib/systemd/system/tmp.mount"] = TMP_UNIT
@@ -469,8 +479,9 @@ def rhel() -> DictHost:
     del host.files["/boot/grub/grub.cfg"]
     for path in mac.PROFILES:
         del host.files[path]
-    host.files["/etc/chrony.conf"] = logs.RHEL_CHRONY
-    host = logs.with_client(host, "chrony", NOW)
+    audit.deaf(host)
+    host.files["/etc/chrony.conf"] = journals.RHEL_CHRONY
+    host = journals.with_client(host, "chrony", NOW)
     return mac.with_selinux(host, "permissive", "/boot/grub2/grub.cfg")
 
 

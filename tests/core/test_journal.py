@@ -18,12 +18,12 @@ from hardentui.resources import RESOURCES, check, journal
 from hardentui.session import Session
 from hardentui.snapshot import Kind, Mount, Mounts, Processes, Snapshot, Status, Unit
 
-from . import hosts, logs
+from . import hosts, journals
 from .hosts import NOW, DictHost
 from .images import image
 
-ON_DISK = f"/var/log/journal/{logs.MACHINE}/system.journal"
-IN_MEMORY = f"/run/log/journal/{logs.MACHINE}/system.journal"
+ON_DISK = f"/var/log/journal/{journals.MACHINE}/system.journal"
+IN_MEMORY = f"/run/log/journal/{journals.MACHINE}/system.journal"
 CONF = "/etc/systemd/journald.conf"
 DAY = 86400
 
@@ -241,7 +241,7 @@ def test_retention_is_in_days() -> None:
 def test_a_seal_needs_a_key() -> None:
     host = persistent()
     assert found(host, "journal.seal").boot == "no key"
-    host.files[f"/var/log/journal/{logs.MACHINE}/fss"] = ""
+    host.files[f"/var/log/journal/{journals.MACHINE}/fss"] = ""
     assert found(host, "journal.seal").result is Result.PASS
 
 

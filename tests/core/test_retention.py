@@ -36,7 +36,7 @@ def checklists():
 
 def session(host: DictHost, folder: str = FOLDER, days: str = "7") -> Session:
     begun = Session.begin(checklists(), Snapshot(host))
-    return begun.answered("log-dated-folder", folder).answered("log-retention-days", days)
+    return begun.answered("log-folder", folder).answered("log-retention-days", days)
 
 
 def found(host: DictHost, id_: str, **others: str) -> Finding:

@@ -20,7 +20,7 @@ from hardentui.resources.timesync import chrony
 from hardentui.session import Session
 from hardentui.snapshot import Kind, Output, Snapshot, Status, Unit, UnitFile, UnitFiles, Units
 
-from . import hosts, logs
+from . import hosts, journals
 from .hosts import NOW, DictHost, snapshot
 
 TRACKING = "C0000202,192.0.2.2,3,1795245700.0,{off},0.0001,0.0002,1.5,0.01,0.2,0.02,0.001,64.2,{leap}\n"
@@ -142,7 +142,7 @@ def test_the_zone() -> None:
 
 
 def timesyncd(**files: str) -> DictHost:
-    return logs.with_client(hosts.server(files=files), "timesyncd", NOW)
+    return journals.with_client(hosts.server(files=files), "timesyncd", NOW)
 
 
 CONF = "/etc/systemd/timesyncd.conf"
@@ -189,8 +189,8 @@ def test_timesyncd_gets_a_drop_in_that_takes_the_others_back() -> None:
 
 
 def with_chrony(**files: str) -> DictHost:
-    return logs.with_client(
-        hosts.server(files={"/etc/chrony/chrony.conf": logs.DEBIAN_CHRONY, **files}), "chrony", NOW
+    return journals.with_client(
+        hosts.server(files={"/etc/chrony/chrony.conf": journals.DEBIAN_CHRONY, **files}), "chrony", NOW
     )
 
 
@@ -254,7 +254,9 @@ def test_a_server_that_is_none_is_refused(target: str) -> None:
 # --- chrony's own reading -----------------------------------------------------------------------------
 
 CASES = {
-    "Debian's own": ({"main": logs.DEBIAN_CHRONY.replace("/etc/chrony", "ROOT").replace("/run", "ROOT/run")}),
+    "Debian's own": (
+        {"main": journals.DEBIAN_CHRONY.replace("/etc/chrony", "ROOT").replace("/run", "ROOT/run")}
+    ),
     "comments": {"main": "! server a\n# pool b\n; peer c\n% server d\n  SERVER e iburst\npool f\n"},
     "an include": {
         "main": "include ROOT/d/*.conf\nserver z\n",

@@ -14,7 +14,7 @@ from rig.waiting import wait_for
 FOLDER = "/var/log/cryptosrv"
 SITE = "/etc/systemd/journald.conf.d/10-site.conf"
 IDS = ("journal.storage", "journal.level", "journal.audit", "retention.dated")
-ANSWERED = ANSWERS | {"log-dated-folder": FOLDER, "log-retention-days": "7"}
+ANSWERED = ANSWERS | {"log-folder": FOLDER, "log-retention-days": "7"}
 OURS = "/etc/systemd/journald.conf.d/99-zz-hardentui.conf"
 
 
