@@ -22,8 +22,9 @@ from hardentui.operations import (
     SetSysctl,
     WriteFile,
 )
-from hardentui.resources import daemons, journal, sandbox
+from hardentui.resources import daemons, sandbox
 from hardentui.resources.audit import rehearsed as audit
+from hardentui.resources.journal import storage as journal
 from hardentui.resources.mac import apparmor, lsm
 from hardentui.resources.sshd import rehearsed as sshd
 from hardentui.resources.sshd.state import UNITS as SSHD_UNITS
@@ -146,8 +147,7 @@ def _restarted(snapshot: Snapshot, unit: str) -> dict[Question[Any], Any]:
 
 def _moved(snapshot: Snapshot, unit: str) -> tuple[Question[Any], ...]:
     """What ``_restarted`` answers."""
-    stored = journal.moved(snapshot) if unit in {journal.UNIT, journal.FLUSH} else ()
-    return (SandboxSettings(), Processes(), *stored)
+    return (SandboxSettings(), Processes(), *journal.moved(snapshot, unit))
 
 
 def _rollback_order(operations: Iterable[Operation]) -> list[Operation]:

@@ -51,9 +51,10 @@ sourcedir /etc/chrony/sources.d
 driftfile /var/lib/chrony/chrony.drift
 """
 RHEL_CHRONY = "pool 2.almalinux.pool.ntp.org iburst\nsourcedir /run/chrony-dhcp\nmakestep 1.0 3\n"
+SITE = "[Journal]\nStorage=volatile\nMaxLevelStore=err\nForwardToSyslog=no\n"
 # Another hand was here: a drop-in for journald, a vendor's age for the folder, chrony with its pool.
 RIVALS = {
-    "/etc/systemd/journald.conf.d/50-site.conf": "[Journal]\nStorage=volatile\nMaxLevelStore=err\n",
+    "/etc/systemd/journald.conf.d/50-site.conf": SITE,
     "/run/systemd/journald.conf.d/60-audit.conf": "[Journal]\nAudit=yes\n",
     "/var/log/journal/README": "",
     "/var/log/btmp": "",
@@ -102,6 +103,13 @@ def with_client(host: DictHost, name: str, now: float) -> DictHost:
         assert all(isinstance(one, kind) for one in host.answers[question])
     _add(host, unit, "enabled", "active")
     host.answers[Processes] = (*host.answers[Processes], daemon(unit.removesuffix(".service"), 300, now))
+    return host
+
+
+def opened(host: DictHost) -> DictHost:
+    """The host with logs of logins that everybody may read."""
+    loose = Status(Kind.FILE, 0o644, 0, 4, "root", "adm", 4096, "8:5")
+    host.stats["/var/log/auth.log"] = loose
     return host
 
 

@@ -18,7 +18,7 @@ from hardentui.resources import RESOURCES, check, journal
 from hardentui.session import Session
 from hardentui.snapshot import Kind, Mount, Mounts, Processes, Snapshot, Status, Unit
 
-from . import hosts, journals
+from . import hosts, journals, syslogs
 from .hosts import NOW, DictHost
 from .images import image
 
@@ -221,6 +221,32 @@ def test_an_earlier_plan_s_lines_stay_and_each_setting_stands_once() -> None:
     lines = [line for line in write.content.splitlines() if not line.startswith("#")]
     assert sorted(lines) == sorted(["[Journal]", "MaxLevelStore=debug", "Storage=persistent", "Audit=yes"])
     assert lines[0] == "[Journal]"
+
+
+# --- the copy for rsyslog ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("forward", "main", "value"),
+    [
+        ("ForwardToSyslog=yes", syslogs.DEBIAN, "forwarded"),
+        ("ForwardToSyslog=no", syslogs.DEBIAN, "none"),
+        ("ForwardToSyslog=no", syslogs.RHEL, "imjournal"),
+        ("ForwardToSyslog=yes", syslogs.DEBIAN.replace("imuxsock", "imtcp"), "none"),
+    ],
+)
+def test_rsyslog_gets_what_journald_gets(forward: str, main: str, value: str) -> None:
+    host = persistent(**{CONF: f"[Journal]\n#Audit=no\n{forward}\n"})
+    host.files[syslogs.MAIN] = main
+    seen = found(host, "journal.forward")
+    assert (seen.running, seen.boot) == (value, value)
+    assert (seen.result is Result.PASS) == (value != "none")
+
+
+def test_a_socket_that_rsyslog_does_not_read_is_not_fed() -> None:
+    assert isinstance(change("journal.forward", {**FACTS, "reads": False}, "forwarded"), Refusal)
+    write, _restart = change("journal.forward", {**FACTS, "reads": True}, "forwarded")
+    assert "ForwardToSyslog=yes" in write.content.splitlines()
 
 
 # --- the rest -----------------------------------------------------------------------------------------

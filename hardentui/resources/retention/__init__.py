@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from hardentui.i18n import _
 from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation, Role
 from hardentui.operations import Change, EnableUnit, Lines, Refusal, WriteFile
-from hardentui.resources import journal, tmpfiles
+from hardentui.resources import tmpfiles
 from hardentui.resources.base import digest, names_or_none, of_files, text_fact
 from hardentui.resources.journal import settings as journald
+from hardentui.resources.journal import storage as journal
 from hardentui.resources.retention import ages, logrotate
 from hardentui.snapshot import (
     File,
