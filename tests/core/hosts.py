@@ -445,7 +445,7 @@ def rivals() -> DictHost:
     audit.silenced(host)
     host.files[f"{syslogs.FOLDER}/10-old.conf"] = syslogs.CLEAR
     host.files[f"{syslogs.FOLDER}/20-ufw.conf"] = syslogs.UFW
-    host = journals.opened(journals.with_client(host, "chrony", NOW))
+    host = journals.with_client(host, "chrony", NOW)
     return mac.with_selinux(host, "disabled")
 
 

@@ -59,12 +59,14 @@ RIVALS = {
     "/var/log/journal/README": "",
     "/var/log/btmp": "",
     "/var/log/wtmp": "",
+    "/var/log/lastlog": "",
     "/usr/lib/tmpfiles.d/cryptosrv.conf": "d /var/log/cryptosrv 0750 root adm -\n",
     "/etc/chrony/chrony.conf": DEBIAN_CHRONY,
     "/etc/chrony/sources.d/site.sources": "server 192.0.2.11 iburst\nserver ntp.example.org iburst\n",
 }
 OPEN = {
     "/var/log/btmp": Status(Kind.FILE, 0o664, 0, 43, "root", "utmp", 384, "8:5"),
+    "/var/log/lastlog": Status(Kind.FILE, 0o666, 0, 43, "root", "utmp", 384, "8:5"),
     "/var/log/wtmp": Status(Kind.FILE, 0o666, 0, 43, "root", "utmp", 384, "8:5"),
 }
 TIMESYNCD = "[Time]\n#NTP=\n#FallbackNTP=0.debian.pool.ntp.org 1.debian.pool.ntp.org\n"
@@ -103,13 +105,6 @@ def with_client(host: DictHost, name: str, now: float) -> DictHost:
         assert all(isinstance(one, kind) for one in host.answers[question])
     _add(host, unit, "enabled", "active")
     host.answers[Processes] = (*host.answers[Processes], daemon(unit.removesuffix(".service"), 300, now))
-    return host
-
-
-def opened(host: DictHost) -> DictHost:
-    """The host with logs of logins that everybody may read."""
-    loose = Status(Kind.FILE, 0o644, 0, 4, "root", "adm", 4096, "8:5")
-    host.stats["/var/log/auth.log"] = loose
     return host
 
 

@@ -110,6 +110,7 @@ REFUSALS = (
     "the boot loader does not start",
     "before any rule of ours",
     "no client of NTP starts",
+    "it loads no imuxsock",
 )
 
 
