@@ -12,10 +12,12 @@ from textual.geometry import Region
 
 from hardentui.snapshot import KernelFile, Question, Reason, Unread
 from hardentui.tui import passes
+from hardentui.tui.keys import views
 from hardentui.tui.screens.chapter import ChapterScreen
 from hardentui.tui.screens.help import HelpScreen
 from hardentui.tui.screens.overview import OverviewScreen
 from hardentui.tui.screens.plan import PlanScreen
+from hardentui.tui.screens.services import ServicesScreen
 from hardentui.tui.widgets.plain import Page, Plain
 from hardentui.tui.widgets.script_view import ScriptView
 from hardentui.tui.widgets.table import FactsTable
@@ -205,6 +207,16 @@ async def test_a_theme_for_each_room(tmp_path: Path) -> None:
             names.append(app.theme)
         assert len(set(names[:3])) == 3
         assert names[0] == names[3]
+
+
+async def test_the_overview_names_the_screens_beside_the_walk(tmp_path: Path) -> None:
+    async with app_on(tmp_path, host()).run_test(size=(80, 24)) as pilot:
+        await ready(pilot)
+        lines = screen_text(pilot.app).splitlines()
+        assert all(any(f"{key.shown} {key.label}" in line for line in lines) for key in views())
+        row = next(number for number, line in enumerate(lines) if "M Services" in line)
+        await pilot.click(offset=(lines[row].index("M Services") + 2, row))
+        await until(pilot, lambda: isinstance(pilot.app.screen, ServicesScreen))
 
 
 async def test_help_lists_every_key(tmp_path: Path) -> None:
