@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.app import App, ComposeResult
 from textual.content import Content
 from textual.geometry import Region
 
@@ -18,9 +19,10 @@ from hardentui.tui.screens.help import HelpScreen
 from hardentui.tui.screens.overview import OverviewScreen
 from hardentui.tui.screens.plan import PlanScreen
 from hardentui.tui.screens.services import ServicesScreen
+from hardentui.tui.text import cell
 from hardentui.tui.widgets.plain import Page, Plain
 from hardentui.tui.widgets.script_view import ScriptView
-from hardentui.tui.widgets.table import FactsTable
+from hardentui.tui.widgets.table import Column, FactsTable, Row
 from tui.house import DMESG, DUMPS, KPTR, PAPER, ROUTER, app_on, host, ready, screen_text, typed, until, walk
 
 
@@ -80,6 +82,54 @@ async def test_filters_go_round(tmp_path: Path) -> None:
             shown.append({key for key in screen.table.keys if not key.startswith("section:")})
         assert shown[:3] == [{DMESG, KPTR}, {DMESG, KPTR, PAPER}, {ROUTER, PAPER}]
         assert screen.table.keys == every
+
+
+@pytest.mark.parametrize(
+    ("kept", "expected"),
+    [
+        ("abdfj", "f"),
+        ("abdj", "d"),
+        ("abhj", "h"),
+        ("abij", "b"),
+        ("abcdefghij", "e"),
+        ("a", "a"),
+        ("xyz", "z"),
+        ("", ""),
+    ],
+)
+async def test_when_a_filter_takes_the_row_away_the_cursor_stays_near(kept: str, expected: str) -> None:
+    """It stood on e of ten rows; where all are new, the place in the list is all that is left."""
+
+    class Alone(App[None]):
+        def compose(self) -> ComposeResult:
+            yield FactsTable(id="list")
+
+    def rows(names: str) -> list[Row]:
+        return [Row("section:", (cell("#"),), heading=True), *(Row(name, (cell(name),)) for name in names)]
+
+    async with Alone().run_test(size=(40, 24)) as pilot:
+        table = pilot.app.query_one(FactsTable)
+        table.fill([Column(cell(""))], rows("abcdefghij"))
+        assert table.go_to("e")
+        table.fill([Column(cell(""))], rows(kept))
+        assert table.current.removeprefix("section:") == expected
+
+
+async def test_a_key_that_does_nothing_here_says_why(tmp_path: Path) -> None:
+    async with app_on(tmp_path).run_test(size=(80, 24)) as pilot:
+        screen = await walk(pilot)
+        screen.table.go_to(KPTR)
+        await pilot.press("e")
+        assert "Nobody is asked here" in screen_text(pilot.app)
+        await pilot.press("j")
+        await until(pilot, lambda: "Nobody is asked here" not in screen_text(pilot.app))
+        await pilot.press("g", "a")
+        assert "This is a heading" in screen_text(pilot.app)
+        assert not screen.has_class("deciding")
+        screen.table.go_to(PAPER)
+        await pilot.press("e")
+        await until(pilot, lambda: screen.has_class("deciding"))
+        assert "This is a heading" not in screen_text(pilot.app)
 
 
 async def test_search_narrows_the_list_as_one_types(tmp_path: Path) -> None:
