@@ -40,7 +40,8 @@ PROGRAMS = {
 # A small server, as an administrator would meet it. No netbase, no acl: a script may not count on them.
 PACKAGES = (
     "systemd,systemd-sysv,dbus,libpam-systemd,udev,kmod,openssh-server,sudo,cron,iproute2,procps,nftables,"
-    "libpam-pwquality,python3,initramfs-tools,zstd,linux-image-cloud-amd64,nginx-light,rsyslog,apparmor"
+    "libpam-pwquality,python3,initramfs-tools,zstd,linux-image-cloud-amd64,nginx-light,rsyslog,"
+    "apparmor,auditd,aide-common"
 )
 # Fetched with the tree, so that all machines are of one day, and installed on the disk with SELinux only.
 POLICY = "selinux-policy-default"
@@ -254,7 +255,7 @@ _SETTLE = textwrap.dedent("""\
     systemctl disable apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \\
         fstrim.timer systemd-timesyncd.service 2>/dev/null || true
     # There for the tests that confine them; the others know a machine without them.
-    systemctl disable nginx.service rsyslog.service 2>/dev/null
+    systemctl disable nginx.service rsyslog.service auditd.service dailyaidecheck.timer 2>/dev/null
     rm -f /etc/resolv.conf
 """)
 
