@@ -79,9 +79,10 @@ class FactsTable(DataTable[Text]):
             self._put_cursor(near)
 
     def on_resize(self) -> None:
-        """Columns follow the width."""
+        """Columns follow the width, and the cursor stays in sight where a line below takes room."""
         if self._wanted is not None:
             self.fill(*self._wanted)
+            self._put_cursor(self.cursor_row)
 
     def go_to(self, key: str) -> bool:
         """Put the cursor on this row; False when there is none."""
