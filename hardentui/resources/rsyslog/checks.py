@@ -241,10 +241,12 @@ def _kept_apart(config: Config, ruleset: str) -> str:
 
 
 def _actions(config: Config, ruleset: str) -> list[Action]:
-    found = (
-        step.action for facility in (0, 4, 10, 16) for step in steps(config, Message(facility, 6), ruleset)
-    )
-    return list(dict.fromkeys(found))
+    """What a ruleset may do with a message, whichever it is."""
+    return [
+        step.action
+        for facility in range(len(FACILITIES))
+        for step in steps(config, Message(facility, SEVERITIES.index("info")), ruleset)
+    ]
 
 
 _PLAIN = {
