@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from hardentui.i18n import _
 from hardentui.model import Hazard, Recommendation
 from hardentui.resources import sandbox, sudoers, sysctl
+from hardentui.resources.audit import cost as audit_cost
 from hardentui.resources.mac import denied_so_far, lsm
 from hardentui.resources.mount import boot as mount_boot
 from hardentui.resources.rsyslog import doors
@@ -409,6 +410,12 @@ def _denied(module: str) -> Probe:
 
 PROBES: Mapping[str, Probe] = {
     "apparmor-noted": _denied(lsm.APPARMOR),
+    "audit-exec-volume": audit_cost.exec_volume,
+    "audit-loading-stops": audit_cost.loading_stops,
+    "audit-locked": audit_cost.locked,
+    "audit-sensitive-use": audit_cost.sensitive_use,
+    "audit-sessions": audit_cost.sessions,
+    "audit-time-daemon": audit_cost.time_daemon,
     "asymmetric-routing": _asymmetric_routing,
     "container-engine": _container_engine,
     "crash-collectors": _crash_collectors,

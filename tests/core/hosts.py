@@ -35,7 +35,9 @@ from hardentui.snapshot import (
     Kind,
     LastLogins,
     Link,
+    LogFiles,
     Logins,
+    LogTree,
     Mount,
     Mounts,
     NisEntries,
@@ -68,7 +70,7 @@ from hardentui.snapshot import (
     WrongLabels,
 )
 
-from . import mac, ssh, syslogs, users
+from . import audit, mac, ssh, syslogs, users
 
 NOW = 1_795_245_751.0  # 2026-11-21T07:22:31Z
 
@@ -119,6 +121,7 @@ class DictHost:
             Updates: others.pop("updates", ()),
             Units: others.pop("units", ()),
             UnitFiles: others.pop("unit_files", ()),
+            LogFiles: others.pop("logs", LogTree(())),
             FileSurvey: others.pop("survey", Unread(Reason.ON_DEMAND)),
             Clock: NOW,
             BootId: "b0071d",
@@ -408,7 +411,7 @@ def server(interfaces: Iterable[str] = ("lo", "eth0"), **changes: Any) -> DictHo
         "logins": users.logins(NOW),
     }
     host = mac.with_apparmor(with_sshd(DictHost(files, links, **{**facts, **changes})))
-    return syslogs.with_rsyslog(host, NOW)
+    return audit.with_audit(syslogs.with_rsyslog(host, NOW))
 
 
 def two_interfaces() -> DictHost:
@@ -436,6 +439,7 @@ def rivals() -> DictHost:
             **ssh.OLD,
         }
     )
+    audit.silenced(host)
     host.files[f"{syslogs.FOLDER}/10-old.conf"] = syslogs.CLEAR
     host.files[f"{syslogs.FOLDER}/20-ufw.conf"] = syslogs.UFW
     return mac.with_selinux(host, "disabled")
@@ -471,6 +475,7 @@ def rhel() -> DictHost:
     del host.files["/boot/grub/grub.cfg"]
     for path in mac.PROFILES:
         del host.files[path]
+    audit.deaf(host)
     return mac.with_selinux(host, "permissive", "/boot/grub2/grub.cfg")
 
 
