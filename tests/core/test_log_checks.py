@@ -180,7 +180,7 @@ def test_what_rsyslog_would_not_read_is_named_with_its_line(text: str) -> None:
 
 def test_what_rsyslogd_itself_objects_to_is_unknown() -> None:
     made = host(relp(TLS, QUEUE))
-    made.commands["/usr/sbin/rsyslogd", "-N1"] = Unread(Reason.FAILED, "rsyslogd ended with 1")
+    made.commands["rsyslogd", "-N1"] = Unread(Reason.FAILED, "rsyslogd ended with 1")
     assert judged("central.queues", made, ANSWERS).result is Result.UNKNOWN
 
 

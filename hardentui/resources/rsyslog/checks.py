@@ -265,7 +265,9 @@ _PLAIN = {
 
 def _modes(snapshot: Snapshot, config: Config) -> Seen:
     """The modes with which rsyslog makes its files."""
-    umask = _unit_umask(snapshot)
+    umask = config.settings.one("umask") or _unit_umask(snapshot)
+    if isinstance(umask, Gap):
+        return Seen({}, gap=umask)
     found = [action for action in config.actions if action.kind == "omfile"]
     return Seen(
         {path_of(config, action): file_mode(config, action, umask) for action in found},
@@ -280,11 +282,11 @@ def path_of(config: Config, action: Action) -> str:
     return template.text if template else name or action.parameters.one("file")
 
 
-def _unit_umask(snapshot: Snapshot) -> str:
+def _unit_umask(snapshot: Snapshot) -> str | Gap:
     """The umask that systemd starts rsyslogd with: that of RHEL's unit is 0066."""
     services = snapshot.ask(SandboxSettings())
     if isinstance(services, Unread):
-        return ""
+        return services.gap(UNIT)
     return next((one.settings.get("UMask", "") for one in services if one.unit == UNIT), "")
 
 
@@ -381,8 +383,12 @@ def sides(
 ) -> Observation:
     """What the files say, as what the running daemon does and as what the next start brings."""
     reading = Reading(seen.values, seen.gap, seen.places)
-    running = None
-    if snapshot.live:
-        running = reading if known.running is None or seen.gap else Reading({}, known.running, seen.places)
-    boot = reading if known.boot is None else Reading({}, known.boot)
-    return Observation(running, (Reading(boot.values, boot.gap),), facts or {}, snapshot.taken_at)
+    # What could not be read comes before what does not run, and what runs before what the files lack.
+    unread = seen.gap is not None and seen.gap.kind is not GapKind.ABSENT
+
+    def side(gap: Gap | None) -> Reading:
+        return reading if gap is None or unread else Reading({}, gap, seen.places)
+
+    then = side(known.boot)
+    running = side(known.running) if snapshot.live else None
+    return Observation(running, (Reading(then.values, then.gap),), facts or {}, snapshot.taken_at)

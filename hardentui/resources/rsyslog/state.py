@@ -20,9 +20,8 @@ from hardentui.snapshot import (
     Unread,
 )
 
-PROGRAM = "/usr/sbin/rsyslogd"
 UNIT = "rsyslog.service"
-CHECK = Command((PROGRAM, "-N1"), needs_root=True)
+CHECK = Command(("rsyslogd", "-N1"), needs_root=True)
 
 
 @dataclass(frozen=True, slots=True)
