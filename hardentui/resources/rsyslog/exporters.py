@@ -92,7 +92,7 @@ def _export(snapshot: Snapshot, units: set[str] | Gap, *, boot: bool) -> Reading
     agents = [name for name, unit in _AGENTS.items() if unit in units]
     if not whole and agents:
         why = _("{names}: what it sends stands in files that are not read")
-        gap = Gap(GapKind.UNMODELLED, why.format(name=agents[0], names=", ".join(agents)))
+        gap = Gap(GapKind.UNMODELLED, why.format(names=", ".join(agents)))
         return Reading({}, gap, (*places, *_places(agents)))
     if gap is not None and not whole:
         return Reading({}, gap, places)
