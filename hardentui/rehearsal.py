@@ -22,7 +22,7 @@ from hardentui.operations import (
     SetSysctl,
     WriteFile,
 )
-from hardentui.resources import rsyslog, sandbox
+from hardentui.resources import daemons, sandbox
 from hardentui.resources.audit import rehearsed as audit
 from hardentui.resources.mac import apparmor, lsm
 from hardentui.resources.sshd import rehearsed as sshd
@@ -162,7 +162,7 @@ def _do(snapshot: Snapshot, operation: Operation) -> Snapshot:  # noqa: C901 - o
         case RestartUnit():
             anew = {
                 **sandbox.after_restart(snapshot, operation.unit),
-                **rsyslog.after_restart(snapshot, operation.unit),
+                **daemons.after_restart(snapshot, operation.unit),
             }
             return _answer(snapshot, anew)
         case DisableUnit():

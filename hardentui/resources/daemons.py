@@ -63,6 +63,8 @@ def _changes(snapshot: Snapshot, files: Iterable[str], folders: Iterable[str]) -
         status = snapshot.ask(Stat(folder))
         if not isinstance(status, Unread):
             yield folder, status.modified
+        elif status.reason is not Reason.MISSING:
+            yield folder, 0.0
     for file in files:
         path = file
         for _hop in range(_HOPS):

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from hardentui.model import Finding, Result
 from hardentui.operations import Refusal
-from hardentui.resources.rsyslog import after_restart, certificates, destinations, stale
+from hardentui.resources.daemons import after_restart
+from hardentui.resources.rsyslog import certificates, destinations, stale
 from hardentui.resources.rsyslog.drop_ins import LogPrograms, LogRelay, LogServer
 from hardentui.snapshot import (
     File,
@@ -130,6 +131,30 @@ def test_the_sender_of_the_journal_counts_as_export() -> None:
     assert (finding.result, finding.running) == (Result.PASS, "journal-upload")
 
 
+@pytest.mark.parametrize(
+    ("main", "forward", "comes_in"),
+    [
+        ('module(load="imuxsock")\n', "yes", True),
+        ('module(load="imuxsock")\n', "no", False),
+        ('module(load="imjournal")\n', "no", True),
+        ('module(load="imuxsock" SysSock.Use="off")\nmodule(load="imjournal")\n', "no", True),
+        ('module(load="imuxsock" SysSock.Use="off")\n', "yes", False),
+        ("", "yes", False),
+    ],
+)
+def test_rsyslog_can_only_send_what_it_gets(main: str, forward: str, comes_in: bool) -> None:
+    made = host()
+    made.files[syslogs.MAIN] = main + relp(TLS, QUEUE)
+    made.files["/usr/lib/systemd/systemd-journald"] = ""
+    made.files["/etc/systemd/journald.conf"] = f"[Journal]\nForwardToSyslog={forward}\n"
+    journald = Process(300, "systemd-journal", "root", "", "systemd-journald.service", started=NOW - 3600)
+    made.answers[Processes] = (*made.answers[Processes], journald)
+    for id_ in ("central.real-time-export", "td3.relay-relp"):
+        finding = judged(id_, made, ANSWERS)
+        assert finding.result is (Result.PASS if comes_in else Result.FAIL), finding.message
+        assert ("nothing comes in" in finding.boot) is not comes_in
+
+
 # --- the daemon and its files -----------------------------------------------------------------------
 
 OF_RSYSLOG = (
@@ -156,7 +181,7 @@ def test_a_restart_has_the_daemon_read_its_files() -> None:
     snapshot = Snapshot(made)
     assert stale(snapshot) is not None
     assert stale(snapshot.with_answers(after_restart(snapshot, "rsyslog.service"), NOW)) is None
-    assert after_restart(snapshot, "nginx.service") == {}
+    assert stale(snapshot.with_answers(after_restart(snapshot, "nginx.service"), NOW)) is not None
 
 
 @pytest.mark.parametrize("id_", OF_RSYSLOG)
@@ -506,7 +531,7 @@ def test_what_hinders_a_relay_is_said() -> None:
         "td3.relay-relp", host(**{"50-z": 'module(load="omrelp" tls.tlslib="openssl")\n'})
     )
     alone = host()
-    alone.files[syslogs.MAIN] = "*.* /var/log/all\n"
+    alone.files[syslogs.MAIN] = 'module(load="imuxsock")\n*.* /var/log/all\n'
     assert syslogs.FOLDER in refused("td3.relay-relp", alone)
     asleep = host()
     asleep.answers[Processes] = ()

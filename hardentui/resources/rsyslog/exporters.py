@@ -9,6 +9,7 @@ from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading
 from hardentui.operations import Change, Refusal
 from hardentui.resources.base import wrong_subject
 from hardentui.resources.rsyslog.checks import address, everything, place_of, remotes
+from hardentui.resources.rsyslog.feed import UNFED, is_fed
 from hardentui.resources.rsyslog.state import UNIT, view
 from hardentui.snapshot import Snapshot, Sockets, UnitFiles, Units, Unread
 
@@ -107,8 +108,12 @@ def _by_rsyslog(snapshot: Snapshot, *, boot: bool) -> tuple[list[str], tuple[Pro
         if gap is not None:
             return [], (), None if gap.kind is GapKind.ABSENT else gap
     found = remotes(known.config)
+    fed = is_fed(snapshot, known.config, boot=boot) if found else True
+    if isinstance(fed, Gap):
+        return [], (), fed
     full = everything(known.config)
-    words = [name if name in full else f"{name} (in part)" for name in dict.fromkeys(map(address, found))]
+    remarks = {name: "" if name in full else " (in part)" for name in dict.fromkeys(map(address, found))}
+    words = [f"{name}{remark}" if fed else f"{name} ({UNFED})" for name, remark in remarks.items()]
     return words, tuple(place_of(one.action, address(one)) for one in found), None
 
 
