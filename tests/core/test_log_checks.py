@@ -302,6 +302,18 @@ def test_the_directives_of_a_queue_count_for_one_action() -> None:
     assert values["tcp 192.0.2.10:514"] != "ok"
 
 
+def test_files_that_wait_in_the_spool_are_counted() -> None:
+    made = host(relp(TLS, QUEUE))
+    made.folders.add("/var/spool/rsyslog")
+    assert judged("central.backlog", made, ANSWERS).result is Result.PASS
+    made.files |= {
+        f"/var/spool/rsyslog/{name}": "" for name in ("q.00000001", "q.00000002", "q.qi", "other.1")
+    }
+    finding = judged("central.backlog", made, ANSWERS)
+    assert (finding.result, finding.running) == (Result.FAIL, "2 files in /var/spool/rsyslog")
+    assert found("central.backlog").result is Result.NOTAPPLICABLE
+
+
 def test_auth_and_authpriv_are_looked_at_apart() -> None:
     finding = found("td3.relay-auth-authpriv", "auth.* @@192.0.2.9\nauthpriv.info @@192.0.2.9\n")
     assert finding.result is Result.FAIL

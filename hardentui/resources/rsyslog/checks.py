@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from hardentui.resources.rsyslog.grammar import Action, Part, Template
 from hardentui.resources.rsyslog.rules import Message, Step, steps
 from hardentui.resources.rsyslog.selectors import FACILITIES, SEVERITIES
 from hardentui.resources.rsyslog.state import UNIT, View, view
-from hardentui.snapshot import Kind, SandboxSettings, Snapshot, Stat, Unread
+from hardentui.snapshot import Folder, Kind, SandboxSettings, Snapshot, Stat, Unread
 
 OK = "ok"
 _BY_SYSLOG = ("ntp", "audit", "alert", "clock")  # facilities that no program of a host uses
@@ -290,6 +291,24 @@ def _unit_umask(snapshot: Snapshot) -> str | Gap:
     return next((one.settings.get("UMask", "") for one in services if one.unit == UNIT), "")
 
 
+def _backlog(snapshot: Snapshot, config: Config) -> Seen:
+    """For each action with a queue on disk, how many of its files wait there: a host that does not listen."""
+    values: dict[str, str] = {}
+    gap: Gap | None = None
+    for one in remotes(config):
+        name = config.parameter(one.action, "queue.filename")
+        folder = config.parameter(one.action, "queue.spooldirectory") or config.settings.one("workdirectory")
+        if not name or not folder.startswith("/"):
+            continue
+        entries = snapshot.ask(Folder(folder))
+        if isinstance(entries, Unread):
+            gap = entries.gap(folder)
+        else:
+            waiting = [each for each in entries if re.fullmatch(rf"{re.escape(name)}\.\d+", each.name)]
+            values[address(one)] = f"{len(waiting)} files in {folder}" if waiting else OK
+    return Seen(values, tuple(Provenance(name, text=value) for name, value in values.items()), gap)
+
+
 _READERS = frozenset({"root", "adm", "syslog"})  # groups that may read logs on the families that we know
 
 
@@ -318,6 +337,9 @@ def _files(snapshot: Snapshot, config: Config) -> tuple[Seen, dict[str, Fact]]:
     return Seen(values, tuple(Provenance(path, text=value) for path, value in values.items()), gap), facts
 
 
+_OF_HOST = {"modes": _modes, "backlog": _backlog}
+
+
 class Rsyslog:
     """The resource "rsyslog": one value for each action, template, file or input that is concerned."""
 
@@ -328,7 +350,7 @@ class Rsyslog:
         kind, _space, facilities = subject.partition(" ")
         if kind == "relayed" and not aspect and set(facilities.split(",")) <= set(FACILITIES):
             return None
-        known = (*_PLAIN, "modes", "files")
+        known = (*_PLAIN, *_OF_HOST, "files")
         if aspect or subject not in known:
             return (
                 f"expected one of {', '.join(known)}, or 'relayed FACILITIES', found {subject!r} {aspect!r}"
@@ -345,8 +367,8 @@ class Rsyslog:
         if kind == "files":
             seen, found = _files(snapshot, known.config)
             facts = {"files": found}
-        elif kind == "modes":
-            seen = _modes(snapshot, known.config)
+        elif kind in _OF_HOST:
+            seen = _OF_HOST[kind](snapshot, known.config)
         elif kind == "relayed":
             seen = _relayed(known.config, tuple(facilities.split(",")))
         else:
