@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hardentui.host.live import LiveHost
 from hardentui.model import Finding, Result
 from hardentui.operations import Refusal
 from hardentui.resources.daemons import after_restart
@@ -616,3 +620,17 @@ def test_output_of_openssl_in_other_words_is_no_pass() -> None:
     made = host(relp(TLS))
     made.commands[certificates.question(syslogs.CERTIFICATE).argv] = Output("nothing of the kind\n")
     assert judged("central.certificates", made, ANSWERS).result is Result.FAIL
+
+
+def test_a_program_started_after_a_file_was_written_is_younger_than_it(tmp_path) -> None:
+    """psutil alone gives whole seconds of the boot, and would be wrong for most of a second."""
+    path = tmp_path / "rsyslog.conf"
+    path.write_text("*.* /x\n")
+    child = subprocess.Popen(("sleep", "60"))
+    try:
+        started = {one.pid: one.started for one in Snapshot(LiveHost()).ask(Processes())}[child.pid]
+    finally:
+        child.kill()
+        child.wait()
+    after = time.time()
+    assert path.stat().st_ctime - 0.02 <= started <= after
