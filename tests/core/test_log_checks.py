@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import time
 
@@ -107,7 +108,8 @@ def test_a_filter_on_the_text_makes_what_follows_a_stop_uncertain() -> None:
         ("", "none", Result.FAIL),
         (relp(), "relp logs.example.org:2514", Result.PASS),
         ("*.* @192.0.2.9\n", "udp 192.0.2.9:514", Result.PASS),
-        ("*.info @@192.0.2.9\n", "tcp 192.0.2.9:514 (in part)", Result.FAIL),
+        ("*.info @@192.0.2.9\n", "tcp 192.0.2.9:514", Result.PASS),
+        ("*.notice @@192.0.2.9\n", "tcp 192.0.2.9:514 (in part)", Result.FAIL),
         ("mail.* stop\n*.* @@192.0.2.9\n", "tcp 192.0.2.9:514 (in part)", Result.FAIL),
     ],
 )
@@ -634,3 +636,25 @@ def test_a_program_started_after_a_file_was_written_is_younger_than_it(tmp_path)
         child.wait()
     after = time.time()
     assert path.stat().st_ctime - 0.02 <= started <= after
+
+
+@pytest.mark.parametrize("hook", ["output", "input"])
+def test_a_firewall_that_drops_by_default_is_remembered(hook: str) -> None:
+    made = host()
+    base = {
+        "family": "inet",
+        "table": "f",
+        "name": hook,
+        "handle": 1,
+        "type": "filter",
+        "hook": hook,
+        "prio": 0,
+    }
+    chains = [{"table": {"family": "inet", "name": "f", "handle": 1}}, {"chain": base | {"policy": "drop"}}]
+    made.commands["nft", "-j", "list", "ruleset"] = Output(json.dumps({"nftables": chains}))
+    sender = judged("td3.relay-relp", made, ANSWERS)
+    central = judged("td3.central-imrelp", made, {**ANSWERS, "log-role": "central"})
+    assert [h.id for h in sender.hazards] == (["log-relay-port"] if hook == "output" else [])
+    assert [h.id for h in central.hazards] == (["log-server-port"] if hook == "input" else [])
+    assert all("2514" in h.text for h in (*sender.hazards, *central.hazards))
+    assert not judged("td3.relay-relp", host(), ANSWERS).hazards

@@ -44,16 +44,18 @@ def address(one: Destination) -> str:
 
 
 def everything(config: Config) -> tuple[str, ...]:
-    """The hosts that every message of this host is sent to, whatever it holds."""
-    return _common(config, FACILITIES)
+    """The hosts that every message of this host is sent to, whatever it holds; debugging aside."""
+    return _common(config, FACILITIES, SEVERITIES[:-1])
 
 
-def _common(config: Config, facilities: Iterable[str]) -> tuple[str, ...]:
+def _common(
+    config: Config, facilities: Iterable[str], severities: Iterable[str] = SEVERITIES
+) -> tuple[str, ...]:
     common: list[str] | None = None
     for facility in facilities:
         if facility in _BY_SYSLOG:
             continue
-        for severity in SEVERITIES:
+        for severity in severities:
             sent = [
                 address(one)
                 for step in steps(config, Message.of(facility, severity))
