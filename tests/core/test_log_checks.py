@@ -651,7 +651,7 @@ def test_a_firewall_that_drops_by_default_is_remembered(hook: str) -> None:
         "prio": 0,
     }
     chains = [{"table": {"family": "inet", "name": "f", "handle": 1}}, {"chain": base | {"policy": "drop"}}]
-    made.commands["nft", "-j", "list", "ruleset"] = Output(json.dumps({"nftables": chains}))
+    made.commands["nft", "--json", "list", "ruleset"] = Output(json.dumps({"nftables": chains}))
     sender = judged("td3.relay-relp", made, ANSWERS)
     central = judged("td3.central-imrelp", made, {**ANSWERS, "log-role": "central"})
     assert [h.id for h in sender.hazards] == (["log-relay-port"] if hook == "output" else [])
