@@ -71,15 +71,30 @@ _NAMED = re.compile(r"""["']?(?P<name>[^=:]*[=:])(?P<value>.*?)["']?""", re.DOTA
 _PLACE = re.compile(r"/(?:dev|etc|home|mnt|opt|root|run|srv|tmp|usr|var)/[A-Za-z0-9._/@%:+-]+")
 
 
+# What rsyslog's modules are given to log in elsewhere: pwd="SECRET", httpheaders=["Authorization: ..."],
+# $...Password SECRET, and >HOST,DATABASE,USER,SECRET of before. Its files may lie anywhere.
+_LOGGING = re.compile(r"/.*(?:\.conf|syslog[^/]*|syslog[^/]*/.*)")
+_OF_LOGGING = re.compile(
+    r"""(?P<key>(?<![a-z0-9_.])[a-z0-9_.]{0,40}(?:pwd|pass(?:word|wd|phrase)|secret|token|api_?key|access_?key|community"""
+    r"""|connectionstring|cry\.key|httpheaders|httpheadervalue|confparam)[ \t\n]*=[ \t\n]*)"""
+    r"""(?P<value>"(?:[^"\\]|\\.)*"|\[[^\]]*\])"""
+    r"""|(?P<old>(?<![^\s])(?:>|:om[a-z]{1,20}:)[^,;\s"']+,[^,;\s"']+,[^,;\s"']+,)[^;\s]+"""
+    r"""|(?P<line>^[ \t#]*\$[a-z]{0,60}(?:pwd|password|secret|community)[a-z]{0,20}[ \t]+)[^ \t\n][^\n]*$""",
+    re.IGNORECASE | re.MULTILINE | re.DOTALL,
+)
+
+
 def without_secrets(question: Question[T], answer: T | Unread) -> T | Unread:
     """An answer without the passwords that it may hold: so no recording, plan or script can hold them."""
     if isinstance(answer, str) and isinstance(question, (File, KernelFile)):
         text: str = answer
         if _SERVICE.fullmatch(question.path):
             text = _GIVEN.sub(_without_values, text)
+        if _LOGGING.fullmatch(question.path):
+            text = _OF_LOGGING.sub(_without_login, text)
         if _STARTS.fullmatch(question.path):
             text = _without_short_flags(_ARGUMENT.sub(_without_argument, text))
-        return cast("T", _hidden(text)) if _MAY_HOLD_SECRETS.fullmatch(question.path) else answer
+        return cast("T", _hidden(text) if _MAY_HOLD_SECRETS.fullmatch(question.path) else text)
     if isinstance(answer, tuple) and isinstance(question, Mounts):
         return cast("T", tuple(_without_secrets(mount) for mount in answer))
     return answer
@@ -127,6 +142,12 @@ def _without_argument(given: re.Match[str]) -> str:
     value = given["value"]
     quote = value[0] if value[0] in "\"'" else ""
     return given[0] if _PLACE.fullmatch(value.strip("\"'")) else f"{given['key']}{quote}{HIDDEN}{quote}"
+
+
+def _without_login(given: re.Match[str]) -> str:
+    if given["key"] is None:
+        return f"{given['old'] or given['line']}{HIDDEN}"
+    return f'{given["key"]}["{HIDDEN}"]' if given["value"].startswith("[") else f'{given["key"]}"{HIDDEN}"'
 
 
 def _hidden(text: str) -> str:
