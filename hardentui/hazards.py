@@ -11,6 +11,7 @@ from hardentui.resources import sandbox, sudoers, sysctl
 from hardentui.resources.audit import cost as audit_cost
 from hardentui.resources.mac import denied_so_far, lsm
 from hardentui.resources.mount import boot as mount_boot
+from hardentui.resources.rsyslog import doors
 from hardentui.resources.sshd import access as ssh_access
 from hardentui.resources.sudoers import policy as sudoers_policy
 from hardentui.resources.sysctl import boot as sysctl_boot
@@ -425,6 +426,8 @@ PROBES: Mapping[str, Probe] = {
     "kernel-hooks": _kernel_hooks,
     "late-modules": _late_modules,
     "listeners-in-range": _listeners_in_range,
+    "log-relay-port": doors.way_out,
+    "log-server-port": doors.way_in,
     "logind-polkit": _logind_polkit,
     "managed-elsewhere": _managed_elsewhere,
     "many-threads": _many_threads,
