@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import subprocess
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,7 @@ from hardentui.assess import assess
 from hardentui.changeset import change_of
 from hardentui.checklist import load as load_checklists
 from hardentui.checklist import shipped_folder
+from hardentui.host.live import LiveHost
 from hardentui.model import Action, Drift, Finding, Gap, Result
 from hardentui.operations import EnableUnit, LoadAuditRules, Refusal, WriteFile
 from hardentui.rehearsal import rehearse
@@ -22,7 +24,19 @@ from hardentui.resources.audit import cover, state
 from hardentui.resources.audit.catalogue import SETS, wanted
 from hardentui.resources.audit.rules import Control, Names, Rule, load, parse
 from hardentui.session import Session
-from hardentui.snapshot import End, FileSurvey, Found, Kind, Output, Reason, Stat, Survey, Unread
+from hardentui.snapshot import (
+    End,
+    FileSurvey,
+    Found,
+    Kind,
+    Openings,
+    OpeningsOf,
+    Output,
+    Reason,
+    Stat,
+    Survey,
+    Unread,
+)
 
 from . import hosts
 from .audit import STATE
@@ -484,3 +498,19 @@ def test_a_kind_of_an_image_has_no_now() -> None:
     assert found.observation is not None
     assert found.observation.running is None
     assert hosts.snapshot(host).ask(Stat("/etc/passwd")).kind is Kind.FILE  # type: ignore[union-attr]
+
+
+def test_the_use_of_what_is_sensitive_is_seen_before_the_decision(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).write_text(name)
+    with (tmp_path / "one").open():
+        seen, _at = LiveHost().answer(OpeningsOf(str(tmp_path)))
+    assert isinstance(seen, Openings)
+    assert (seen.files, seen.more) == (2, False)
+    assert len(seen.holders) == 1  # this very process
+    host = hosts.server()
+    host.given[OpeningsOf("/srv/secret")] = seen
+    (hazard,) = finding(host, "audit.sensitive").hazards
+    assert "2 files" in hazard.text
+    assert seen.holders[0] in hazard.text
+    assert isinstance(LiveHost().answer(OpeningsOf(f"{tmp_path}/none"))[0], Unread)
