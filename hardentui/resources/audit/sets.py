@@ -13,11 +13,11 @@ from hardentui.resources.audit import sensitive, state
 from hardentui.resources.audit.catalogue import SETS, wanted
 from hardentui.resources.audit.cover import Verdict, judge
 from hardentui.resources.audit.rules import Rule, parse
+from hardentui.resources.audit.sensitive import SENSITIVE
 from hardentui.resources.base import digest, list_fact, missing, text_fact
 from hardentui.snapshot import Snapshot, UnitFiles, Unread
 
 RECORDED = "recorded"
-SENSITIVE = "sensitive"  # the aspect of an entry whose subject is a list of paths
 _SHOWN = 40
 _PLAIN = re.compile(r"/[A-Za-z0-9._@:+,\-]+(?:/[A-Za-z0-9._@:+,\-]+)*")
 
@@ -193,8 +193,10 @@ def _judged(held: Sequence[Rule], rules: Iterable[Rule]) -> Reading:
     values: dict[str, str] = {}
     holes: list[Rule] = []
     for rule in rules:
-        plain = sensitive.judged(held, rule) if rule.keys == {SENSITIVE} else judge(held, rule)
-        value, hole = _value(plain) if isinstance(plain, Verdict) else (plain, None)
+        verdict = judge(held, rule)
+        value, hole = sensitive.sparing(held, rule, verdict), None
+        if not value:
+            value, hole = _value(verdict, rule)
         values[_label(rule)] = value
         holes += [hole] if hole else []
     gap = None
@@ -211,13 +213,15 @@ def _judged(held: Sequence[Rule], rules: Iterable[Rule]) -> Reading:
     return Reading(values, gap, shown)
 
 
-def _value(verdict: Verdict) -> tuple[str, Rule | None]:
+def _value(verdict: Verdict, rule: Rule) -> tuple[str, Rule | None]:
+    """What is shown of a verdict, and the rule that leaves out a part."""
     if verdict.hidden_by is not None:
-        rule = verdict.hidden_by
-        return f"left out by {rule.shown()} ({_place(rule)})", None
-    if verdict.lacking:
-        return f"not recorded: {', '.join(verdict.lacking)}", None
-    return RECORDED, verdict.holed_by
+        return f"left out by {verdict.hidden_by.shown()} ({_place(verdict.hidden_by)})", None
+    if not verdict.lacking:
+        return RECORDED, verdict.holed_by
+    if len(verdict.lacking) == max(1, len(rule.syscalls)) * max(1, len(rule.perms)):
+        return "not recorded", None
+    return f"not recorded: {', '.join(verdict.lacking)}", None
 
 
 def _place(rule: Rule) -> str:
