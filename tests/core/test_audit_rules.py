@@ -401,6 +401,16 @@ def test_a_watch_that_the_listing_makes_of_a_never_rule_is_not_taken_for_one() -
     assert "not recorded" in str(found.observation.running)  # type: ignore[union-attr]
 
 
+def test_rules_that_end_with_auditing_off_record_nothing() -> None:
+    host = hosts.server()
+    text = "".join(f"{one.spelled()}\n" for one in SETS["identity"])
+    host.files["/etc/audit/rules.d/20.rules"] = f"{text}-e 0\n"
+    host.commands[state.LISTING.argv] = Output(text)
+    assert finding(host, "audit.identity").drift is Drift.LOST_AT_REBOOT
+    assert finding(host, "audit.service").drift is Drift.LOST_AT_REBOOT
+    assert "-e 0" in refusal(host, "audit.sudoers")
+
+
 def test_the_program_behind_a_link_is_watched() -> None:
     host = hosts.server(
         links={"/usr/bin/sudo": "/etc/alternatives/sudo", "/etc/alternatives/sudo": "/usr/lib/cargo/sudo"}

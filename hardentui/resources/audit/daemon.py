@@ -73,7 +73,7 @@ class Auditd:
 def _of_kernel(snapshot: Snapshot, subject: str) -> Observation:
     now, then = _KERNEL[subject]
     boot = (then(snapshot),) if then else ()
-    facts: dict[str, Fact] = {"refused": sets.unstartable(snapshot)} if subject == "service" else {}
+    facts: dict[str, Fact] = {"refused": sets.refused(snapshot)} if subject == "service" else {}
     if subject in _WRITTEN:
         facts = sets.prepared(snapshot, subject)
     if not snapshot.live:
@@ -103,7 +103,13 @@ def _service_now(seen: KernelStatus) -> str:
 
 def _service_then(snapshot: Snapshot) -> Reading:
     off = state.off_at_boot(snapshot)
-    return Reading(gap=off) if isinstance(off, Gap) else _one(off or RECORDING, state.DAEMON)
+    if isinstance(off, Gap):
+        return Reading(gap=off)
+    lines = () if off else state.written(snapshot)
+    if isinstance(lines, Gap):
+        return Reading(gap=lines)
+    off = off or (state.OFF if state.switches_off(lines) else "")
+    return _one(off or RECORDING, state.DAEMON)
 
 
 def _set_then(snapshot: Snapshot, name: str) -> Reading | str:

@@ -113,14 +113,20 @@ def prepared(snapshot: Snapshot, name: str) -> dict[str, Fact]:
 
 def is_off(snapshot: Snapshot) -> bool:
     """Whether the daemon must be enabled and started for rules to be of any use."""
-    now = state.status(snapshot)
-    return bool(state.off_at_boot(snapshot)) or (not isinstance(now, Gap) and not (now.enabled and now.pid))
+    now, then = state.status(snapshot), state.off_at_boot(snapshot)
+    off_now = not isinstance(now, Gap) and not (now.enabled and now.pid)
+    return off_now or (isinstance(then, str) and bool(then))
 
 
 def refused(snapshot: Snapshot) -> str:
     """Why nothing that we write would be loaded; "" where it will be."""
-    if why := unstartable(snapshot):
+    if why := _unstartable(snapshot):
         return why
+    lines = state.written(snapshot)
+    if not isinstance(lines, Gap) and state.switches_off(lines):
+        return _("a file of {folder} says -e 0, which switches auditing off: a person did so").format(
+            folder=state.FOLDER
+        )
     if state.merges(snapshot) is not True:
         return _("{unit} does not load the rules of {folder}: a person must say what does").format(
             unit=state.DAEMON, folder=state.FOLDER
@@ -128,7 +134,7 @@ def refused(snapshot: Snapshot) -> str:
     return ""
 
 
-def unstartable(snapshot: Snapshot) -> str:
+def _unstartable(snapshot: Snapshot) -> str:
     """Why the daemon cannot be had by starting it; "" where it can."""
     if state.not_installed(snapshot) is True:
         return _("auditd is not installed: see the procedure")
@@ -171,9 +177,11 @@ def _boot(snapshot: Snapshot, rules: tuple[Rule, ...]) -> Reading:
         return Reading(gap=off)
     if off:
         return _off(off)
-    found = state.boot_loading(snapshot)
+    found, lines = state.boot_loading(snapshot), state.written(snapshot)
     if isinstance(found, Gap):
         return Reading(gap=found)
+    if not isinstance(lines, Gap) and state.switches_off(lines):
+        return _off(state.OFF, state.FOLDER, "-e 0")
     seen = _judged(found.rules, rules)
     if found.stopped_at is None:
         return seen
