@@ -56,7 +56,7 @@ WRITTEN = r"""
 -a always,exit -F arch=b64 -S clock_settime -F a0=0x0 -k time
 -a always,exit -F arch=b32 -S stime,settimeofday -k time
 -a always,exit -F arch=b64 -S 452 -k young
--a always,exit -S all -F pid=1005 -k all
+-a always,exit -S all -F pid=1005 -k everything-of-one
 -a always,exit -F arch=b64 -S execve -C uid!=euid -F euid=0 -k became-root
 -a always,exit -F arch=b64 -S execve -C egid!=gid -F egid=0 -k became-root
 -a always,exit -F arch=b64 -S all -F dir=/home -C auid!=obj_uid -F key=one -F key=two
@@ -74,12 +74,12 @@ WRITTEN = r"""
 -a always,exit -F arch=b64 -S connect -F saddr_fam=2 -k family
 -a always,exit -F arch=b64 -S bpf -F a1&1 -k bits
 -w /not-there/at/all -p wa -k refused
--a always,exit -F arch=b64 -F dir=/etc/not-there -F perm=wa -k refused
+-a always,exit -F arch=b64 -F dir=/etc/gone -F perm=wa -k refused
 -a always,exit -F arch=b64 -S open -F success=no -k refused
 -w /etc/issue.net	-p wa	-k refused
--D -k all
+-D -k everything
 """
-MISSING = ("/not-there", "/etc/not-there")
+MISSING = ("/not-there", "/etc/gone")
 
 
 def test_the_kernel_holds_the_rules_that_we_read(vm: Vm, note: Note) -> None:
