@@ -41,6 +41,7 @@ from hardentui.snapshot import (
     Mount,
     Mounts,
     NisEntries,
+    OpeningsOf,
     Package,
     Packages,
     Passwords,
@@ -166,6 +167,8 @@ class DictHost:
                 return options.get(name, "n") if options else Unread(Reason.MISSING)
             case Packages():
                 return self.packages
+            case OpeningsOf(path):
+                return self.given.get(question, Unread(Reason.MISSING, path))
             case UseOf(unit):
                 return self.uses.get(unit, Unread(Reason.MISSING, unit))
             case _:
