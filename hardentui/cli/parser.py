@@ -165,6 +165,14 @@ def _add_finding_commands(commands: Commands[Parser], common: Parser) -> None:
     )
     services.add_argument("unit", nargs="?", metavar="UNIT", help=_("all about this one"))
     services.add_argument("--json", action="store_true", help=_("print JSON for other programs"))
+    volume = _command(
+        commands,
+        common,
+        "volume",
+        "volume:volume",
+        _("print how fast the logs grow, and when their file systems are full"),
+    )
+    volume.add_argument("--json", action="store_true", help=_("print JSON for other programs"))
     events = _command(
         commands,
         common,

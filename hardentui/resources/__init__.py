@@ -54,6 +54,7 @@ from hardentui.resources.timesync import Timesync
 from hardentui.resources.tmpfiles import Tmpfiles
 from hardentui.resources.units import UnitResource
 from hardentui.resources.virtualisation import Virtualisation
+from hardentui.resources.volume import Volume
 
 _KINDS: tuple[Resource, ...] = (
     AccountsOf(),
@@ -108,6 +109,7 @@ _KINDS: tuple[Resource, ...] = (
     Tmpfiles(),
     UnitResource(),
     Virtualisation(),
+    Volume(),
 )
 RESOURCES: Mapping[str, Resource] = {resource.name: resource for resource in _KINDS}
 

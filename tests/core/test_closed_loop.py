@@ -43,6 +43,8 @@ FIRST = {
     question.id: question.choices[0].id if question.choices else question.proposed or TYPED[question.format]
     for question in CHECKLISTS.questions
 }
+# Hosts that must have a name, for a certificate is compared with it.
+FIRST |= {"log-server": "logs.example.org", "log-senders": "web02.example.org,*.lan.example.org"}
 
 
 def answers_for(entry: Recommendation) -> dict[str, str]:

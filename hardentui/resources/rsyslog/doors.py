@@ -16,7 +16,7 @@ def way_out(snapshot: Snapshot, entry: Recommendation) -> str | None:
     found = re.match(r"relp (\S+):(\d+) ", entry.target)
     if found is None or not _shuts(snapshot, entry, "output"):
         return None
-    words = _("the firewall drops what leaves and has no rule: let TCP port {port} out to {host}")
+    words = _("the firewall drops what no rule lets out: it needs one for TCP port {port} to {host}")
     return words.format(port=found[2], host=found[1])
 
 
@@ -25,7 +25,9 @@ def way_in(snapshot: Snapshot, entry: Recommendation) -> str | None:
     found = re.match(r"relp (\d+) ", entry.target)
     if found is None or not _shuts(snapshot, entry, "input"):
         return None
-    words = _("the firewall drops what comes in and has no rule: let the senders alone in at TCP port {port}")
+    words = _(
+        "the firewall drops what no rule lets in: it needs one for TCP port {port}, from the senders alone"
+    )
     return words.format(port=found[1])
 
 
