@@ -195,7 +195,7 @@ def test_rules_that_record_at_least_as_much_cover(asked: str, held: list[str]) -
     assert audit.covers(rules(*held), rule(asked)), cover.judge(rules(*held), rule(asked))
 
 
-BARE = (
+BARE: tuple[tuple[str, list[str]], ...] = (
     (CHMOD, []),
     (CHMOD, ["-a always,exit -F arch=b32 -S chmod,fchmod"]),
     (CHMOD, ["-a always,exit -F arch=b64 -S chmod -F auid>=1000 -F auid!=unset"]),

@@ -140,7 +140,7 @@ def test_a_scan_opens_nothing_for_writing_and_runs_what_it_names() -> None:
     assert done.returncode == 0, done.stderr
     written, programs = done.stdout.splitlines()
     assert written == "[]"
-    named = {"lsblk", "cryptsetup", "find", "sshd", "nft", "systemctl", "systemd-analyze"}
+    named = {"lsblk", "cryptsetup", "find", "sshd", "nft", "systemctl", "systemd-analyze", "auditctl"}
     assert set(ast.literal_eval(programs)) <= named
 
 

@@ -9,11 +9,21 @@ import pytest
 from rig.product import ANSWERS, Product
 from rig.vm import Vm
 
+from hardentui import hazards
+from hardentui.checklist import load as load_checklists
+from hardentui.checklist import shipped_folder
+from hardentui.resources import check
 from hardentui.resources.audit.rules import Names, Rule, load, parse
 
 Note = Callable[[str], None]
 SECRET = "/srv/secret"
-OURS = "ls -1 /etc/audit/rules.d"
+CHAPTERS = load_checklists([shipped_folder()], check, hazards.PROBES)
+# All that the script can do about the audit system, but the lock, which has a test of its own.
+CHANGES = [
+    entry.id
+    for entry in CHAPTERS.recommendations
+    if entry.target and entry.id.startswith("audit.") and entry.id != "audit.lock"
+]
 
 # As people write them: watches and system calls, both orders of list and action, names and numbers of all
 # kinds. One that auditctl refuses stands among them for each way of being refused.
@@ -62,7 +72,7 @@ WRITTEN = r"""
 -w /not-there/at/all -p wa -k refused
 -a always,exit -F arch=b64 -F dir=/etc/not-there -F perm=wa -k refused
 -a always,exit -F arch=b64 -S open -F success=no -k refused
--w /etc/issue	-p	wa -k refused
+-w /etc/issue.net	-p wa	-k refused
 -D -k all
 """
 MISSING = ("/not-there", "/etc/not-there")
@@ -144,8 +154,7 @@ def test_what_is_asked_for_is_recorded(vm: Vm, note: Note) -> None:
     before = of_audit(vm)
     quiet = opens(vm)
     every = product.scan(plan=False)
-    wanted = [id_ for id_ in every.by_id if id_.startswith("audit.") and id_ != "audit.lock"]
-    ids = product.plan(*(id_ for id_ in wanted if every[id_]["result"] in {"fail", "informational"}))
+    ids = product.plan(*(id_ for id_ in CHANGES if every[id_]["result"] in {"fail", "informational"}))
     assert {"audit.identity", "audit.sensitive", "audit.service", "audit.exec"} <= set(ids)
     product.script("apply", "--deadline", "900")
     product.script("confirm")
@@ -154,9 +163,8 @@ def test_what_is_asked_for_is_recorded(vm: Vm, note: Note) -> None:
     busy = opens(vm)
 
     # The journal's daemon of Debian 12 switches auditing off when it starts, unless it is told to leave it.
-    vm.sh(
-        "mkdir -p /etc/systemd/journald.conf.d; printf '[Journal]\\nAudit=\\n' > /etc/systemd/journald.conf.d/a.conf"
-    )
+    vm.run(["mkdir", "-p", "/etc/systemd/journald.conf.d"], check=True)
+    vm.put(b"[Journal]\nAudit=\n", "/etc/systemd/journald.conf.d/audit.conf", "0644")
     vm.sh("systemctl restart systemd-journald")
     assert "enabled 1" in vm.sh("auditctl -s")
     for user, act in ACTS.values():

@@ -25,6 +25,7 @@ from hardentui.snapshot import KernelFile, Snapshot, SpaceUsed, Unread
 
 RECORDING, LOCKED, OPEN = "recording", "locked", "open"
 _BACKLOG_OF_KERNEL = "64"
+_WRITTEN = frozenset({"backlog", "lock"})  # what files of ours set
 _STOPPING = frozenset({"halt", "single"})
 _MIB = 1 << 20
 
@@ -53,12 +54,12 @@ class Auditd:
 
     def change(self, entry: Recommendation, facts: Mapping[str, Fact], target: str) -> Change:
         """See Resource."""
-        if refused := text_fact(facts, "refused"):
-            return Refusal(refused)
+        if why := text_fact(facts, "refused"):
+            return Refusal(why)
         if entry.subject == "service":
             start = EnableUnit(owners=(entry.id,), unit=state.DAEMON, start=True)
             return (start, LoadAuditRules(owners=(entry.id,)))
-        if entry.subject in {"backlog", "lock"}:
+        if entry.subject in _WRITTEN:
             line = f"-b {int(target)}" if entry.subject == "backlog" and target.isdecimal() else "-e 2"
             return sets.written(entry.id, entry.subject, [line], facts)
         if entry.subject in _CONF and _CONF[entry.subject].changes:
@@ -72,16 +73,22 @@ class Auditd:
 def _of_kernel(snapshot: Snapshot, subject: str) -> Observation:
     now, then = _KERNEL[subject]
     boot = (then(snapshot),) if then else ()
-    name = subject if then else ""
-    facts = sets.prepared(snapshot, name) if name else {}
+    facts: dict[str, Fact] = {"refused": sets.unstartable(snapshot)} if subject == "service" else {}
+    if subject in _WRITTEN:
+        facts = sets.prepared(snapshot, subject)
     if not snapshot.live:
         return Observation(None, boot, facts, snapshot.taken_at)
-    if state.not_installed(snapshot) is True:
-        running = Reading({"": state.NOT_INSTALLED})
-        return Observation(running, boot, facts, snapshot.taken_at)
+    return Observation(_now(snapshot, now), boot, facts, snapshot.taken_at)
+
+
+def _now(snapshot: Snapshot, value: Callable[[KernelStatus], str]) -> Reading:
+    lacking = state.not_installed(snapshot)
+    if isinstance(lacking, Gap):
+        return Reading(gap=lacking)
+    if lacking:
+        return Reading({"": state.NOT_INSTALLED})
     seen = state.status(snapshot)
-    running = Reading(gap=seen) if isinstance(seen, Gap) else _one(now(seen), "auditctl -s")
-    return Observation(running, boot, facts, snapshot.taken_at)
+    return Reading(gap=seen) if isinstance(seen, Gap) else _one(value(seen), "auditctl -s")
 
 
 def _one(value: str, place: str, line: int = 0, text: str = "") -> Reading:

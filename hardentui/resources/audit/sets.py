@@ -55,9 +55,8 @@ class AuditRules:
 
     def change(self, entry: Recommendation, facts: Mapping[str, Fact], target: str) -> Change:
         """See Resource."""
-        refused = text_fact(facts, "refused")
-        if refused:
-            return Refusal(refused)
+        if why := text_fact(facts, "refused"):
+            return Refusal(why)
         name = SENSITIVE if entry.aspect == SENSITIVE else entry.subject
         rules = _of_plan(list_fact(facts, "rules"), name)
         if isinstance(rules, Refusal):
@@ -108,7 +107,7 @@ def prepared(snapshot: Snapshot, name: str) -> dict[str, Fact]:
     return {
         "before": digest(snapshot, ours(name)),
         "off": is_off(snapshot),
-        "refused": _refused(snapshot),
+        "refused": refused(snapshot),
     }
 
 
@@ -118,18 +117,25 @@ def is_off(snapshot: Snapshot) -> bool:
     return bool(state.off_at_boot(snapshot)) or (not isinstance(now, Gap) and not (now.enabled and now.pid))
 
 
-def _refused(snapshot: Snapshot) -> str:
-    lacking = state.not_installed(snapshot)
-    if lacking is True:
-        return _("auditd is not installed: see the procedure")
-    word = state.off_by_command_line(snapshot)
-    if word:
-        return _("the kernel command line switches auditing off ({word}): see the procedure").format(
-            word=word
-        )
+def refused(snapshot: Snapshot) -> str:
+    """Why nothing that we write would be loaded; "" where it will be."""
+    if why := unstartable(snapshot):
+        return why
     if state.merges(snapshot) is not True:
         return _("{unit} does not load the rules of {folder}: a person must say what does").format(
             unit=state.DAEMON, folder=state.FOLDER
+        )
+    return ""
+
+
+def unstartable(snapshot: Snapshot) -> str:
+    """Why the daemon cannot be had by starting it; "" where it can."""
+    if state.not_installed(snapshot) is True:
+        return _("auditd is not installed: see the procedure")
+    word = state.off_by_command_line(snapshot)
+    if isinstance(word, str) and word:
+        return _("the kernel command line switches auditing off ({word}): see the procedure").format(
+            word=word
         )
     files = snapshot.ask(UnitFiles())
     states = {} if isinstance(files, Unread) else {one.name: one.state for one in files}
