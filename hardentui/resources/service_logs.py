@@ -80,7 +80,7 @@ def _own(snapshot: Snapshot) -> Reading:
         for unit, who in identities:
             if verb := _power(status, who):
                 owner = f"{status.user}:{status.group} {status.mode:04o}"
-                words = _("{unit} may {verb} it as {user} ({owner})")
+                words = _("{unit} may {verb} as {user} ({owner})")
                 text = words.format(unit=unit, verb=verb, user=who.user, owner=owner)
                 faults.setdefault(unit, []).append(Provenance(path, text=text))
     dark = next((one for one in found.services if not one.users), None)
@@ -148,10 +148,12 @@ def _walk(snapshot: Snapshot, folder: str, depth: int) -> Iterator[tuple[str, St
 def _power(status: Status, who: _Identity) -> str:
     """What a service may do with a log of its user or group; "" for nothing, or for one of others."""
     if status.user == who.user:
-        return _("change")  # its owner may give itself every right
+        return _("change it")  # its owner may give itself every right
     if status.gid in who.groups and status.gid != 0:
         if status.mode & 0o020:
-            return _("remove") if status.kind is Kind.FOLDER and not status.mode & 0o1000 else _("change")
+            return (
+                _("remove it") if status.kind is Kind.FOLDER and not status.mode & 0o1000 else _("change it")
+            )
         if status.mode & 0o040 and status.kind is Kind.FILE:
-            return _("read")
+            return _("read it")
     return ""
