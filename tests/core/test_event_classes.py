@@ -17,9 +17,10 @@ from hardentui.model import Drift, Finding, Result
 from hardentui.record import FACILITIES, Record
 from hardentui.resources import check
 from hardentui.resources.audit.catalogue import SETS
+from hardentui.resources.audit.state import LISTING, STATUS
 from hardentui.resources.events.catalogue import BY_ID, CLASSES
 from hardentui.resources.events.classify import classify
-from hardentui.resources.events.told import State, Told, told
+from hardentui.resources.events.told import State, Told, learned_keys, told
 from hardentui.resources.firewall import loaded
 from hardentui.resources.journal.settings import LEVELS
 from hardentui.snapshot import Output, Process, Snapshot, UnitFile
@@ -267,6 +268,61 @@ def test_without_auditd_nobody_sees_a_file_that_is_written() -> None:
     side = of(host(store=PERSISTENT), "account-files").boot
     assert side.state is State.LOST
     assert side.silent
+
+
+def audited(*rules: str) -> hosts.DictHost:
+    """The host with auditd, and these rules loaded now and at boot."""
+    made = host(store=PERSISTENT, enabled=("auditd",))
+    status = "enabled 1\nfailure 1\npid 9\nrate_limit 0\nbacklog_limit 64\nlost 0\nbacklog 0\n"
+    made.files |= {
+        "/usr/sbin/auditctl": "",
+        "/etc/audit/auditd.conf": "write_logs = yes\n",
+        "/etc/audit/audit.rules": "",
+    }
+    made.files["/etc/audit/rules.d/50.rules"] = "\n".join(rules) + "\n"
+    made.files |= dict.fromkeys(("/etc/passwd", "/etc/shadow", "/etc/security/opasswd", "/srv/secret"), "")
+    made.commands |= {STATUS.argv: Output(status), LISTING.argv: Output("\n".join(rules) + "\n")}
+    return made
+
+
+IDENTITY = ("/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow", "/etc/security/opasswd")
+
+
+def test_rules_of_audit_record_what_no_program_tells() -> None:
+    made = audited(*(f"-w {path} -p wa -k usergroup" for path in IDENTITY))
+    one = of(made, "account-files")
+    assert one.now.state is State.KEPT
+    assert one.now.stores[0].place == "/var/log/audit/audit.log"
+    assert "-w /etc/passwd -p wa -k usergroup" in {witness.rule for witness in one.now.witnesses}
+    less = of(audited(*(f"-w {path} -p wa -k usergroup" for path in IDENTITY[:-1])), "account-files").now
+    assert (less.state, less.silent) == (State.LOST, ("audit: no rule for /etc/security/opasswd",))
+
+
+def test_the_keys_of_the_hosts_own_rules_are_learned() -> None:
+    made = audited(*(f"-w {path} -p wa -k usergroup" for path in IDENTITY))
+    record = Record(0, "a", "SYSCALL", "success=yes", types=("SYSCALL",), keys=("usergroup",))
+    assert classify(record) is None
+    assert classify(record, learned_keys(Snapshot(made))) is BY_ID["account-files"]
+
+
+def test_what_was_named_as_sensitive_has_a_class() -> None:
+    assert of(audited(), "sensitive-access").now.state is State.LOST
+    made = audited("-a always,exit -F arch=b64 -F path=/srv/secret -F perm=rwxa -F key=sensitive")
+    assert of(made, "sensitive-access").now.state is State.KEPT
+
+
+def test_a_journal_that_stores_less_loses_what_is_less_urgent() -> None:
+    made = host(store=PERSISTENT)
+    made.files["/etc/systemd/journald.conf"] += "MaxLevelStore=err\n"
+    assert of(made, "sudo").boot.state is State.LOST
+    assert of(made, "sudo-refused").boot.state is State.KEPT  # an alert
+
+
+@pytest.mark.parametrize(("level", "state"), [("QUIET", State.LOST), ("VERBOSE", State.KEPT)])
+def test_sshd_speaks_as_its_level_says(level: str, state: State) -> None:
+    made = host(store=PERSISTENT)
+    made.files |= {"/usr/sbin/sshd": "", "/etc/ssh/sshd_config": f"LogLevel {level}\n"}
+    assert of(made, "ssh-login").boot.state is state
 
 
 def test_what_could_not_be_read_is_never_said_to_be_lost() -> None:

@@ -93,7 +93,7 @@ class EventClass:
     special: str = ""
 
 
-FIREWALL, MAC, TYPED = "firewall", "mac", "typed"
+FIREWALL, MAC, SENSITIVE, TYPED = "firewall", "mac", "sensitive", "typed"
 SSHD, SUDO = "sshd", "sudo"
 _SSH_FILES = ("/usr/sbin/sshd",)
 _SUDO = ("/usr/bin/sudo",)
@@ -349,6 +349,14 @@ CLASSES: tuple[EventClass, ...] = (
         provoke="touch /etc/hosts",
         rules="network",
         keys=("network", "system-locale", "audit_rules_networkconfig_modification"),
+    ),
+    EventClass(
+        id="sensitive-access",
+        line=Line.RESOURCES,
+        title=N_("Access to what was named as sensitive"),
+        provoke=N_("cat one of the files that were named"),
+        keys=(SENSITIVE,),
+        special=SENSITIVE,
     ),
     EventClass(
         id="access-denied",

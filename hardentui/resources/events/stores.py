@@ -160,11 +160,15 @@ class Moment:
 
     # --- audit -----------------------------------------------------------------------------------------
 
-    def covering(self, name: str, about: Sequence[str] = ()) -> Covering | Gap:
-        """How the rules record a set, or those rules of it that are ``about`` these paths."""
+    def rules(self) -> tuple[Rule, ...] | Gap:
+        """The rules of audit; a gap of the kind ABSENT where there can be none."""
         if (off := self._no_rules()) is not None:
             return off
-        rules = at_boot(self.snapshot) if self.boot else loaded(self.snapshot)
+        return at_boot(self.snapshot) if self.boot else loaded(self.snapshot)
+
+    def covering(self, name: str, about: Sequence[str] = ()) -> Covering | Gap:
+        """How the rules record a set, or those rules of it that are ``about`` these paths."""
+        rules = self.rules()
         if isinstance(rules, Gap):
             return rules
         needed = wanted(self.snapshot, name)

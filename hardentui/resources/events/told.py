@@ -5,15 +5,15 @@ This is a prediction from configuration: no event is made to try it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from hardentui.i18n import _
 from hardentui.model import Gap, GapKind
 from hardentui.resources.events import speakers
-from hardentui.resources.events.catalogue import CLASSES, FIREWALL, MAC, TYPED, EventClass, Voice
-from hardentui.resources.events.stores import Moment, Store
+from hardentui.resources.events.catalogue import CLASSES, FIREWALL, MAC, SENSITIVE, TYPED, EventClass, Voice
+from hardentui.resources.events.stores import Covering, Moment, Store
 from hardentui.resources.firewall import logs
 from hardentui.resources.firewall.logs import LogRule
 from hardentui.resources.mac.lsm import running_module
@@ -147,6 +147,8 @@ class _Observer:
             self._firewall(found, kind.voices[0])
         elif kind.special == TYPED:
             self._typed(found)
+        elif kind.special == SENSITIVE:
+            self._sensitive(found)
         needed = any(voice.needs for voice in kind.voices) and all(voice.needs for voice in kind.voices)
         return found.side(can_be_absent=needed)
 
@@ -209,6 +211,18 @@ class _Observer:
                 name = "/".join(kind.types[:3])
                 found.add(_("audit by itself: {types}").format(types=name), "auditd", self._moment.of_audit())
 
+    def _sensitive(self, found: _Found) -> None:
+        """What a person named as sensitive has rules with a key of its own."""
+        rules = self._moment.rules()
+        if isinstance(rules, Gap):
+            found.unsaid(rules)
+            return
+        named = [rule for rule in rules if SENSITIVE in rule.keys and rule.action == "always"]
+        if not named:
+            found.silent.append(_("audit: nothing was named as sensitive (key {key})").format(key=SENSITIVE))
+        for rule in named:
+            found.add(rule.text or rule.shown(), rule.place, self._moment.of_audit())
+
     # --- records of logins -----------------------------------------------------------------------------
 
     def _binary(self, found: _Found, path: str) -> None:
@@ -269,6 +283,21 @@ class _Observer:
 def _in_words(rule: LogRule) -> str:
     limit = _("limited rate") if rule.limited else _("no limit of the rate")
     return f'log prefix "{rule.prefix}" ({limit})' if rule.prefix else f"log ({limit})"
+
+
+def learned_keys(snapshot: Snapshot) -> Mapping[str, EventClass]:
+    """The keys that the loaded rules of this host give to events, each with the class that they record."""
+    if not snapshot.live:
+        return {}
+    moment = Moment(snapshot, boot=False)
+    found: dict[str, EventClass] = {}
+    # Of classes that one set records, the one that nobody else tells of is meant.
+    for kind in sorted(CLASSES, key=lambda one: bool(one.voices)):
+        covering = moment.covering(kind.rules, kind.about) if kind.rules else None
+        for rule in covering.rules if isinstance(covering, Covering) else ():
+            for key in rule.keys:
+                found.setdefault(key, kind)
+    return found
 
 
 def by_line(found: Sequence[Told]) -> Iterator[tuple[str, tuple[Told, ...]]]:
