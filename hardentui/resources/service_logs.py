@@ -26,7 +26,8 @@ from hardentui.snapshot import (
 
 FOLDER = "/var/log"
 _DEPTH = 3  # folders of folders below it
-_MOST = 2000  # files that are looked at
+_MOST = 1000  # files that are looked at
+_NOBODYS = frozenset({f"{FOLDER}/journal", f"{FOLDER}/audit"})  # kept by journald and auditd for all
 # Those whose work it is to keep the logs of all others.
 _KEEPERS = frozenset(
     {
@@ -136,6 +137,8 @@ def _walk(snapshot: Snapshot, folder: str, depth: int) -> Iterator[tuple[str, St
         return
     for entry in entries:
         path = f"{folder}/{entry.name}"
+        if path in _NOBODYS:
+            continue
         status = snapshot.ask(Stat(path))
         if isinstance(status, Unread) and status.reason in {Reason.MISSING, Reason.VANISHED}:
             continue

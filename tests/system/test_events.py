@@ -141,6 +141,23 @@ def test_each_event_is_where_it_was_said_and_nowhere_else(host: Nspawn, note: Ca
         assert kept <= found_in(host, store)
 
 
+def test_the_log_of_nginx_is_in_its_hands_once_it_was_reopened(host: Nspawn) -> None:
+    """nginx makes its logs as root, and gives them to its workers when they are rotated."""
+    log, workers = "/var/log/nginx/access.log", "setpriv --reuid www-data --regid www-data --clear-groups"
+    host.sh("systemctl start nginx")
+
+    def judged() -> str:
+        return str(Product(host).scan(plan=False)["log.service-logs"]["result"])
+
+    def workers_may() -> bool:
+        return host.run(["sh", "-c", f"{workers} test -w {log}"]).returncode == 0
+
+    assert (judged(), workers_may()) == ("pass", False)
+    host.sh("nginx -s reopen")
+    wait_for("another owner of the log", 20, workers_may, every=0.05)
+    assert judged() == "fail"
+
+
 class Follower:
     """`hardentui events --follow` in the machine, read line by line."""
 
