@@ -231,7 +231,8 @@ class Tail:
             end = time.monotonic() + seconds
             while self._wake >= 0 and (left := end - time.monotonic()) > 0:
                 awake = [self._closing, *(s.descriptor for s in self._sources if s.descriptor is not None)]
-                select.select(awake, (), (), min(left, 1 / _TURNS_IN_A_SECOND))
+                looks = len(awake) <= len(self._sources)  # a file does not say that it grew
+                select.select(awake, (), (), min(left, 1 / _TURNS_IN_A_SECOND) if looks else left)
                 if self._wake >= 0 and (batch := self._read()).count:
                     return batch
         return Batch()
