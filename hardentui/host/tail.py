@@ -305,7 +305,7 @@ _AUDIT = re.compile(
 )
 _KEY = re.compile(r'\bkey=(?:"([^"]*)"|([0-9A-F]+)\b)')
 _TOLD = re.compile(
-    r'\b(?:auid|uid|exe|comm|name|nametype|success|res|acct|addr|terminal|op|cmd|table|operation|profile|id|grp|data)=(?:"[^"]*"|\'[^\']*\'|[^\s\']+)'
+    r'\b(?:auid|uid|exe|comm|name|nametype|success|res|acct|addr|terminal|op|cmd|table|operation|profile|apparmor|denied_mask|id|grp|data)=(?:"[^"]*"|\'[^\']*\'|[^\s\']+)'
 )
 _HEX_OF = re.compile(r"\b(cmd|name|comm|exe|acct|data|grp)=((?:[0-9A-F]{2})+)(?=\s|'|$)")
 

@@ -298,6 +298,34 @@ def test_rules_of_audit_record_what_no_program_tells() -> None:
     assert (less.state, less.silent) == (State.LOST, ("audit: no rule for /etc/security/opasswd",))
 
 
+def test_rules_that_are_loaded_and_switched_off_record_nothing() -> None:
+    made = audited(*(f"-w {path} -p wa -k usergroup" for path in IDENTITY), "-e 0")
+    made.commands[STATUS.argv] = Output(made.commands[STATUS.argv].stdout.replace("enabled 1", "enabled 0"))
+    one = of(made, "account-files")
+    assert (one.now.state, one.boot.state) == (State.LOST, State.LOST)
+
+
+def test_what_is_typed_is_noted_where_pam_says_so_and_the_kernel_audits() -> None:
+    made = audited()
+    assert of(made, "typed").now.state is State.LOST
+    made.files["/etc/pam.d/sudo"] = "session required pam_tty_audit.so enable=*\n"
+    assert of(made, "typed").now.state is State.KEPT
+    made.commands[STATUS.argv] = Output(made.commands[STATUS.argv].stdout.replace("enabled 1", "enabled 0"))
+    assert of(made, "typed").now.state is State.LOST
+
+
+def test_a_record_that_comes_with_a_rule_alone_is_not_expected_without() -> None:
+    assert of(audited(), "module-loaded").now.state is State.LOST
+    assert classify(Record(0, "a", "X", "", types=("KERN_MODULE",))) is BY_ID["module-loaded"]
+
+
+def test_where_no_security_module_runs_none_denies() -> None:
+    made = host(store=PERSISTENT)
+    assert of(made, "mac-denied").now.state is State.ABSENT
+    made.kernel["/sys/module/apparmor/parameters/enabled"] = "Y"
+    assert of(made, "mac-denied").now.state is State.KEPT
+
+
 def test_the_keys_of_the_hosts_own_rules_are_learned() -> None:
     made = audited(*(f"-w {path} -p wa -k usergroup" for path in IDENTITY))
     record = Record(0, "a", "SYSCALL", "success=yes", types=("SYSCALL",), keys=("usergroup",))

@@ -6,10 +6,11 @@ import re
 from collections.abc import Mapping
 
 from hardentui.record import Record
-from hardentui.resources.events.catalogue import CLASSES, EventClass
+from hardentui.resources.events.catalogue import BY_ID, CLASSES, EventClass
 
 _LONGEST = 4096  # characters of a message that are looked at: a hostile one may be of megabytes
 _FAILED = re.compile(r"\bres(?:ult)?=(?:failed|0)\b|\bsuccess=no\b")
+_PROFILE = re.compile(r'apparmor="STATUS"')  # AppArmor says by one type what it denied and what it loaded
 
 
 def classify(record: Record, learned: Mapping[str, EventClass] | None = None) -> EventClass | None:
@@ -34,8 +35,10 @@ def _of_audit(record: Record, learned: Mapping[str, EventClass]) -> EventClass |
     known = known or next((learned[key] for key in record.keys if key in learned), None)
     if known is not None:
         return known
+    if _PROFILE.search(record.text):
+        return BY_ID["mac-policy"]
     failed = _FAILED.search(record.text[:_LONGEST]) is not None
     for one in CLASSES:
-        if set(one.types) & set(record.types) and one.failed in {None, failed}:
+        if {*one.types, *one.others} & set(record.types) and one.failed in {None, failed}:
             return one
     return None

@@ -222,10 +222,22 @@ class Moment:
             return lacking
         if lacking:
             return Gap(GapKind.ABSENT, _("auditd is not installed"))
-        if not self.boot:
-            return None
+        return self._off_at_boot() if self.boot else self._off_now()
+
+    def _off_now(self) -> Gap | None:
+        status = audit.status(self.snapshot)
+        if isinstance(status, Gap):
+            return status
+        return None if status.enabled else Gap(GapKind.ABSENT, _("auditing is switched off"))
+
+    def _off_at_boot(self) -> Gap | None:
         off = audit.off_at_boot(self.snapshot)
-        return off if isinstance(off, Gap) else Gap(GapKind.ABSENT, off) if off else None
+        if isinstance(off, Gap):
+            return off
+        lines = audit.written(self.snapshot)
+        if not off and not isinstance(lines, Gap) and audit.controls(lines).get("enabled") == "0":
+            off = _("auditing is switched off")
+        return Gap(GapKind.ABSENT, off) if off else None
 
     def of_audit(self) -> Sequence[Store] | Gap:
         """Where the records of audit end: with auditd in its log, without it among the kernel's messages."""

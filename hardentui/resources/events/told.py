@@ -16,9 +16,9 @@ from hardentui.resources.events.catalogue import CLASSES, FIREWALL, MAC, SENSITI
 from hardentui.resources.events.stores import Covering, Moment, Store
 from hardentui.resources.firewall import logs
 from hardentui.resources.firewall.logs import LogRule
-from hardentui.resources.mac.lsm import running_module
+from hardentui.resources.mac.lsm import MODULES, running_module, starts
 from hardentui.resources.mount.boot import container
-from hardentui.resources.pam.stack import read_stack
+from hardentui.resources.pam.stack import Module, read_stack
 from hardentui.snapshot import Reason, Snapshot, Stat, Unread
 
 _SESSIONS = ("sudo", "su", "login", "sshd")
@@ -135,8 +135,7 @@ class _Observer:
     def side(self, kind: EventClass) -> Side:
         """What would be recorded of a class."""
         found = _Found()
-        if kind.special == MAC and running_module(self._snapshot) == "":
-            found.silent.append(_("neither SELinux nor AppArmor runs"))
+        if kind.special == MAC and not self._has_module(found):
             return found.side(can_be_absent=True)
         for voice in kind.voices if kind.special != FIREWALL else ():
             self._voice(found, voice)
@@ -151,6 +150,22 @@ class _Observer:
             self._sensitive(found)
         needed = any(voice.needs for voice in kind.voices) and all(voice.needs for voice in kind.voices)
         return found.side(can_be_absent=needed)
+
+    def _has_module(self, found: _Found) -> bool:
+        """Whether SELinux or AppArmor will say anything; what is not known is noted."""
+        module: str | Unread | Gap
+        if self._moment.boot:
+            kernels = starts(self._snapshot)
+            module = kernels if isinstance(kernels, Gap) else "".join(one.module for one in kernels)
+        else:
+            module = running_module(self._snapshot)
+        if isinstance(module, Unread):
+            module = module.gap(MODULES)
+        if isinstance(module, Gap):
+            found.gaps.append(module)
+        elif not module:
+            found.silent.append(_("neither SELinux nor AppArmor runs"))
+        return bool(module)
 
     # --- programs --------------------------------------------------------------------------------------
 
@@ -274,10 +289,19 @@ class _Observer:
                 continue
             for module in stack.named("pam_tty_audit"):
                 if module.argument("enable") is not None:
-                    place = f"{module.file}:{module.line}"
-                    found.add(module.text, place, self._moment.of_audit())
+                    self._tty(found, module)
         for path, place in speakers.sessions_of_sudo(self._snapshot):
             found.add("sudo log_output", place, (self._moment.file(path),))
+
+    def _tty(self, found: _Found, module: Module) -> None:
+        """pam_tty_audit has the kernel note what is typed, while it audits at all."""
+        on = self._moment.auditing()
+        if isinstance(on, Gap):
+            found.gaps.append(on)
+        elif on:
+            found.add(module.text, f"{module.file}:{module.line}", self._moment.of_audit())
+        else:
+            found.silent.append(_("{rule}: auditing is switched off").format(rule=module.text))
 
 
 def _in_words(rule: LogRule) -> str:
