@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hardentui.model import Gap
 from hardentui.resources.firewall import loaded, logs
@@ -86,6 +89,27 @@ def test_the_rules_that_the_kernel_lists_say_the_same() -> None:
     for (name, (_text, expected)), answer in zip(SCRIPTS.items(), listed, strict=True):
         made = hosts.DictHost(commands={loaded.NFT.argv: Output(answer)})
         assert told(logs.now(Snapshot(made))) == expected, name
+
+
+NODES = st.recursive(
+    st.none() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["log", "limit", "xt", "drop", "prefix", "name"]), inner, max_size=3
+        )
+    ),
+    max_leaves=8,
+)
+
+
+@given(st.lists(NODES, max_size=4))
+def test_no_statement_breaks_the_reader(statements: list[Any]) -> None:
+    chain = {"family": "inet", "table": "x", "name": "c", "hook": "input", "prio": 0, "policy": "drop"}
+    rule = {"family": "inet", "table": "x", "chain": "c", "expr": statements}
+    listed = json.dumps({"nftables": [{"chain": chain}, {"rule": rule}]})
+    found = logs.now(Snapshot(hosts.DictHost(commands={loaded.NFT.argv: Output(listed)})))
+    assert isinstance(found, Gap) or all(isinstance(one.prefix, str) for one in found)
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from hardentui.tui.text import cell, labelled, line, para, stack
 from hardentui.tui.widgets.plain import Field, Page, Plain
 from hardentui.tui.widgets.table import Column, FactsTable, Row
 
-_STATE, _STATE_SMALL, _SEEN = export.STATE, 15, 6  # cells of a column
+_STATE, _SEEN = export.STATE, 6  # cells of a column
 _ROOM_FOR_STORES = 100  # columns of the terminal from which on the stores have one of their own
 _ROOM_FOR_WORDS, _MARK = 60, 5  # and those from which on a state is more than its mark
 _STYLES: Mapping[State, str] = {
@@ -121,7 +121,7 @@ class EventsScreen(ListingScreen):
     def show_body(self) -> None:
         """The list, the detail of the row under the cursor, and the tail."""
         wide = self.app.size.width >= _ROOM_FOR_STORES
-        state = _STATE if wide else _STATE_SMALL if self._in_words else _MARK
+        state = _STATE if self._in_words else _MARK
         columns = [
             Column(cell(_("Event"))),
             Column(cell(_("now")), state),
