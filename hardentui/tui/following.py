@@ -10,6 +10,8 @@ from hardentui.host.tail import Followable, Stream
 from hardentui.record import Record
 from hardentui.resources.events.catalogue import EventClass
 from hardentui.resources.events.classify import classify
+from hardentui.resources.events.told import learned_keys
+from hardentui.snapshot import Snapshot
 from hardentui.tui.messages import Came
 
 MOST = 200  # records that one message carries: of more, the newest
@@ -20,15 +22,14 @@ _FLOOD = 50  # lines in a second, from which on the rate is worth a word
 class Following:
     """Follows a host until it is stopped. ``stream`` is None until it is open.
 
-    ``learned`` are the keys of this host's own rules of audit.
+    ``snapshot`` knows the keys of this host's own rules of audit.
     """
 
-    def __init__(
-        self, host: Followable, learned: Mapping[str, EventClass], tell: Callable[[Came], object]
-    ) -> None:
+    def __init__(self, host: Followable, snapshot: Snapshot, tell: Callable[[Came], object]) -> None:
         self.stream: Stream | None = None
         self._host = host
-        self._learned = learned
+        self._snapshot = snapshot
+        self._learned: Mapping[str, EventClass] = {}
         self._tell = tell
         self._stopped = threading.Event()
 
@@ -36,6 +37,7 @@ class Following:
         """Follow; for a worker thread. It ends with ``stop``, or when there is nothing left to follow."""
         self.stream = stream = self._host.tail()
         self._tell(Came())
+        self._learned = self._snapshot.derive(learned_keys)
         while not self._stopped.is_set() and stream.stores:
             self._turn(stream)
         stream.close()

@@ -176,12 +176,10 @@ class Moment:
             return needed
         needed = tuple(rule for rule in needed if not about or rule.path in about)
         missing = tuple(dict.fromkeys(_about(rule) for rule in needed if not covers(rules, rule)))
-        recorders = tuple(
-            dict.fromkeys(
-                one for need in needed for one in rules if covers((one,), need) and one.action == "always"
-            )
+        recorders = (
+            one for need in needed for one in rules if _may_record(one, need) and covers((one,), need)
         )
-        return Covering(recorders, missing or (() if needed else (name,)))
+        return Covering(tuple(dict.fromkeys(recorders)), missing or (() if needed else (name,)))
 
     def auditing(self) -> bool | Gap:
         """Whether the kernel records what needs no rule."""
@@ -315,6 +313,14 @@ def _is_stored(level: str, severity: str) -> bool:
     """Whether journald stores a severity; what is not known is not said to be stored."""
     severity = {"warn": "warning", "error": "err", "panic": "emerg"}.get(severity, severity)
     return level in LEVELS and severity in LEVELS and LEVELS.index(severity) <= LEVELS.index(level)
+
+
+def _may_record(rule: Rule, wanted: Rule) -> bool:
+    """Whether a rule is about the same at all: looked at before the two are compared in full."""
+    if rule.action != "always" or rule.list != wanted.list:
+        return False
+    same_path = rule.path in {"", wanted.path} or (rule.tree and wanted.path.startswith(f"{rule.path}/"))
+    return same_path and (not rule.syscalls or bool(rule.syscalls & wanted.syscalls))
 
 
 def _about(rule: Rule) -> str:

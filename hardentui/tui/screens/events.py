@@ -17,7 +17,7 @@ from hardentui.i18n import N_, _
 from hardentui.record import Record
 from hardentui.resources.base import why_not
 from hardentui.resources.events.catalogue import EventClass
-from hardentui.resources.events.told import Side, State, Told, by_line, learned_keys, told
+from hardentui.resources.events.told import Side, State, Told, by_line, told
 from hardentui.tui.following import MOST, Following
 from hardentui.tui.keys import Place, bindings
 from hardentui.tui.messages import Came
@@ -83,8 +83,7 @@ class EventsScreen(ListingScreen):
         """Follow from now on, where there is a host that writes something down."""
         session = self.harden.session
         if session is not None and isinstance(session.snapshot.host, Followable):
-            learned = session.snapshot.derive(learned_keys)
-            self._following = Following(session.snapshot.host, learned, self.post_message)
+            self._following = Following(session.snapshot.host, session.snapshot, self.post_message)
             self.run_worker(self._following.run, thread=True, exit_on_error=True)
 
     def on_unmount(self) -> None:
