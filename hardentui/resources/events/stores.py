@@ -86,7 +86,7 @@ class Moment:
 
     def of_messages(self, facility: str, severity: str, program: str) -> Sequence[Store] | Gap:
         """Where a message of a program ends; a gap where that is not known."""
-        kept = journal.keeps(self.snapshot)
+        kept = self.snapshot.derive(journal.keeps)
         if isinstance(kept, Gap) and kept.kind is not GapKind.ABSENT:
             return kept
         found: list[Store] = []
@@ -200,7 +200,7 @@ class Moment:
         """Without auditd it is journald that may switch auditing on when it starts, or the command line."""
         if audit.off_by_command_line(self.snapshot):
             return False
-        kept = journal.keeps(self.snapshot)
+        kept = self.snapshot.derive(journal.keeps)
         if isinstance(kept, Gap):
             return False if kept.kind is GapKind.ABSENT else kept
         if kept.audit == "keep":
