@@ -23,7 +23,19 @@ from hardentui.resources.events.classify import classify
 from hardentui.resources.events.told import State, Told, learned_keys, told
 from hardentui.resources.firewall import loaded
 from hardentui.resources.journal.settings import LEVELS
-from hardentui.snapshot import Output, Process, Snapshot, UnitFile
+from hardentui.snapshot import (
+    File,
+    Mounts,
+    Output,
+    Process,
+    Processes,
+    Question,
+    Reason,
+    Snapshot,
+    Stat,
+    UnitFile,
+    Unread,
+)
 
 from . import hosts
 
@@ -360,12 +372,31 @@ def test_what_could_not_be_read_is_never_said_to_be_lost() -> None:
     assert finding(made, "log.events.accounts").result in {Result.UNKNOWN, Result.FAIL}
 
 
+@pytest.mark.parametrize(
+    "denied",
+    [
+        Stat("/usr/sbin/useradd"),
+        Stat(PERSISTENT),
+        File("/etc/machine-id"),
+        File("/etc/systemd/journald.conf"),
+        File("/etc/fstab"),
+        Processes(),
+        Mounts(),
+    ],
+)
+def test_a_sole_witness_of_which_something_could_not_be_read_is_none(denied: Question[Any]) -> None:
+    made = host(store=PERSISTENT)
+    assert finding(made, "log.events.accounts").result is Result.PASS
+    made.given[denied] = Unread(Reason.DENIED)
+    assert finding(made, "log.events.accounts").result is Result.UNKNOWN
+
+
 def test_a_recording_of_before_is_unknown_and_no_failure_of_ours() -> None:
     silent = Snapshot(hosts.DictHost()).freeze()
     assert {one.boot.state for one in told(silent)} <= {State.UNKNOWN, State.LOST}
     entries = [one for one in CHECKLISTS.recommendations if one.resource in {"events", "service-logs"}]
     found = assess(entries, silent, {}, CHECKLISTS.questions)
-    assert {one.result for one in found} <= {Result.UNKNOWN, Result.NOTCHECKED}
+    assert {one.result for one in found} <= {Result.UNKNOWN, Result.NOTCHECKED, Result.INFORMATIONAL}
 
 
 def test_an_image_is_judged_by_what_it_will_do() -> None:

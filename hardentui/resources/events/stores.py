@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -15,7 +15,7 @@ from hardentui.resources.audit import Rule, at_boot, covers, loaded
 from hardentui.resources.audit import state as audit
 from hardentui.resources.audit.catalogue import wanted
 from hardentui.resources.journal.settings import LEVELS
-from hardentui.resources.mount.boot import read_fstab
+from hardentui.resources.mount.boot import at_boot as mounted_at_boot
 from hardentui.resources.rsyslog.destinations import CLEAR, LOCAL, Destination
 from hardentui.resources.rsyslog.state import view as rsyslog_view
 from hardentui.snapshot import (
@@ -97,15 +97,21 @@ class Moment:
             if not storage:
                 return Gap(GapKind.UNTOLD, _("where journald stores is not known"))
             if storage != journal.NONE and _is_stored(kept.level, severity):
-                found.append(self._journal(storage))
+                store = self._journal(storage)
+                if isinstance(store, Gap):
+                    return store
+                found.append(store)
         files = self._of_rsyslog(facility, severity, program, forwarded)
         if isinstance(files, Gap):
             return tuple(found) if any(store.lasts for store in found) else files
         return (*found, *files)
 
-    def _journal(self, storage: str) -> Store:
-        readers = _("groups systemd-journal and adm")
-        return Store(Kind.JOURNAL, _("journal"), storage == journal.PERSISTENT, readers)
+    def _journal(self, storage: str) -> Store | Gap:
+        lasts = storage == journal.PERSISTENT
+        memory = lasts and self._in_memory(journal.DISK)
+        if isinstance(memory, Gap):
+            return memory
+        return Store(Kind.JOURNAL, _("journal"), lasts and not memory, _("groups systemd-journal and adm"))
 
     def _of_rsyslog(
         self, facility: str, severity: str, program: str, forwarded: str
@@ -131,7 +137,12 @@ class Moment:
             )
         if isinstance(found, Gap):
             return () if found.kind is GapKind.ABSENT else found
-        stores = [store for one in found if one.certain and (store := self._store(one)) is not None]
+        stores: list[Store] = []
+        for one in found:
+            places = self._stores(one) if one.certain else ()
+            if isinstance(places, Gap):
+                return places
+            stores += places
         doubtful = next((one for one in found if not one.certain), None)
         if not stores and doubtful is not None:
             place = doubtful.doubt or doubtful.place
@@ -139,13 +150,13 @@ class Moment:
             return Gap(GapKind.UNTOLD, words.format(place=f"{place.file}:{place.line}"))
         return tuple(stores)
 
-    def _store(self, one: Destination) -> Store | None:
+    def _stores(self, one: Destination) -> tuple[Store, ...] | Gap:
         if one.kind == "file" and one.path:
             return self.file(one.path)
         if one.kind == "remote" and one.transport != LOCAL:
             place = f"{one.protocol}://{one.host}{':' if one.port else ''}{one.port}"
-            return Store(Kind.REMOTE, place, lasts=True, encrypted=one.transport != CLEAR)
-        return None
+            return (Store(Kind.REMOTE, place, lasts=True, encrypted=one.transport != CLEAR),)
+        return ()
 
     def _other_daemon(self) -> Gap | None:
         """Why nothing can be said of syslog: a daemon that is seen and not read."""
@@ -248,10 +259,9 @@ class Moment:
         if isinstance(text, Unread) and text.reason is not Reason.MISSING:
             return text.gap(AUDITD)
         said = dict(re.findall(r"^\s*(\w+)\s*=\s*(\S+)", text if isinstance(text, str) else "", re.MULTILINE))
-        found = []
-        if said.get("write_logs", "yes").lower() != "no":
-            found.append(self.file(said.get("log_file", AUDIT_LOG)))
-        return (*found, *self._plugins())
+        writes = said.get("write_logs", "yes").lower() != "no"
+        found = self.file(said.get("log_file", AUDIT_LOG)) if writes else ()
+        return found if isinstance(found, Gap) else (*found, *self._plugins())
 
     def _has_auditd(self) -> bool | Gap:
         if not self.boot:
@@ -277,22 +287,33 @@ class Moment:
 
     # --- files -----------------------------------------------------------------------------------------
 
-    def file(self, path: str) -> Store:
-        """A file of this host as a store."""
-        return Store(Kind.FILE, path, not self._in_memory(path), self._readers(path))
+    def file(self, path: str) -> tuple[Store, ...] | Gap:
+        """A file of this host as a store; a gap where it is not known whether it outlasts a reboot."""
+        memory = self._in_memory(path)
+        if isinstance(memory, Gap):
+            return memory
+        return (Store(Kind.FILE, path, not memory, self._readers(path)),)
 
-    def _in_memory(self, path: str) -> bool:
+    def _in_memory(self, path: str) -> bool | Gap:
         """Whether a path lies on a file system that is made anew at each boot."""
+        found = self._type_at_boot(path) if self.boot else self._type_now(path)
+        return found if isinstance(found, Gap) else found in _IN_MEMORY
+
+    def _type_now(self, path: str) -> str | Gap:
         mounts = self.snapshot.ask(Mounts())
-        if not self.boot and not isinstance(mounts, Unread):
-            types = {mount.path: mount.fstype for mount in mounts}
-        else:
-            entries = self.snapshot.derive(read_fstab)
-            types = {} if isinstance(entries, Unread) else {one.path: one.fstype for one in entries}
-        above = path
-        while above not in types and above not in {"/", ""}:
-            above = posixpath.dirname(above)
-        return types.get(above, "") in _IN_MEMORY
+        if isinstance(mounts, Unread):
+            return mounts.gap(_("list of mounts"))
+        types = {mount.path: mount.fstype for mount in mounts}
+        return next((types[above] for above in _above(path) if above in types), "")
+
+    def _type_at_boot(self, path: str) -> str | Gap:
+        for above in _above(path):
+            mount = mounted_at_boot(self.snapshot, above)
+            if isinstance(mount, Unread):
+                return mount.gap(above)
+            if mount is not None and mount.automatic:
+                return mount.fstype
+        return ""
 
     def _readers(self, path: str) -> str:
         """Who may read a file beside root; "" while it is not there."""
@@ -307,6 +328,13 @@ class Moment:
         if status.gid and status.mode & 0o040:
             names.append(_("group {name}").format(name=status.group or status.gid))
         return ", ".join(names) or "root"
+
+
+def _above(path: str) -> Iterator[str]:
+    """The folders in which a path lies, the nearest first."""
+    while path not in {"/", ""}:
+        path = posixpath.dirname(path)
+        yield path
 
 
 def _is_stored(level: str, severity: str) -> bool:

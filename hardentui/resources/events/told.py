@@ -5,7 +5,7 @@ This is a prediction from configuration: no event is made to try it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -88,9 +88,14 @@ class Told:
 
 def told(snapshot: Snapshot) -> tuple[Told, ...]:
     """All classes, in the order of the course."""
+    return told_of(snapshot, CLASSES)
+
+
+def told_of(snapshot: Snapshot, kinds: Iterable[EventClass]) -> tuple[Told, ...]:
+    """Some classes: only what matters for these is asked."""
     now = _Observer(Moment(snapshot, boot=False)) if snapshot.live else None
     boot = _Observer(Moment(snapshot, boot=True))
-    return tuple(Told(kind, now.side(kind) if now else None, boot.side(kind)) for kind in CLASSES)
+    return tuple(Told(kind, now.side(kind) if now else None, boot.side(kind)) for kind in kinds)
 
 
 class _Found:
@@ -186,7 +191,7 @@ class _Observer:
             found.unsaid(spoken)
             return
         for path, place in spoken.files:
-            found.add(f"{voice.name} -> {path}", place, (self._moment.file(path),))
+            found.add(f"{voice.name} -> {path}", place, self._moment.file(path))
         if spoken.silent:
             found.silent.append(spoken.silent)
             return
@@ -243,7 +248,7 @@ class _Observer:
     def _binary(self, found: _Found, path: str) -> None:
         status = self._snapshot.ask(Stat(path))
         if not isinstance(status, Unread):
-            found.add(path.rpartition("/")[2], path, (self._moment.file(path),))
+            found.add(path.rpartition("/")[2], path, self._moment.file(path))
         elif status.reason is not Reason.MISSING:
             found.gaps.append(status.gap(path))
 
@@ -291,7 +296,7 @@ class _Observer:
                 if module.argument("enable") is not None:
                     self._tty(found, module)
         for path, place in speakers.sessions_of_sudo(self._snapshot):
-            found.add("sudo log_output", place, (self._moment.file(path),))
+            found.add("sudo log_output", place, self._moment.file(path))
 
     def _tty(self, found: _Found, module: Module) -> None:
         """pam_tty_audit has the kernel note what is typed, while it audits at all."""
