@@ -217,7 +217,15 @@ KEYS: tuple[Key, ...] = (
     Key(Place.EVENTS, "enter", N_("Enter"), "more", N_("More"), N_("the details alone, and back"), 10),
     Key(Place.EVENTS, "t", "t", "live", N_("Live"), N_("the events alone, as they come, and back"), 20),
     Key(Place.EVENTS, "o", "o", "only", N_("Only this"), N_("events of this class alone, and of all"), 30),
-    Key(Place.EVENTS, "f", "f", "filter", N_("Filter"), N_("all, not recorded, lost, not known"), 40),
+    Key(
+        Place.EVENTS,
+        "f",
+        "f",
+        "filter",
+        N_("Filter"),
+        N_("all, not recorded, not the same after a reboot, not all known"),
+        40,
+    ),
     Key(Place.EVENTS, "slash", "/", "search", N_("Find"), N_("show only what contains a word"), 50),
     Key(Place.EVENTS, "escape", "Esc", "screen.back", N_("Back"), N_("back to where you were"), 60),
     Key(

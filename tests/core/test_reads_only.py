@@ -56,7 +56,7 @@ def test_only_the_live_host_and_its_search_run_programs() -> None:
                 names = ["subprocess"]
             if RUNS_PROGRAMS & set(names):
                 found.add(str(path.relative_to(PACKAGE)))
-    assert found == {"host/live.py", "host/search.py"}
+    assert found == {"host/live.py", "host/search.py", "host/tail.py"}
 
 
 def test_no_shell_reads_what_a_host_says() -> None:
