@@ -21,7 +21,7 @@ from hardentui.operations import (
     SetSysctl,
     WriteFile,
 )
-from hardentui.resources import sandbox
+from hardentui.resources import daemons, journal, sandbox
 from hardentui.resources.mac import apparmor, lsm
 from hardentui.resources.sshd import rehearsed as sshd
 from hardentui.resources.sshd.state import UNITS as SSHD_UNITS
@@ -35,6 +35,7 @@ from hardentui.snapshot import (
     Link,
     Mount,
     Mounts,
+    Processes,
     Question,
     Reason,
     SandboxSettings,
@@ -109,7 +110,7 @@ def undo(  # noqa: C901, PLR0912 - one case for each kind
             case Remount():
                 snapshot = _remount(snapshot, operation.path, operation.unset)
             case RestartUnit():
-                snapshot = _answer(snapshot, {SandboxSettings(): before.ask(SandboxSettings())})
+                snapshot = _answer(snapshot, {one: before.ask(one) for one in _moved(before, operation.unit)})
             case WriteFile():
                 snapshot = _restore(snapshot, operation.path, before)
             case DisableUnit():
@@ -125,6 +126,18 @@ def undo(  # noqa: C901, PLR0912 - one case for each kind
     if _reloads(change_set, apparmor.UNIT):
         snapshot = _answer(snapshot, {_PROFILES: before.ask(_PROFILES)})
     return snapshot
+
+
+def _restarted(snapshot: Snapshot, unit: str) -> dict[Question[Any], Any]:
+    """What a unit shows that started anew: its settings, since when it runs, and where the journal is."""
+    answers = sandbox.after_restart(snapshot, unit) | daemons.after_restart(snapshot, unit)
+    return answers | (journal.after_restart(snapshot) if unit == journal.UNIT else {})
+
+
+def _moved(snapshot: Snapshot, unit: str) -> tuple[Question[Any], ...]:
+    """What ``_restarted`` answers."""
+    stored = journal.moved(snapshot) if unit == journal.UNIT else ()
+    return (SandboxSettings(), Processes(), *stored)
 
 
 def _rollback_order(operations: Iterable[Operation]) -> list[Operation]:
@@ -148,7 +161,7 @@ def _do(snapshot: Snapshot, operation: Operation) -> Snapshot:  # noqa: C901 - o
         case Remount():
             return _remount(snapshot, operation.path, operation.set)
         case RestartUnit():
-            return _answer(snapshot, sandbox.after_restart(snapshot, operation.unit))
+            return _answer(snapshot, _restarted(snapshot, operation.unit))
         case DisableUnit():
             return _disable(snapshot, operation.unit)
         case SetSelinuxMode():
@@ -168,7 +181,8 @@ def _write(snapshot: Snapshot, path: str, content: str) -> Snapshot:
 def _made(snapshot: Snapshot, operation: WriteFile) -> Snapshot:
     """A file that we write belongs to root and has the mode that we give it."""
     mode, size = int(operation.mode, 8), len(operation.content)
-    status = Status(Kind.FILE, mode, 0, 0, "root", "root", size, "")
+    now = snapshot.taken_at
+    status = Status(Kind.FILE, mode, 0, 0, "root", "root", size, "", now, now)
     return _answer(snapshot, {Stat(operation.path): status})
 
 

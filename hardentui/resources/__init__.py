@@ -38,6 +38,7 @@ from hardentui.resources.sshd import Sshd
 from hardentui.resources.sudoers import Sudoers
 from hardentui.resources.sysctl import Sysctl
 from hardentui.resources.system import System
+from hardentui.resources.timesync import Timesync
 from hardentui.resources.tmpfiles import Tmpfiles
 from hardentui.resources.units import UnitResource
 from hardentui.resources.virtualisation import Virtualisation
@@ -81,6 +82,7 @@ _KINDS: tuple[Resource, ...] = (
     Sudoers(),
     Sysctl(),
     System(),
+    Timesync(),
     Tmpfiles(),
     UnitResource(),
     Virtualisation(),

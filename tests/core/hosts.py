@@ -70,7 +70,7 @@ from hardentui.snapshot import (
     WrongLabels,
 )
 
-from . import mac, ssh, users
+from . import logs, mac, ssh, users
 
 NOW = 1_795_245_751.0  # 2026-11-21T07:22:31Z
 
@@ -410,13 +410,15 @@ def server(interfaces: Iterable[str] = ("lo", "eth0"), **changes: Any) -> DictHo
         "last_logins": users.last_logins(NOW),
         "logins": users.logins(NOW),
     }
-    return mac.with_apparmor(with_sshd(DictHost(files, links, **{**facts, **changes})))
+    host = mac.with_apparmor(with_sshd(DictHost(files, links, **{**facts, **changes})))
+    return logs.with_logs(host, NOW)
 
 
 def two_interfaces() -> DictHost:
     """One interface has a dot in its name (a VLAN), and a file names it."""
     rival = "net/ipv4/conf/eth0.100/rp_filter = 2\nnet.ipv4.conf.eth0/100.log_martians = 0\n"
-    return server(("lo", "eth0", "eth0.100"), files={"/etc/sysctl.d/20-vlan.conf": rival})
+    host = server(("lo", "eth0", "eth0.100"), files={"/etc/sysctl.d/20-vlan.conf": rival})
+    return logs.with_client(host, "timesyncd", NOW)
 
 
 def rivals() -> DictHost:
@@ -436,8 +438,10 @@ def rivals() -> DictHost:
             "/etc/sysctl.conf": conf,
             **users.RIVALS,
             **ssh.OLD,
+            **logs.RIVALS,
         }
     )
+    host = logs.with_client(host, "chrony", NOW)
     return mac.with_selinux(host, "disabled")
 
 
@@ -468,6 +472,8 @@ def rhel() -> DictHost:
     del host.files["/boot/grub/grub.cfg"]
     for path in mac.PROFILES:
         del host.files[path]
+    host.files["/etc/chrony.conf"] = logs.RHEL_CHRONY
+    host = logs.with_client(host, "chrony", NOW)
     return mac.with_selinux(host, "permissive", "/boot/grub2/grub.cfg")
 
 

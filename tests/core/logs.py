@@ -1,57 +1,110 @@
-"""Trees of logs whose growth is known: what readers and forecasts are tried on."""
+"""What a host of ours has for its logs and its clock: journald, logrotate, and a client of NTP."""
 
 from __future__ import annotations
 
-from hardentui.snapshot import LogFile, LogTree
+import dataclasses
+from typing import TYPE_CHECKING
 
-from .hosts import NOW
+from hardentui.resources.families import TIME_CLIENTS
+from hardentui.snapshot import Kind, Package, Process, Processes, Status, Unit, UnitFile, UnitFiles, Units
 
-DAY, MIB = 86400.0, 1 << 20
-MACHINE = "/var/log/journal/0123456789abcdef0123456789abcdef"
+if TYPE_CHECKING:
+    from .hosts import DictHost
+
+MACHINE = "0123456789abcdef0123456789abcdef"
+JOURNALD_CONF = """\
+# See journald.conf(5) for details.
+[Journal]
+#Storage=auto
+#ForwardToSyslog=yes
+#Audit=no
+"""
+LOGROTATE_CONF = "weekly\nrotate 4\ncreate\ninclude /etc/logrotate.d\n"
+FILES = {
+    "/usr/lib/systemd/systemd-journald": "",
+    "/etc/systemd/journald.conf": JOURNALD_CONF,
+    f"/run/log/journal/{MACHINE}/system.journal": "",
+    "/usr/sbin/logrotate": "",
+    "/etc/logrotate.conf": LOGROTATE_CONF,
+    "/etc/logrotate.d/rsyslog": "/var/log/syslog\n/var/log/auth.log\n{\n weekly\n rotate 4\n}\n",
+    "/var/log/syslog": "",
+    "/var/log/auth.log": "",
+    "/etc/adjtime": "0.0 0 0.0\n0\nUTC\n",
+}
+CLOCK = ("timedatectl", "show")
+DEBIAN_CHRONY = """\
+confdir /etc/chrony/conf.d
+pool 2.debian.pool.ntp.org iburst
+sourcedir /run/chrony-dhcp
+sourcedir /etc/chrony/sources.d
+driftfile /var/lib/chrony/chrony.drift
+"""
+RHEL_CHRONY = "pool 2.almalinux.pool.ntp.org iburst\nsourcedir /run/chrony-dhcp\nmakestep 1.0 3\n"
+# Another hand was here: a drop-in for journald, a vendor's age for the folder, chrony with its pool.
+RIVALS = {
+    "/etc/systemd/journald.conf.d/50-site.conf": "[Journal]\nStorage=volatile\nMaxLevelStore=err\nAudit=yes\n",
+    "/var/log/journal/README": "",
+    "/var/log/btmp": "",
+    "/var/log/wtmp": "",
+    "/usr/lib/tmpfiles.d/cryptosrv.conf": "d /var/log/cryptosrv 0750 root adm -\n",
+    "/etc/chrony/chrony.conf": DEBIAN_CHRONY,
+    "/etc/chrony/sources.d/site.sources": "server 192.0.2.11 iburst\nserver ntp.example.org iburst\n",
+}
+OPEN = {
+    "/var/log/btmp": Status(Kind.FILE, 0o664, 0, 43, "root", "utmp", 384, "8:5"),
+    "/var/log/wtmp": Status(Kind.FILE, 0o666, 0, 43, "root", "utmp", 384, "8:5"),
+}
+TIMESYNCD = "[Time]\n#NTP=\n#FallbackNTP=0.debian.pool.ntp.org 1.debian.pool.ntp.org\n"
 
 
-def file(path: str, size: int, first: float, last: float, *, content: int | None = None) -> LogFile:
-    """A file of logs, its times in days before NOW."""
-    return LogFile(
-        path, size, size, size if content is None else content, NOW - first * DAY, NOW - last * DAY
+def with_logs(host: DictHost, now: float) -> DictHost:
+    """The host with a journal in memory, logrotate that nothing runs, and a client of NTP that is off."""
+    host.files = {**FILES, **host.files}
+    host.files.setdefault("/etc/systemd/timesyncd.conf", TIMESYNCD)
+    large = Status(Kind.FILE, 0o640, 0, 4, "root", "adm", 5 << 20, "8:5", now, now)
+    host.stats = {
+        "/var/log/syslog": large,
+        **{path: one for path, one in OPEN.items() if path in host.files},
+        **host.stats,
+    }
+    if "/var/log/journal/README" in host.files:
+        host.stats["/var/log/journal"] = Status(
+            Kind.FOLDER, 0o2777, 0, 0, "root", "systemd-journal", 4096, "8:5"
+        )
+    host.links.setdefault("/etc/localtime", "/usr/share/zoneinfo/Etc/UTC")
+    host.answers[Processes] = (*host.answers[Processes], daemon("systemd-journald", 200, now))
+    _add(host, "logrotate.timer", "disabled", "inactive")
+    _add(host, "systemd-timesyncd.service", "disabled", "inactive")
+    if not any(one.name == "systemd" for one in host.packages):
+        host.packages = (*host.packages, Package("systemd", "252.39-1~deb12u2"))
+    return host
+
+
+def with_client(host: DictHost, name: str, now: float) -> DictHost:
+    """The host with this client of NTP, which runs and starts, in the place of the one that is off."""
+    unit = TIME_CLIENTS[name][-1 if name == "chrony" and "/etc/chrony.conf" in host.files else 0]
+    for question, kind in ((Units, Unit), (UnitFiles, UnitFile)):
+        host.answers[question] = tuple(
+            one for one in host.answers[question] if one.name != "systemd-timesyncd.service"
+        )
+        assert all(isinstance(one, kind) for one in host.answers[question])
+    _add(host, unit, "enabled", "active")
+    host.answers[Processes] = (*host.answers[Processes], daemon(unit.removesuffix(".service"), 300, now))
+    return host
+
+
+def daemon(name: str, pid: int, now: float) -> Process:
+    """A service that started an hour ago, after its files were last changed."""
+    return Process(pid, name, "root", f"/usr/lib/systemd/{name}", f"{name}.service", started=now - 3600)
+
+
+def started_at(host: DictHost, name: str, at: float) -> None:
+    """Have a daemon of the host started at another time."""
+    host.answers[Processes] = tuple(
+        dataclasses.replace(one, started=at) if one.name == name else one for one in host.answers[Processes]
     )
 
 
-def rotated(path: str, daily: int, generations: int, *, packed: float = 0.1) -> tuple[LogFile, ...]:
-    """A log that is rotated each day: today's, yesterday's, and older ones packed to a share."""
-    older = (
-        file(f"{path}.{day}.gz", int(daily * packed), day + 0.5, day - 0.5, content=daily)
-        for day in range(2, generations + 1)
-    )
-    return (file(path, daily // 2, 0.5, 0.0), file(f"{path}.1", daily, 1.5, 0.5), *older)
-
-
-def journal(daily: int, days: int) -> tuple[LogFile, ...]:
-    """A journal that begins a new file each day."""
-    old = [
-        file(f"{MACHINE}/system@{day:032x}-{day:016x}-{day:016x}.journal", daily, day + 1, day)
-        for day in range(1, days)
-    ]
-    return (*old, file(f"{MACHINE}/system.journal", daily, 1, 0))
-
-
-def tree(*files: LogFile) -> LogTree:
-    return LogTree(tuple(sorted(files, key=lambda one: one.path)))
-
-
-BUSY = tree(
-    *journal(24 * MIB, 20),
-    *rotated("/var/log/syslog", 6 * MIB, 7),
-    *rotated("/var/log/auth.log", MIB, 4),
-    *rotated("/var/log/nginx/access.log", 3 * MIB, 14),
-    *(
-        file(f"/var/log/remote/web0{host}/2026-11-{20 - day:02d}.log", host * MIB, day + 1, day)
-        for host in (1, 2, 3)
-        for day in range(10)
-    ),
-    *(
-        file(f"/var/log/audit/audit.log{end}", 8 * MIB, age + 2.0, age)
-        for end, age in (("", 0.0), (".1", 2.0), (".2", 4.5), (".3", 6.0))
-    ),
-    LogFile("/var/log/btmp", 4 * MIB, 4 * MIB, 4 * MIB, 0.0, NOW - DAY / 10),
-)
+def _add(host: DictHost, unit: str, state: str, active: str) -> None:
+    host.answers[Units] = (*host.answers[Units], Unit(unit, "loaded", active))
+    host.answers[UnitFiles] = (*host.answers[UnitFiles], UnitFile(unit, state))

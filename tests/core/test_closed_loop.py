@@ -105,6 +105,7 @@ REFUSALS = (
     "SELinux does not run",
     "no file puts a profile",
     "the boot loader does not start",
+    "no client of NTP starts",
 )
 
 

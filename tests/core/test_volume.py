@@ -18,14 +18,14 @@ from hardentui.resources.volume.samples import Samples
 from hardentui.resources.volume.sources import name_of, sources
 from hardentui.snapshot import LogFile, LogTree, Reason, Snapshot, SpaceUsed, Unread, Usage
 
-from . import hosts, logs
+from . import growth, hosts
+from .growth import MIB
 from .hosts import NOW
-from .logs import MIB
 
 GIB = 1 << 30
 
 
-def host(tree: LogTree | Unread = logs.BUSY, *, free: int = 2 * GIB, **files: str) -> hosts.DictHost:
+def host(tree: LogTree | Unread = growth.BUSY, *, free: int = 2 * GIB, **files: str) -> hosts.DictHost:
     made = hosts.server(logs=tree, files=files)
     made.given[SpaceUsed("/var/log")] = Usage(41, 7, 4 * GIB, free, 200 * MIB, 262144, 243000)
     made.given[SpaceUsed("/var/log/audit")] = Usage(11, 1, GIB, 900 * MIB, 50 * MIB, 65536, 65500)
@@ -59,8 +59,8 @@ def system(on: hosts.DictHost, path: str = "/var/log") -> LogSystem:
         ("/var/log/remote/web01/2026-11-21.log", "/var/log/remote/web01/*.log"),
         ("/var/log/remote/web01/2026/11/21/ssh.log", "/var/log/remote/web01/*/ssh.log"),
         ("/var/log/cryptosrv/cryptopy-2026-11-21", "/var/log/cryptosrv/cryptopy"),
-        (f"{logs.MACHINE}/user-1000@00ab.journal~", "/var/log/journal"),
-        (f"{logs.MACHINE}.web/system.journal", "/var/log/journal.web"),
+        (f"{growth.MACHINE}/user-1000@00ab.journal~", "/var/log/journal"),
+        (f"{growth.MACHINE}.web/system.journal", "/var/log/journal.web"),
         ("/var/log/postgresql/postgresql-15-main.log", "/var/log/postgresql/postgresql-15-main.log"),
         ("/var/log/boot.log.old", "/var/log/boot.log"),
         ("/var/log/.1", "/var/log/.1"),
@@ -79,7 +79,7 @@ def test_no_name_of_a_file_is_too_strange_for_a_source(name: str) -> None:
 
 
 def test_a_rotated_log_packs_to_what_its_packed_generations_show() -> None:
-    (one,) = sources(logs.rotated("/var/log/syslog", 10 * MIB, 9, packed=0.1), NOW)
+    (one,) = sources(growth.rotated("/var/log/syslog", 10 * MIB, 9, packed=0.1), NOW)
     assert len(one.files) == 10
     assert one.pace is not None
     assert one.pace.mean == pytest.approx(10 * MIB, rel=0.02)
@@ -87,7 +87,7 @@ def test_a_rotated_log_packs_to_what_its_packed_generations_show() -> None:
 
 
 def test_a_packed_file_that_does_not_say_its_size_is_not_reckoned_with() -> None:
-    files = logs.rotated("/var/log/syslog", 10 * MIB, 9)
+    files = growth.rotated("/var/log/syslog", 10 * MIB, 9)
     unknown = [dataclasses.replace(one, content=-1) if one.path.endswith(".gz") else one for one in files]
     (one,) = sources(unknown, NOW)
     assert one.pace is not None
@@ -107,7 +107,7 @@ def test_a_table_of_accounts_does_not_grow(name: str) -> None:
 
 
 def test_a_log_that_nobody_wrote_to_for_a_month_stands_still() -> None:
-    (one,) = sources([logs.file("/var/log/old.log", 500 * MIB, 400, 31)], NOW)
+    (one,) = sources([growth.file("/var/log/old.log", 500 * MIB, 400, 31)], NOW)
     assert one.pace is not None
     assert one.pace.high == 0
 
@@ -173,10 +173,10 @@ def test_a_pace_is_a_range_with_its_mean_inside(windows: list[Window]) -> None:
 
 def one_log(daily: int, days: int = 20) -> LogTree:
     files = (
-        logs.file(f"/var/log/app/app-2026-10-{day + 1:02d}.log", daily, days - day, days - day - 1)
+        growth.file(f"/var/log/app/app-2026-10-{day + 1:02d}.log", daily, days - day, days - day - 1)
         for day in range(days)
     )
-    return logs.tree(*files)
+    return growth.tree(*files)
 
 
 def test_a_log_without_a_limit_fills_what_is_free() -> None:
@@ -186,7 +186,9 @@ def test_a_log_without_a_limit_fills_what_is_free() -> None:
 
 def test_a_rotated_log_that_nobody_keeps_is_reckoned_at_what_it_packs_to() -> None:
     raw = system(host(one_log(10 * MIB), free=1000 * MIB)).days
-    packed = system(host(logs.tree(*logs.rotated("/var/log/app.log", 10 * MIB, 20)), free=1000 * MIB)).days
+    packed = system(
+        host(growth.tree(*growth.rotated("/var/log/app.log", 10 * MIB, 20)), free=1000 * MIB)
+    ).days
     assert raw is not None
     assert packed is not None
     assert packed[0] > 3 * raw[0]
@@ -194,7 +196,7 @@ def test_a_rotated_log_that_nobody_keeps_is_reckoned_at_what_it_packs_to() -> No
 
 def test_the_journal_stops_at_its_limit() -> None:
     """journald takes a tenth of the file system by itself: less than is free, so it never fills it."""
-    one = system(host(logs.tree(*logs.journal(24 * MIB, 10)), free=2 * GIB))
+    one = system(host(growth.tree(*growth.journal(24 * MIB, 10)), free=2 * GIB))
     assert one.days == (FAR, FAR)
     (kept,) = one.logs
     assert kept.limit.size == 4 * GIB // 10
@@ -203,13 +205,13 @@ def test_the_journal_stops_at_its_limit() -> None:
 
 def test_the_journals_own_setting_wins_over_its_share() -> None:
     own = {"/etc/systemd/journald.conf.d/90-size.conf": "[Journal]\nSystemMaxUse=1G\nSystemKeepFree=1G\n"}
-    (kept,) = system(host(logs.tree(*logs.journal(24 * MIB, 10)), free=2 * GIB, **own)).logs
+    (kept,) = system(host(growth.tree(*growth.journal(24 * MIB, 10)), free=2 * GIB, **own)).logs
     assert kept.limit.size == GIB
 
 
 def test_the_journal_leaves_room_for_others() -> None:
     """Of 700 MiB free, 15 % of 4 GiB stay free: it may only take the rest."""
-    (kept,) = system(host(logs.tree(*logs.journal(24 * MIB, 4)), free=700 * MIB)).logs
+    (kept,) = system(host(growth.tree(*growth.journal(24 * MIB, 4)), free=700 * MIB)).logs
     assert kept.limit.size == 4 * 24 * MIB + 700 * MIB - 4 * GIB * 15 // 100
 
 
@@ -236,7 +238,7 @@ ROTATED = "/var/log/app.log {{\n {}\n}}\n"
     ],
 )
 def test_what_logrotate_takes_away_does_not_fill_the_disk(rule: str, full: int) -> None:
-    tree = logs.tree(*logs.rotated("/var/log/app.log", 10 * MIB, 3, packed=1.0))
+    tree = growth.tree(*growth.rotated("/var/log/app.log", 10 * MIB, 3, packed=1.0))
     rules = {"/etc/logrotate.conf": "weekly\n", "/etc/logrotate.d/app": ROTATED.format(rule)}
     main = {"/etc/logrotate.conf": "include /etc/logrotate.d\n" + rules["/etc/logrotate.conf"]}
     one = system(host(tree, free=1500 * MIB, **{**rules, **main}))
@@ -245,7 +247,7 @@ def test_what_logrotate_takes_away_does_not_fill_the_disk(rule: str, full: int) 
 
 
 def test_less_than_an_hour_of_logs_gives_no_day() -> None:
-    fresh = logs.tree(logs.file("/var/log/syslog", MIB, 1 / 48, 0))
+    fresh = growth.tree(growth.file("/var/log/syslog", MIB, 1 / 48, 0))
     seen = Volume().observe(Snapshot(host(fresh)), entry("days-until-full"))
     assert seen.running is not None
     assert not seen.running.values
@@ -253,7 +255,7 @@ def test_less_than_an_hour_of_logs_gives_no_day() -> None:
 
 
 def test_a_large_log_of_unknown_pace_makes_a_forecast_unknown() -> None:
-    tree = logs.tree(*one_log(MIB).files, LogFile("/var/log/btmp", GIB, GIB, GIB, 0.0, NOW - HOUR))
+    tree = growth.tree(*one_log(MIB).files, LogFile("/var/log/btmp", GIB, GIB, GIB, 0.0, NOW - HOUR))
     seen = Volume().observe(Snapshot(host(tree)), entry("days-until-full"))
     assert seen.running is not None
     assert seen.running.gap is not None
@@ -340,7 +342,7 @@ class Moving(hosts.DictHost):
 
 
 def test_what_comes_while_someone_looks_is_measured() -> None:
-    small, large = (logs.tree(logs.file("/var/log/syslog", size, 1, 0)) for size in (MIB, 3 * MIB))
+    small, large = (growth.tree(growth.file("/var/log/syslog", size, 1, 0)) for size in (MIB, 3 * MIB))
     on = Moving(logs=small)
     first = Samples().grown(Snapshot(on))
     assert first.measured("/var/log/syslog") is None

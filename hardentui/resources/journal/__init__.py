@@ -10,7 +10,7 @@ from typing import Any
 from hardentui.i18n import _
 from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation, Role
 from hardentui.operations import Change, Lines, Refusal, RestartUnit, WriteFile
-from hardentui.resources.base import digest, kept_settings, nothing, text_fact, wrong_subject
+from hardentui.resources.base import digest, kept_settings, nothing, of_files, text_fact, wrong_subject
 from hardentui.resources.daemons import main_process, older_than_files
 from hardentui.resources.journal.settings import (
     KEEP,
@@ -29,6 +29,8 @@ from hardentui.resources.mount import boot
 from hardentui.resources.systemd_conf import FOLDERS, OURS, Configuration
 from hardentui.snapshot import (
     File,
+    Groups,
+    KernelIs,
     Kind,
     Mounts,
     Question,
@@ -46,6 +48,8 @@ PERSISTENT, VOLATILE, NONE = "persistent", "volatile", "none"
 DISK, MEMORY = "/var/log/journal", "/run/log/journal"
 _PROGRAM = "/usr/lib/systemd/systemd-journald"
 _IN_MEMORY = frozenset({"tmpfs", "ramfs"})
+_HOST_NAME = "/etc/hostname"
+_READING_GROUPS = frozenset({"adm", "systemd-journal"})
 _HEADER = f"[{SECTION}]"
 _FIRST, _LAST = 0, 90  # ranks of the lines of our drop-in: the section before all, what all share after
 _NAMESPACE = re.compile(r"systemd-journald@(.+)\.service")
@@ -64,7 +68,7 @@ class Journal:
 
     "storage" is persistent, volatile or none; "audit" yes, no or keep; "forward" yes or no; "level" the
     least urgent level that is stored; "retention" a number of days, 0 for no limit; "seal" yes, "no key"
-    or no; "limits", "rate" and "namespaces" are shown.
+    or no; "host-name" the name of the host; "limits", "rate", "namespaces" and "readers" are shown.
     """
 
     name = "journal"
@@ -182,7 +186,7 @@ def after_restart(snapshot: Snapshot) -> dict[Question[Any], Any]:
     answers: dict[Question[Any], Any] = {Stat(path): Unread(Reason.MISSING) for path in files.values()}
     if stored in files:
         answers[Stat(files[stored])] = there
-    if stored == PERSISTENT:
+    if stored == PERSISTENT and isinstance(snapshot.ask(Stat(DISK)), Unread):
         answers[Stat(DISK)] = Status(Kind.FOLDER, 0o2755, 0, 0, "root", "systemd-journal", 4096, "", now, now)
     return answers
 
@@ -413,13 +417,45 @@ def _namespaces(snapshot: Snapshot, entry: Recommendation) -> Observation:  # no
     return Observation(reading, seen_at=snapshot.taken_at)
 
 
+def _host_name(snapshot: Snapshot, entry: Recommendation) -> Observation:  # noqa: ARG001 - one of several
+    """The name that stands in every record, and on every line that is sent away."""
+    kernel, at = snapshot.ask_timed(KernelIs())
+    text = snapshot.ask(File(_HOST_NAME))
+    if isinstance(text, Unread):
+        then = nothing(text, _HOST_NAME)
+    else:
+        lines = [line.strip() for line in text.split("\n") if line.strip() and not line.startswith("#")]
+        then = Reading({"": lines[0] if lines else "localhost"}, provenance=(Provenance(_HOST_NAME),))
+    if not snapshot.live:
+        return Observation(None, (then,), seen_at=at)
+    if isinstance(kernel, Unread):
+        return Observation(nothing(kernel, "uname"), (then,), seen_at=at)
+    return Observation(
+        Reading({"": kernel.hostname}, provenance=(Provenance("uname -n"),)), (then,), seen_at=at
+    )
+
+
+def _readers(snapshot: Snapshot, entry: Recommendation) -> Observation:  # noqa: ARG001 - one of several
+    """Who reads all logs without being root: the members of the groups that are for it."""
+    groups, at = snapshot.ask_timed(Groups())
+    if isinstance(groups, Unread):
+        return Observation(nothing(groups, "/etc/group") if snapshot.live else None, seen_at=at)
+    found = [one for one in groups if one.name in _READING_GROUPS and one.members]
+    places = tuple(Provenance("/etc/group", text=f"{one.name}: {', '.join(one.members)}") for one in found)
+    members = sorted({name for one in found for name in one.members})
+    reading = Reading({"": ", ".join(members) or "none"}, provenance=places or (Provenance("/etc/group"),))
+    return of_files(snapshot, reading)
+
+
 _SUBJECTS: Mapping[str, Callable[[Snapshot, Recommendation], Observation]] = {
     "audit": _setting("Audit"),
     "forward": _setting("ForwardToSyslog"),
+    "host-name": _host_name,
     "level": _setting("MaxLevelStore"),
     "limits": _settings("SystemMaxUse", "SystemKeepFree", "SyncIntervalSec", "Compress"),
     "namespaces": _namespaces,
     "rate": _settings("RateLimitBurst", "RateLimitIntervalSec"),
+    "readers": _readers,
     "retention": _setting("MaxRetentionSec"),
     "seal": _seal,
     "storage": _storage,
