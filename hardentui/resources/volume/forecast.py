@@ -108,14 +108,6 @@ class LogSystem:
         soonest, latest = self.until_full(loud=True), self.until_full(loud=False)
         return (soonest, latest) if soonest is not None and latest is not None else None
 
-    def written_before(self, moment: float) -> float:
-        """The bytes of its logs that were written before a moment (epoch seconds) and still lie there."""
-        return sum(
-            window.within(0, moment) * kept.source.shrinks_to
-            for kept in self.logs
-            for window in kept.source.windows
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class Volumes:
