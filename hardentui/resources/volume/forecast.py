@@ -18,6 +18,7 @@ from hardentui.snapshot import Clock, LogFiles, LogTree, Mount, Mounts, Snapshot
 LOG, VOLATILE = "/var/log", "/run/log/journal"
 FOLDERS = LogFiles((LOG, VOLATILE))
 FAR = 3650  # days: who looks further than ten years does not know the host then
+_NAMED = 3  # paths that could not be read
 _SMALL = 0.01  # the share of the free bytes below which a log of unknown pace changes no forecast
 
 
@@ -122,10 +123,8 @@ class Volumes:
         """What is not in it."""
         tree, found = self.tree, []
         if tree.unread_count:
-            named = ", ".join(tree.unread[:3])
-            found.append(
-                Gap(GapKind.DENIED, _("{count} paths: {names}").format(count=tree.unread_count, names=named))
-            )
+            more = f" (+{tree.unread_count - _NAMED})" if tree.unread_count > _NAMED else ""
+            found.append(Gap(GapKind.DENIED, ", ".join(tree.unread[:_NAMED]) + more))
         if tree.cut:
             words = _("after {count} files").format(count=len(tree.files))
             found.append(Gap(GapKind.INCOMPLETE, f"{LOG}: {words}"))

@@ -77,7 +77,7 @@ class VolumeScreen(ListingScreen):
 
     def show_body(self) -> None:
         """The list, and the detail of the row under the cursor."""
-        headings = [_("File system, logs"), _("Used"), _("A day"), _("Full in")]
+        headings = [_("File system, logs"), _("Used"), _("A day"), _("Lasts")]
         widths = [0, _BAR + 7, _DAY, _UNTIL]
         if self.wide:
             headings.append(_("Kept by"))
