@@ -111,6 +111,11 @@ class VolumeScreen(ListingScreen):
             tuple(cell(text, "bold reverse" if soon and not at else "bold") for at, text in enumerate(texts)),
         )
 
+    def action_more(self) -> None:
+        """The detail alone, or beside the list again; the plot takes the room that there is."""
+        super().action_more()
+        self.call_after_refresh(self.show_detail)
+
     # --- the detail -------------------------------------------------------------------------------
 
     def show_detail(self, *, from_top: bool = True) -> None:
