@@ -11,6 +11,7 @@ from hardentui.operations import (
     ChangeSet,
     DisableUnit,
     EnableUnit,
+    LoadAuditRules,
     Operation,
     ReloadUnit,
     Remount,
@@ -22,6 +23,7 @@ from hardentui.operations import (
     WriteFile,
 )
 from hardentui.resources import daemons, journal, sandbox
+from hardentui.resources.audit import rehearsed as audit
 from hardentui.resources.mac import apparmor, lsm
 from hardentui.resources.sshd import rehearsed as sshd
 from hardentui.resources.sshd.state import UNITS as SSHD_UNITS
@@ -78,7 +80,13 @@ def rehearse(snapshot: Snapshot, change_set: ChangeSet) -> Snapshot:
         snapshot = _answer(snapshot, sshd.after_reload(before, snapshot))
     if _reloads(change_set, apparmor.UNIT):
         snapshot = _answer(snapshot, apparmor.after_reload(snapshot))
+    if _loads_audit_rules(change_set):
+        snapshot = _answer(snapshot, audit.after_loading(snapshot))
     return snapshot
+
+
+def _loads_audit_rules(change_set: ChangeSet) -> bool:
+    return any(isinstance(step, LoadAuditRules) for step in change_set.operations)
 
 
 def _reloads_sshd(change_set: ChangeSet) -> bool:
@@ -125,6 +133,8 @@ def undo(  # noqa: C901, PLR0912 - one case for each kind
         snapshot = _answer(snapshot, {question: before.ask(question) for question in sshd.moved(before)})
     if _reloads(change_set, apparmor.UNIT):
         snapshot = _answer(snapshot, {_PROFILES: before.ask(_PROFILES)})
+    if _loads_audit_rules(change_set):
+        snapshot = _answer(snapshot, {question: before.ask(question) for question in audit.MOVED})
     return snapshot
 
 

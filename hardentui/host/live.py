@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
+import ipaddress
 import os
 import re
 import signal
@@ -41,6 +43,8 @@ from hardentui.snapshot import (
     Clock,
     Command,
     Confinement,
+    Connection,
+    Connections,
     ControlGroups,
     Denials,
     DistributionIs,
@@ -131,6 +135,7 @@ class LiveHost:
             LogFiles: lambda q: self._logs(q.below),
             Mounts: lambda _: read_mounts(),
             Sockets: lambda _: _sockets(),
+            Connections: lambda _: _connections(),
             Units: lambda _: units.loaded(briefly, booted=_booted()),
             UnitFiles: lambda _: units.files(briefly, "/"),
             SandboxSettings: lambda _: services.settings(briefly, booted=_booted()),
@@ -332,6 +337,36 @@ def _sockets() -> tuple[Socket, ...] | Unread:
     for one in sorted(listening, key=lambda one: one.pid):
         first.setdefault((one.protocol, one.address, one.port, one.process), one)
     return tuple(first.values())
+
+
+def _connections() -> tuple[Connection, ...] | Unread:
+    import psutil  # noqa: PLC0415 - see _sockets
+
+    found = []
+    try:
+        seen = psutil.net_connections(kind="inet")
+    except psutil.AccessDenied as error:
+        return Unread(Reason.DENIED, str(error))
+    except (psutil.Error, OSError) as error:
+        return Unread(Reason.FAILED, str(error))
+    names: dict[int | None, tuple[str, str]] = {}
+    for one in seen:
+        if not one.raddr or (one.type == 1 and one.status != psutil.CONN_ESTABLISHED):
+            continue
+        local, peer = (ipaddress.ip_address(end.ip.partition("%")[0]) for end in (one.laddr, one.raddr))
+        local, peer = (getattr(end, "ipv4_mapped", None) or end for end in (local, peer))
+        if peer.is_loopback or peer == local:
+            continue  # it never leaves this machine
+        if one.pid not in names:
+            names[one.pid] = (_process_name(one.pid), _unit(one.pid))
+        protocol = "tcp" if one.type == 1 else "udp"
+        process, unit = names[one.pid]
+        found.append(
+            Connection(
+                protocol, str(local), one.laddr.port, str(peer), one.raddr.port, process, one.pid or 0, unit
+            )
+        )
+    return tuple(sorted(found, key=dataclasses.astuple))
 
 
 def _socket(protocol: str, address: str, port: int, pid: int | None) -> Socket:

@@ -14,6 +14,7 @@ from hardentui.snapshot import (
     QUESTIONS,
     Account,
     ConfinedProcess,
+    Connection,
     ControlGroup,
     Denial,
     Distribution,
@@ -61,6 +62,7 @@ _ANSWERS = {
     for cls in (
         Account,
         ConfinedProcess,
+        Connection,
         ControlGroup,
         Denial,
         Distribution,

@@ -6,13 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from hardentui.operations import Lines
 from hardentui.resources.accounts import AccountsOf
+from hardentui.resources.aide import Aide
 from hardentui.resources.attestation import Attestation
+from hardentui.resources.audit import Auditd, AuditRules
 from hardentui.resources.base import Collector, Resource
 from hardentui.resources.cgroups import Cgroups
 from hardentui.resources.confinement import ConfinementOf
 from hardentui.resources.containers import Containers
 from hardentui.resources.crypt import Crypt
 from hardentui.resources.endpoints import Endpoints
+from hardentui.resources.events import Events
 from hardentui.resources.firewall import Firewall
 from hardentui.resources.hardware import Hardware
 from hardentui.resources.isolation import Isolation
@@ -32,8 +35,17 @@ from hardentui.resources.private_tmp import PrivateTmp
 from hardentui.resources.processes import ProcessViews
 from hardentui.resources.retention import Retention
 from hardentui.resources.rights import Rights
+from hardentui.resources.rsyslog import (
+    LogCertificates,
+    LogExport,
+    LogPrograms,
+    LogRelay,
+    LogServer,
+    Rsyslog,
+)
 from hardentui.resources.sandbox import Sandbox
 from hardentui.resources.search import Searches
+from hardentui.resources.service_logs import ServiceLogs
 from hardentui.resources.sshd import Sshd
 from hardentui.resources.sudoers import Sudoers
 from hardentui.resources.sysctl import Sysctl
@@ -46,8 +58,11 @@ from hardentui.resources.volume import Volume
 
 _KINDS: tuple[Resource, ...] = (
     AccountsOf(),
+    Aide(),
     AppArmor(),
     Attestation(),
+    Auditd(),
+    AuditRules(),
     BootLoader(),
     Cgroups(),
     CommandLine(),
@@ -55,6 +70,7 @@ _KINDS: tuple[Resource, ...] = (
     Containers(),
     Crypt(),
     Endpoints(),
+    Events(),
     Firewall(),
     Hardware(),
     Isolation(),
@@ -62,6 +78,11 @@ _KINDS: tuple[Resource, ...] = (
     KernelBuild(),
     KernelIntegrity(),
     Listeners(),
+    LogCertificates(),
+    LogExport(),
+    LogPrograms(),
+    LogRelay(),
+    LogServer(),
     Login(),
     Mac(),
     Mail(),
@@ -75,9 +96,11 @@ _KINDS: tuple[Resource, ...] = (
     ProcessViews(),
     Retention(),
     Rights(),
+    Rsyslog(),
     Sandbox(),
     Searches(),
     Selinux(),
+    ServiceLogs(),
     Sshd(),
     Sudoers(),
     Sysctl(),

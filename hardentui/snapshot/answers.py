@@ -317,6 +317,23 @@ class Socket:
     unit: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """An established TCP connection or a connected UDP socket, to another machine; ``port`` is the local one.
+
+    ``protocol`` is "tcp" or "udp"; an address of IPv4 in the clothes of IPv6 stands as what it is.
+    """
+
+    protocol: str
+    address: str
+    port: int
+    peer: str
+    peer_port: int
+    process: str = ""
+    pid: int = 0
+    unit: str = ""
+
+
 class End(StrEnum):
     """How a walk over the files ended."""
 

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from hardentui.snapshot.answers import (
     Account,
     ConfinedProcess,
+    Connection,
     ControlGroup,
     Denial,
     Distribution,
@@ -162,6 +163,11 @@ class Mounts(Question[tuple[Mount, ...]]):
 @dataclass(frozen=True, slots=True)
 class Sockets(Question[tuple[Socket, ...]]):
     """What listens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connections(Question[tuple[Connection, ...]]):
+    """Who is connected with other machines at this moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,6 +330,7 @@ QUESTIONS: Mapping[str, type[Question[Any]]] = {
         LogFiles,
         Mounts,
         Sockets,
+        Connections,
         Units,
         UnitFiles,
         SandboxSettings,

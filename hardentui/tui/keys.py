@@ -242,7 +242,14 @@ KEYS: tuple[Key, ...] = (
     Key(Place.WORKBENCH, "a", "a", "plan", N_("Into the plan"), N_("put what is chosen into the plan"), 40),
     Key(Place.WORKBENCH, "u", "u", "undo", N_("Undo"), N_("take the decision back")),
     Key(Place.WORKBENCH, "slash", "/", "search", N_("Find"), N_("show only what contains a word")),
-    Key(Place.WORKBENCH, "enter", N_("Enter"), "more", N_("More"), N_("the details alone, and back")),
+    Key(
+        Place.WORKBENCH,
+        "enter",
+        N_("Enter"),
+        "more",
+        N_("Type"),
+        N_("type a value where any is taken; elsewhere the details alone, and back"),
+    ),
     Key(Place.WORKBENCH, "escape", "Esc", "screen.back", N_("Back"), N_("back to where you were"), 60),
     Key(Place.SERVICES, "escape", "Esc", "screen.back", N_("Back"), N_("back to where you were"), 60),
     Key(

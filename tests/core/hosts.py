@@ -70,7 +70,7 @@ from hardentui.snapshot import (
     WrongLabels,
 )
 
-from . import logs, mac, ssh, users
+from . import audit, logs, mac, ssh, syslogs, users
 
 NOW = 1_795_245_751.0  # 2026-11-21T07:22:31Z
 
@@ -411,7 +411,7 @@ def server(interfaces: Iterable[str] = ("lo", "eth0"), **changes: Any) -> DictHo
         "logins": users.logins(NOW),
     }
     host = mac.with_apparmor(with_sshd(DictHost(files, links, **{**facts, **changes})))
-    return logs.with_logs(host, NOW)
+    return audit.with_audit(syslogs.with_rsyslog(logs.with_logs(host, NOW), NOW))
 
 
 def two_interfaces() -> DictHost:
@@ -442,6 +442,9 @@ def rivals() -> DictHost:
         }
     )
     host = logs.with_client(host, "chrony", NOW)
+    audit.silenced(host)
+    host.files[f"{syslogs.FOLDER}/10-old.conf"] = syslogs.CLEAR
+    host.files[f"{syslogs.FOLDER}/20-ufw.conf"] = syslogs.UFW
     return mac.with_selinux(host, "disabled")
 
 
@@ -460,6 +463,9 @@ def rhel() -> DictHost:
     host.files |= {**users.RHEL, **ssh.RHEL}
     del host.files[f"{ssh.FOLDER}/50-cloud-init.conf"]
     host.commands = {}
+    host.files |= {syslogs.MAIN: syslogs.RHEL, "/var/log/messages": ""}
+    host.stats["/var/log/messages"] = syslogs.status(0o644, "root", NOW - 86400)
+    syslogs.certified(host, NOW)
     del host.files["/etc/sysctl.conf"], host.files["/etc/systemd/system/tmp.mount"]
     host.links = {"/etc/sysctl.d/99-sysctl.conf": "../sysctl.conf"}
     host.files["/usr/lib/systemd/system/tmp.mount"] = TMP_UNIT
@@ -474,6 +480,7 @@ def rhel() -> DictHost:
         del host.files[path]
     host.files["/etc/chrony.conf"] = logs.RHEL_CHRONY
     host = logs.with_client(host, "chrony", NOW)
+    audit.deaf(host)
     return mac.with_selinux(host, "permissive", "/boot/grub2/grub.cfg")
 
 

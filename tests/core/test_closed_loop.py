@@ -43,6 +43,8 @@ FIRST = {
     question.id: question.choices[0].id if question.choices else question.proposed or TYPED[question.format]
     for question in CHECKLISTS.questions
 }
+# Hosts that must have a name, for a certificate is compared with it.
+FIRST |= {"log-server": "logs.example.org", "log-senders": "web02.example.org,*.lan.example.org"}
 
 
 def answers_for(entry: Recommendation) -> dict[str, str]:
@@ -84,6 +86,7 @@ def holds(finding: Finding) -> bool:
     later = finding.recommendation.subject == "/tmp" or finding.recommendation.resource == "tmpfiles"
     # A policy is loaded by a start, after every file got its label.
     later = later or finding.recommendation.id == "selinux.not-disabled"
+    later = later or finding.recommendation.id == "audit.lock"
     return later and finding.drift is Drift.NOT_YET
 
 
@@ -106,6 +109,7 @@ REFUSALS = (
     "no file puts a profile",
     "the boot loader does not start",
     "no client of NTP starts",
+    "before any rule of ours",
 )
 
 

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from rig.machine import Machine
@@ -147,6 +147,13 @@ class Follower:
         os.set_blocking(self.process.stdout.fileno(), False)
         self.text = ""
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.communicate()
+
     def says(self, *words: str) -> bool:
         assert self.process.stdout is not None
         self.text += (self.process.stdout.read() or b"").decode()
@@ -160,32 +167,29 @@ def journalctls(host: Nspawn) -> str:
     return host.run(["pgrep", "--full", "journalctl --follow"]).stdout.strip()
 
 
-@pytest.mark.parametrize("end", ["INT", "HUP", "KILL"])
+@pytest.mark.parametrize("end", ["TERM", "HUP", "KILL"])
 def test_events_are_shown_as_they_come_and_no_child_stays(host: Nspawn, end: str) -> None:
-    follower = Follower(host)
-    follower.wait("following journal")
-    for kind in ("ssh-login", "sudo", "user-changed", "failed-login"):
-        PROVOKED[kind](host)
-        follower.wait(f"  {kind} ")
-    assert journalctls(host)
-    host.sh("pkill --signal $1 --full 'hardentui events --follow'", end)
-    wait_for("the end of journalctl", 20, lambda: not journalctls(host), every=0.05)
-    follower.process.wait(20)
+    with Follower(host) as follower:
+        follower.wait("following journal")
+        for kind in ("ssh-login", "sudo", "user-changed", "failed-login"):
+            PROVOKED[kind](host)
+            follower.wait(f"  {kind} ")
+        assert journalctls(host)
+        host.run(["pkill", "--signal", end, "--full", "hardentui events --follow"], check=True)
+        wait_for("the end of journalctl", 20, lambda: not journalctls(host), every=0.05)
 
 
 def test_one_class_alone_is_shown_and_a_flood_stops_nothing(host: Nspawn) -> None:
-    follower = Follower(host, "sudo")
-    follower.wait("to try it: sudo true")
-    PROVOKED["user-changed"](host)
-    host.sh("yes 'a line of a flood' | head -n 60000 | logger -t flood")
-    PROVOKED["sudo"](host)
-    follower.wait("  sudo ", "COMMAND=/usr/bin/true")
-    assert "user-changed" not in follower.text
-    follower.process.terminate()
-    follower.process.wait(20)
+    with Follower(host, "sudo") as follower:
+        follower.wait("to try it: sudo true")
+        PROVOKED["user-changed"](host)
+        host.sh("yes 'a line of a flood' | head -n 60000 | logger -t flood")
+        PROVOKED["sudo"](host)
+        follower.wait("  sudo ", "COMMAND=/usr/bin/true")
+        assert "user-changed" not in follower.text
 
 
 def test_who_may_not_read_the_journal_is_told_so(host: Nspawn) -> None:
-    follower = Follower(host, user="nobody")
-    follower.wait("journal cannot be followed: not readable without root")
-    assert follower.process.wait(20) == 3
+    with Follower(host, user="nobody") as follower:
+        follower.wait("journal cannot be followed: not readable without root")
+        assert follower.process.wait(20) == 3

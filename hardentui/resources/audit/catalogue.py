@@ -54,8 +54,8 @@ PRIVILEGED = tuple(
     f"/usr/bin/{name}"
     for name in (
         "sudo", "su", "pkexec", "doas", "newgrp", "sg", "passwd", "chsh", "chfn", "chage", "gpasswd",
-        "expiry", "crontab", "at", "mount", "umount", "fusermount3", "newuidmap", "newgidmap", "ssh-agent", "setfacl",
-        "chcon",
+        "expiry", "crontab", "at", "mount", "umount", "fusermount3", "newuidmap", "newgidmap", "ssh-agent",
+        "setfacl", "chcon",
     )
 ) + tuple(
     f"/usr/sbin/{name}"

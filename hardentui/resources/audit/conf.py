@@ -77,7 +77,9 @@ def stale(snapshot: Snapshot) -> Gap | None:
     if isinstance(seen, Unread):
         return seen.gap(CONF)
     if seen.modified > started + 1:
-        return Gap(GapKind.STALE, _("{unit} was started before {path} was changed").format(unit=DAEMON, path=CONF))
+        return Gap(
+            GapKind.STALE, _("{unit} was started before {path} was changed").format(unit=DAEMON, path=CONF)
+        )
     return None
 
 

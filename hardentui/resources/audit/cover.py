@@ -76,7 +76,7 @@ def _left_out(rules: Iterable[Rule]) -> Iterable[Rule]:
 
 
 def _as_exit(rule: Rule) -> Rule:
-    """A rule of another list, by the events that it takes away: types of records are no condition on these."""
+    """A rule of another list, by the events that it takes away: types of records are no condition."""
     if rule.list == "exit":
         return rule
     return replace(rule, list="exit", fields=frozenset(f for f in rule.fields if f.name != "msgtype"))

@@ -18,8 +18,12 @@ from hardentui.snapshot import Accounts, Kind, Mounts, Reason, Snapshot, Stat, U
 
 _TARGET = re.compile(r"recorded((?:, except [a-z_][a-z0-9_.-]{0,31}\$?)*)")
 # File systems that are no files of this host: the kernel's own views, and what others change unseen.
-_VIEWS = frozenset({"proc", "sysfs", "cgroup", "cgroup2", "debugfs", "tracefs", "securityfs", "devpts", "bpf"})
-_NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "ceph", "fuse.sshfs", "glusterfs", "afs", "9p", "autofs"})
+_VIEWS = frozenset(
+    {"proc", "sysfs", "cgroup", "cgroup2", "debugfs", "tracefs", "securityfs", "devpts", "bpf"}
+)
+_NETWORK = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "ceph", "fuse.sshfs", "glusterfs", "afs", "9p", "autofs"}
+)
 
 
 def wanted(snapshot: Snapshot, subject: str) -> tuple[Rule, ...] | Gap:
@@ -38,7 +42,9 @@ def _about(snapshot: Snapshot, path: str) -> Iterable[Rule] | Gap:
     seen = snapshot.ask(Stat(real))
     if isinstance(seen, Unread):
         if seen.reason is Reason.MISSING:
-            return Gap(GapKind.UNTOLD, _("{path} does not exist: the rule could not be loaded").format(path=path))
+            return Gap(
+                GapKind.UNTOLD, _("{path} does not exist: the rule could not be loaded").format(path=path)
+            )
         return seen.gap(path)
     if real == "/":
         return Gap(GapKind.UNTOLD, _("the kernel takes no rule about / itself: name what is sensitive in it"))
@@ -79,7 +85,9 @@ def spared(target: str, known: Sequence[Fact]) -> frozenset[Field] | Refusal:
     """The conditions that leave out the accounts which a target names: "recorded, except NAME"."""
     found = _TARGET.fullmatch(target)
     if found is None:
-        return Refusal(_('expected "recorded", or "recorded, except ACCOUNT"; found {value}').format(value=repr(target)))
+        return Refusal(
+            _('expected "recorded", or "recorded, except ACCOUNT"; found {value}').format(value=repr(target))
+        )
     names = [name for name in found[1].split(", except ") if name]
     unknown = [name for name in names if name not in known]
     if unknown:

@@ -73,13 +73,15 @@ class AuditRules:
 def written(owner: str, name: str, lines: Sequence[str], facts: Mapping[str, Fact]) -> tuple[Operation, ...]:
     """The operations that write a file of ours with these lines, and load it."""
     path = ours(name)
+    # One rule that cannot be loaded any more (its folder went away) must not take all others along.
+    head = ("-i",) if _is_set(name) else ()
     steps: list[Operation] = [
         WriteFile(
             owners=(owner,),
             path=path,
             mode="0640",
             before=text_fact(facts, "before"),
-            parts=(Lines(owner=owner, lines=(f"# {owner}", *lines)),),
+            parts=(Lines(owner=owner, lines=(f"# {owner}", *head, *lines)),),
         )
     ]
     if facts.get("off") is True:
@@ -91,10 +93,14 @@ def written(owner: str, name: str, lines: Sequence[str], facts: Mapping[str, Fac
 def ours(name: str) -> str:
     """Our file for a set, or for a setting of the kernel ("backlog", "lock").
 
-    Rules go before all others, for the first that matches counts; settings after, for there the last does.
+    Rules go before all others, for the first that matches counts; settings after, for there the last does
+    (and audit.rules, which distributions ship, sorts after all digits).
     """
-    first = name in SETS or name == SENSITIVE
-    return f"{state.FOLDER}/{'00' if first else '99-zz'}-hardentui-{name}.rules"
+    return f"{state.FOLDER}/{'00' if _is_set(name) else 'zz'}-hardentui-{name}.rules"
+
+
+def _is_set(name: str) -> bool:
+    return name in SETS or name == SENSITIVE
 
 
 def prepared(snapshot: Snapshot, name: str) -> dict[str, Fact]:
@@ -118,7 +124,9 @@ def _refused(snapshot: Snapshot) -> str:
         return _("auditd is not installed: see the procedure")
     word = state.off_by_command_line(snapshot)
     if word:
-        return _("the kernel command line switches auditing off ({word}): see the procedure").format(word=word)
+        return _("the kernel command line switches auditing off ({word}): see the procedure").format(
+            word=word
+        )
     if state.merges(snapshot) is not True:
         return _("{unit} does not load the rules of {folder}: a person must say what does").format(
             unit=state.DAEMON, folder=state.FOLDER
@@ -141,12 +149,12 @@ def _asked(snapshot: Snapshot, entry: Recommendation) -> tuple[Rule, ...] | Gap:
 
 def _running(snapshot: Snapshot, rules: tuple[Rule, ...]) -> Reading:
     if state.not_installed(snapshot) is True:
-        return _off(_("auditd is not installed"))
+        return _off(state.NOT_INSTALLED)
     now = state.status(snapshot)
     if isinstance(now, Gap):
         return Reading(gap=now)
     if not now.enabled:
-        return _off(_("auditing is off"), "auditctl -s", "enabled 0")
+        return _off(state.OFF, "auditctl -s", "enabled 0")
     held = state.loaded(snapshot)
     return Reading(gap=held) if isinstance(held, Gap) else _judged(held, rules)
 
@@ -164,7 +172,9 @@ def _boot(snapshot: Snapshot, rules: tuple[Rule, ...]) -> Reading:
     if found.stopped_at is None:
         return seen
     stop = found.stopped_at
-    place = Provenance(stop.place, Role.READ, stop.line, _("loading stops here: {line}").format(line=stop.text))
+    place = Provenance(
+        stop.place, Role.READ, stop.line, _("loading stops here: {line}").format(line=stop.text)
+    )
     return Reading(seen.values, seen.gap, (place, *seen.provenance))
 
 
@@ -198,11 +208,9 @@ def _judged(held: Sequence[Rule], rules: Iterable[Rule]) -> Reading:
 def _value(verdict: Verdict) -> tuple[str, Rule | None]:
     if verdict.hidden_by is not None:
         rule = verdict.hidden_by
-        return _("left out by an earlier rule: {rule} ({place})").format(
-            rule=rule.shown(), place=_place(rule)
-        ), None
+        return f"left out by {rule.shown()} ({_place(rule)})", None
     if verdict.lacking:
-        return _("not recorded: {what}").format(what=", ".join(verdict.lacking)), None
+        return f"not recorded: {', '.join(verdict.lacking)}", None
     return RECORDED, verdict.holed_by
 
 
@@ -246,9 +254,9 @@ def _rival(snapshot: Snapshot, rules: tuple[Rule, ...]) -> str:
     for rule in rules:
         hidden = judge((*inserted, *rules), rule).hidden_by
         if hidden is not None:
-            return _("{rule} ({place}) leaves these events out before any rule of ours: a person must decide").format(
-                rule=hidden.shown(), place=_place(hidden)
-            )
+            return _(
+                "{rule} ({place}) leaves these events out before any rule of ours: a person must decide"
+            ).format(rule=hidden.shown(), place=_place(hidden))
     return ""
 
 
@@ -261,7 +269,7 @@ def _of_plan(texts: Iterable[Fact], name: str) -> tuple[Rule, ...] | Refusal:
         if (
             rule is None
             or rule.spelled() != text
-            or (rule.list, rule.action, rule.keys) != ("exit", "always", {name})
+            or (rule.list, rule.action, rule.keys) != ("exit", "always", frozenset({name}))
             or (rule.path and not _PLAIN.fullmatch(rule.path))
         ):
             return Refusal(_("{line} is not written by hardentui").format(line=repr(text)))

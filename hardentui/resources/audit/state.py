@@ -35,6 +35,7 @@ FOLDER = "/etc/audit/rules.d"
 MERGED = "/etc/audit/audit.rules"
 DAEMON = "auditd.service"
 LOADER = "audit-rules.service"  # since audit 4 it loads the rules, and auditd.service needs it
+NOT_INSTALLED, OFF = "not installed", "off"  # values, so in no language
 _PROGRAMS = ("/usr/sbin/auditctl", "/sbin/auditctl")
 _CMDLINE = "/proc/cmdline"
 _HOPS = 8
@@ -174,10 +175,10 @@ def _boot_loading(snapshot: Snapshot) -> Loaded | Gap:
     if off:
         return Loaded(())
     lines = written(snapshot)
-    return lines if isinstance(lines, Gap) else load(lines, lambda rule: _can_load(snapshot, rule))
+    return lines if isinstance(lines, Gap) else load(lines, lambda rule: can_load(snapshot, rule))
 
 
-def _can_load(snapshot: Snapshot, rule: Rule) -> bool:
+def can_load(snapshot: Snapshot, rule: Rule) -> bool:
     """Whether the kernel takes a rule: its folder, or the folder of its file, must be there."""
     if not rule.path:
         return True
@@ -185,22 +186,22 @@ def _can_load(snapshot: Snapshot, rule: Rule) -> bool:
 
 
 def off_at_boot(snapshot: Snapshot) -> str | Gap:
-    """Why no rule will be loaded at boot, in a few words; "" where rules will."""
+    """Why no rule will be loaded at boot, in words of no language; "" where rules will."""
     lacking = not_installed(snapshot)
     if isinstance(lacking, Gap):
         return lacking
     if lacking:
-        return _("auditd is not installed")
+        return NOT_INSTALLED
     word = off_by_command_line(snapshot)
     if word:
-        return _("the kernel command line switches auditing off: {word}").format(word=word)
+        return word
     files = snapshot.ask(UnitFiles())
     if isinstance(files, Unread):
         return files.gap("systemctl list-unit-files")
     states = {one.name: one.state for one in files}
     if "enabled" in {states.get(DAEMON), states.get(LOADER)}:
         return ""
-    return _("{unit} is not enabled").format(unit=DAEMON)
+    return f"{DAEMON} not enabled"
 
 
 def off_by_command_line(snapshot: Snapshot) -> str:

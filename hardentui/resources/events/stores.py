@@ -104,9 +104,8 @@ class Moment:
         return (*found, *files)
 
     def _journal(self, storage: str) -> Store:
-        folder = journal.DISK if storage == journal.PERSISTENT else journal.MEMORY
-        lasts = storage == journal.PERSISTENT and not self._in_memory(folder)
-        return Store(Kind.JOURNAL, _("journal"), lasts, _("groups systemd-journal and adm"))
+        readers = _("groups systemd-journal and adm")
+        return Store(Kind.JOURNAL, _("journal"), storage == journal.PERSISTENT, readers)
 
     def _of_rsyslog(
         self, facility: str, severity: str, program: str, forwarded: str

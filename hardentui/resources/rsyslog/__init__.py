@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
-from hardentui.model import Gap
-from hardentui.resources.rsyslog.destinations import Destination, destination
-from hardentui.resources.rsyslog.rules import Message, steps
-from hardentui.resources.rsyslog.state import view
-from hardentui.snapshot import Snapshot
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
-__all__ = ["Destination", "destinations", "stale"]
+from hardentui.model import Gap
+from hardentui.resources.rsyslog.certificates import LogCertificates
+from hardentui.resources.rsyslog.checks import Rsyslog
+from hardentui.resources.rsyslog.destinations import Destination, destination
+from hardentui.resources.rsyslog.drop_ins import LogPrograms, LogRelay, LogServer
+from hardentui.resources.rsyslog.exporters import LogExport
+from hardentui.resources.rsyslog.rules import Message, steps
+from hardentui.resources.rsyslog.state import UNIT, view
+from hardentui.snapshot import Processes, Question, Snapshot, Unread
+
+__all__ = [
+    "Destination",
+    "LogCertificates",
+    "LogExport",
+    "LogPrograms",
+    "LogRelay",
+    "LogServer",
+    "Rsyslog",
+    "after_restart",
+    "destinations",
+    "stale",
+]
 
 
 def destinations(
@@ -32,3 +51,12 @@ def destinations(
 def stale(snapshot: Snapshot) -> Gap | None:
     """Why the running rsyslog may do something else than its files: it is older, or does not run."""
     return view(snapshot).running
+
+
+def after_restart(snapshot: Snapshot, unit: str) -> Mapping[Question[Any], Any]:
+    """The answers that a restart of rsyslog changes: a daemon that has read all files as they are now."""
+    running = snapshot.ask(Processes())
+    if unit != UNIT or isinstance(running, Unread):
+        return {}
+    anew = (replace(one, started=snapshot.taken_at) if one.unit == unit else one for one in running)
+    return {Processes(): tuple(anew)}

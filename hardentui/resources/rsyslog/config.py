@@ -107,9 +107,14 @@ class Config:
         """The parameters of a module, whose name is with or without "builtin:"."""
         found: dict[str, tuple[str, ...]] = {}
         for one in self.modules:
-            if one.parameters.one("load").lower().removeprefix("builtin:") == module:
+            if _module(one) == module:
                 found |= one.parameters.values
         return Parameters(found)
+
+    @property
+    def loaded(self) -> Mapping[str, Object]:
+        """The modules that are loaded, by name."""
+        return {_module(one): one for one in self.modules}
 
     def parameter(self, action: Action, *names: str) -> str:
         """A parameter of an action, else the default that its module was given."""
@@ -191,7 +196,7 @@ class _Reader:
     def _declared(self, made: Object) -> None:
         match made.kind:
             case "module":
-                self._modules.append(made)
+                self._load(made)
             case "input":
                 self._inputs.append(made)
             case "global":
@@ -203,6 +208,12 @@ class _Reader:
                 self._add_template(made, kind, parts, text)
             case _:
                 pass  # queues, parsers, tables and the like send nothing anywhere
+
+    def _load(self, made: Object) -> None:
+        name = _module(made)
+        if name in map(_module, self._modules):
+            self._problems.append(Problem(made.place, f"the module {name} is loaded already"))
+        self._modules.append(made)
 
     def _template(self, made: Object, parts: tuple[Part, ...]) -> None:
         text = "".join(part.constant or f"%{part.name}%" for part in parts)
@@ -264,7 +275,7 @@ class _Reader:
                 channel, _comma, target = rest.partition(",")
                 self._channels[channel.strip()] = target.partition(",")[0].strip()
             case "modload":
-                self._modules.append(Object("module", Parameters({"load": (value,)}), place))
+                self._load(Object("module", Parameters({"load": (value,)}), place))
             case "defaultruleset":
                 self._main = value
             case "resetconfigvariables":
@@ -320,6 +331,9 @@ class _Reader:
 
     def _acted(self, action: Action) -> None:
         self._actions.append(action)
+        for asked in (action.parameters.one("template"), action.parameters.one("dynafile")):
+            if asked and asked not in self._templates and not asked.startswith("RSYSLOG_"):
+                self._problems.append(Problem(action.place, f"no template {asked!r} before it"))
         for name in _OF_NEXT_ACTION:
             self._legacy.pop(name, None)
 
@@ -373,6 +387,11 @@ class _Reader:
         return not isinstance(entries, Unread) or (
             status.kind is Kind.FOLDER and entries.reason is not Reason.MISSING
         )
+
+
+def _module(made: Object) -> str:
+    """The name of a module that is loaded, without its folder and ending."""
+    return posixpath.basename(made.parameters.one("load").removeprefix("builtin:")).removesuffix(".so")
 
 
 def _jumps(statements: Iterable[Statement]) -> Iterator[Jump]:

@@ -144,13 +144,14 @@ def _forward(config: Config, action: Action) -> str:
 _MODE = "0644"  # of the files that omfile makes, where it is not said
 
 
-def file_mode(config: Config, action: Action) -> str:
+def file_mode(config: Config, action: Action, umask: str = "") -> str:
     """The mode that omfile gives to a file that it makes ("0640"); "" where what is written is no mode.
 
     $FileCreateMode counts for old actions alone, the parameter of the module for new ones, the umask for all.
+    ``umask`` is what the daemon is started with, where that is known.
     """
     given = action.parameters.one if action.legacy else lambda name: config.parameter(action, name)
-    mode, umask = given("filecreatemode") or _MODE, config.settings.one("umask") or "0022"
+    mode, umask = given("filecreatemode") or _MODE, config.settings.one("umask") or umask or "0022"
     try:
         return f"{int(mode, 8) & ~int(umask, 8) & 0o7777:04o}"
     except ValueError:
