@@ -4,29 +4,48 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hardentui.model import Gap, GapKind
+from hardentui import hazards
+from hardentui.assess import assess
+from hardentui.checklist import load, shipped_folder
+from hardentui.model import Gap, GapKind, Recommendation, Result
+from hardentui.resources import check
 from hardentui.resources.volume import Volume, words
 from hardentui.resources.volume.consequences import when_full
 from hardentui.resources.volume.forecast import FAR, FOLDERS, LogSystem, Volumes, volumes
 from hardentui.resources.volume.pace import BACK, DAY, HOUR, Window, pace, together
 from hardentui.resources.volume.samples import Samples
 from hardentui.resources.volume.sources import name_of, sources
-from hardentui.snapshot import LogFile, LogTree, Reason, Snapshot, SpaceUsed, Unread, Usage
+from hardentui.snapshot import (
+    File,
+    Folder,
+    LogFile,
+    LogTree,
+    Mounts,
+    Question,
+    Reason,
+    Snapshot,
+    SpaceUsed,
+    Unread,
+    Usage,
+)
 
 from . import growth, hosts
 from .growth import MIB
 from .hosts import NOW
 
 GIB = 1 << 30
+CHECKLISTS = load([shipped_folder()], check, hazards.PROBES)
 
 
 def host(tree: LogTree | Unread = growth.BUSY, *, free: int = 2 * GIB, **files: str) -> hosts.DictHost:
-    made = hosts.server(logs=tree, files=files)
+    made = hosts.server(logs=tree)
+    made.files |= files
     made.given[SpaceUsed("/var/log")] = Usage(41, 7, 4 * GIB, free, 200 * MIB, 262144, 243000)
     made.given[SpaceUsed("/var/log/audit")] = Usage(11, 1, GIB, 900 * MIB, 50 * MIB, 65536, 65500)
     return made
@@ -359,9 +378,7 @@ def test_what_comes_while_someone_looks_is_measured() -> None:
 # --- entries --------------------------------------------------------------------------------------------
 
 
-def entry(subject: str):
-    from .test_closed_loop import CHECKLISTS
-
+def entry(subject: str) -> Recommendation:
     return next(
         one for one in CHECKLISTS.recommendations if one.resource == "volume" and one.subject == subject
     )
@@ -371,3 +388,50 @@ def test_the_days_that_a_limit_lasts_are_told_log_by_log() -> None:
     seen = Volume().observe(Snapshot(host()), entry("holds")).running
     assert seen is not None
     assert seen.values == {"/var/log/journal": "17"}
+
+
+class Denying:
+    """A host that answers one question less."""
+
+    name, label = "live", "this host"
+
+    def __init__(self, host: hosts.DictHost, question: Question[Any]) -> None:
+        self._host, self._question = host, question
+
+    def answer(self, question: Question[Any]) -> tuple[Any, float]:
+        return (Unread(Reason.DENIED), NOW) if question == self._question else self._host.answer(question)
+
+
+def judged(on: Any, subject: str, days: int = 10) -> Result:
+    (found,) = assess([entry(subject)], Snapshot(on), {"log-retention-days": str(days)}, CHECKLISTS.questions)
+    return found.result
+
+
+@pytest.mark.parametrize(
+    ("subject", "question"),
+    [
+        ("days-until-full", FOLDERS),
+        ("days-until-full", Mounts()),
+        ("days-until-full", SpaceUsed("/var/log")),
+        ("holds", FOLDERS),
+        ("holds", File("/etc/systemd/journald.conf")),
+        ("holds", File("/etc/audit/auditd.conf")),
+    ],
+)
+def test_nothing_passes_without_what_it_stands_on(subject: str, question: Question[Any]) -> None:
+    assert judged(host(), subject) is Result.PASS
+    assert judged(Denying(host(), question), subject) is Result.UNKNOWN
+
+
+def test_what_limits_a_log_being_unread_is_no_failure() -> None:
+    """Rotation may keep it: that nobody may look is no reason to say that it fills the disk."""
+    assert judged(host(one_log(10 * MIB), free=1000 * MIB), "days-until-full", 200) is Result.FAIL
+    unread = Denying(host(one_log(10 * MIB), free=1000 * MIB), Folder("/etc/tmpfiles.d"))
+    assert judged(unread, "days-until-full", 200) is Result.UNKNOWN
+
+
+def test_fewer_days_than_logs_must_be_kept_is_a_failure() -> None:
+    assert judged(host(), "days-until-full", 90) is Result.PASS
+    assert judged(host(), "days-until-full", 400) is Result.FAIL
+    assert judged(host(), "holds", 17) is Result.PASS
+    assert judged(host(), "holds", 18) is Result.FAIL

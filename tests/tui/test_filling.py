@@ -158,3 +158,11 @@ async def test_linuxs_own_console_gets_ascii(tmp_path: Path, monkeypatch: pytest
         screen = await filling(pilot)
         assert detail(screen).isascii()
         assert "#" in detail(screen)
+
+
+async def test_the_plot_follows_the_size_of_the_terminal(tmp_path: Path) -> None:
+    async with app_on(tmp_path, host()).run_test(size=(80, 24)) as pilot:
+        screen = await filling(pilot)
+        narrow = max(len(line) for line in detail(screen).splitlines() if "│" in line)
+        await pilot.resize_terminal(120, 36)
+        await until(pilot, lambda: max(len(x) for x in detail(screen).splitlines() if "│" in x) > narrow + 30)

@@ -148,6 +148,8 @@ def _volumes(snapshot: Snapshot) -> Volumes | Gap:
     clock = snapshot.ask(Clock())
     now = snapshot.ask_timed(FOLDERS)[1] if isinstance(clock, Unread) else clock
     mounts = snapshot.ask(Mounts())
+    if isinstance(mounts, Unread) and snapshot.live:
+        return mounts.gap("/proc/self/mountinfo")  # whose room it is would be a guess
     found = sources(tree.files, now)
     of: dict[str, list[Source]] = defaultdict(list)
     places = _places(() if isinstance(mounts, Unread) else mounts)

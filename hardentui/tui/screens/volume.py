@@ -112,9 +112,18 @@ class VolumeScreen(ListingScreen):
         )
 
     def action_more(self) -> None:
-        """The detail alone, or beside the list again; the plot takes the room that there is."""
+        """The detail alone, or beside the list again."""
         super().action_more()
-        self.call_after_refresh(self.show_detail)
+        self._draw_again()
+
+    def on_resize(self) -> None:
+        """Columns and plot follow the width."""
+        super().on_resize()
+        self._draw_again()
+
+    def _draw_again(self) -> None:
+        """Draw the plot for the room that there is, once it is known: as if the cursor had moved."""
+        self.on_data_table_row_highlighted()
 
     # --- the detail -------------------------------------------------------------------------------
 
