@@ -125,7 +125,8 @@ def undo(  # noqa: C901, PLR0912 - one case for each kind
                 questions: tuple[Question[Any], ...] = (Units(), UnitFiles())
                 snapshot = _answer(snapshot, {question: before.ask(question) for question in questions})
             case EnableUnit():
-                links: tuple[Question[Any], ...] = (Folder(_WANTS), UnitFiles(), Units())
+                link = Link(f"{_WANTS}/{operation.unit}")
+                links: tuple[Question[Any], ...] = (Folder(_WANTS), link, UnitFiles(), Units())
                 snapshot = _answer(snapshot, {question: before.ask(question) for question in links})
             case _:
                 pass
@@ -179,7 +180,7 @@ def _do(snapshot: Snapshot, operation: Operation) -> Snapshot:  # noqa: C901 - o
         case EnableUnit():
             if operation.start:
                 snapshot = _started(snapshot, operation.unit)
-            return _add_entry(_enabled(snapshot, operation.unit), f"{_WANTS}/{operation.unit}", Kind.LINK)
+            return _enabled(snapshot, operation.unit)
         case _:
             return snapshot
 
@@ -211,7 +212,9 @@ def _enabled(snapshot: Snapshot, name: str) -> Snapshot:
     if isinstance(files, Unread):
         return snapshot
     others = tuple(one for one in files if one.name != name)
-    return _answer(snapshot, {UnitFiles(): (*others, UnitFile(name, "enabled"))})
+    snapshot = _answer(snapshot, {UnitFiles(): (*others, UnitFile(name, "enabled"))})
+    # Of the links only those of mount units are looked at.
+    return _add_entry(snapshot, f"{_WANTS}/{name}", Kind.LINK) if name.endswith(".mount") else snapshot
 
 
 def _started(snapshot: Snapshot, name: str) -> Snapshot:
