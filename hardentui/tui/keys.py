@@ -33,7 +33,8 @@ class Place(StrEnum):
 class Key:
     """One key: what is pressed (Textual's names), what a reader sees of it, what it does.
 
-    ``bar`` orders the keys of the key bar, which holds seven at most; 0 keeps a key out of it.
+    ``bar`` orders the keys of the key bar, which holds seven at most; 0 keeps a key out of it. ``view``
+    says that it opens a screen beside the walk: the overview names those.
     """
 
     place: Place
@@ -43,6 +44,7 @@ class Key:
     label: str
     help: str
     bar: int = 0
+    view: bool = False
 
 
 KEYS: tuple[Key, ...] = (
@@ -72,8 +74,9 @@ KEYS: tuple[Key, ...] = (
         "R",
         "R",
         "app.guide",
-        N_("R1-R80"),
+        N_("ANSSI's list"),
         N_("ANSSI's own list, and what accounts for each"),
+        view=True,
     ),
     Key(
         Place.EVERYWHERE,
@@ -82,6 +85,7 @@ KEYS: tuple[Key, ...] = (
         "app.services",
         N_("Services"),
         N_("the matrix of services: what holds each that runs"),
+        view=True,
     ),
     Key(
         Place.EVERYWHERE,
@@ -307,6 +311,11 @@ def bindings(*places: Place) -> list[Binding | tuple[str, str] | tuple[str, str,
 def scrolling() -> list[Binding | tuple[str, str] | tuple[str, str, str]]:
     """The keys of a list, for a text that has no line to choose."""
     return [b for b in bindings(Place.LISTS) if isinstance(b, Binding) and b.action != "select_cursor"]
+
+
+def views() -> tuple[Key, ...]:
+    """The keys that open a screen beside the walk."""
+    return tuple(key for key in KEYS if key.view)
 
 
 def bar(place: Place) -> tuple[Key, ...]:
