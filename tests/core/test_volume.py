@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from hardentui import hazards
 from hardentui.assess import assess
 from hardentui.checklist import load, shipped_folder
 from hardentui.model import Gap, GapKind, Recommendation, Result
+from hardentui.operations import Change, Refusal, WriteFile
 from hardentui.resources import check
 from hardentui.resources.volume import Volume, words
 from hardentui.resources.volume.consequences import when_full
@@ -31,6 +33,10 @@ from hardentui.snapshot import (
     Reason,
     Snapshot,
     SpaceUsed,
+    Unit,
+    UnitFile,
+    UnitFiles,
+    Units,
     Unread,
     Usage,
 )
@@ -435,3 +441,75 @@ def test_fewer_days_than_logs_must_be_kept_is_a_failure() -> None:
     assert judged(host(), "days-until-full", 400) is Result.FAIL
     assert judged(host(), "holds", 17) is Result.PASS
     assert judged(host(), "holds", 18) is Result.FAIL
+
+
+# --- the timer ------------------------------------------------------------------------------------------
+
+
+def units(paths: object, target: str = "80") -> Change:
+    facts: dict[str, Any] = {"paths": paths, "service": "absent", "timer": "absent"}
+    return Volume().change(entry("supervision"), facts, target)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/var/log x",
+        "/var/$(id)",
+        "/var/%h",
+        "/var/log'",
+        "/var/../etc",
+        "var/log",
+        "/var/log\n[Service]",
+        "/",
+        "/-x",
+        "",
+    ],
+)
+def test_a_path_that_could_be_read_as_anything_else_is_refused(path: str) -> None:
+    assert isinstance(units(("/var/log", path)), Refusal)
+
+
+@pytest.mark.parametrize("target", ["8", "100", "80; id", "", "08", "-1", "80\n"])
+def test_only_a_share_is_a_threshold(target: str) -> None:
+    assert isinstance(units(("/var/log",), target), Refusal)
+
+
+def test_a_plan_without_file_systems_is_refused() -> None:
+    assert isinstance(units(()), Refusal)
+    assert isinstance(units("/var/log"), Refusal)
+    assert isinstance(units(tuple(f"/srv/log{number}" for number in range(40))), Refusal)
+
+
+@given(st.lists(st.text(min_size=1), min_size=1, max_size=4))
+def test_whatever_a_plan_says_the_service_runs_our_words_on_plain_paths(paths: list[str]) -> None:
+    made = units(tuple(paths))
+    if isinstance(made, Refusal):
+        return
+    service = next(step for step in made if isinstance(step, WriteFile) and step.path.endswith(".service"))
+    last = next(line for line in service.content.splitlines() if line.startswith("    done'"))
+    assert last == f"    done' 80 {' '.join(paths)}"
+    assert all(re.fullmatch(r"[A-Za-z0-9/._-]+", path) for path in paths)
+
+
+def test_another_threshold_in_our_file_is_seen_and_judged() -> None:
+    on = host()
+    made = units(("/var/log", "/var/log/audit"), "95")
+    assert not isinstance(made, Refusal)
+    service = next(step for step in made if isinstance(step, WriteFile) and step.path.endswith(".service"))
+    on.files[service.path] = service.content
+    on.answers[Units] = (Unit("hardentui-log-space.timer", "loaded", "active"),)
+    on.answers[UnitFiles] = (UnitFile("hardentui-log-space.timer", "enabled"),)
+    seen = Volume().observe(Snapshot(on), entry("supervision"))
+    assert seen.running is not None
+    assert seen.running.values == {"/var/log": "95", "/var/log/audit": "95"}
+    assert judged(on, "supervision") is Result.FAIL
+    on.answers[UnitFiles] = ()
+    assert Volume().observe(Snapshot(on), entry("supervision")).boot[0].values["/var/log"] == "none"
+
+
+def test_where_an_agent_of_a_monitoring_runs_a_person_is_asked() -> None:
+    on = host()
+    on.answers[Units] = (Unit("zabbix-agent2.service", "loaded", "active"),)
+    on.answers[UnitFiles] = (UnitFile("zabbix-agent2.service", "enabled"),)
+    assert judged(on, "supervision") is Result.NOTCHECKED

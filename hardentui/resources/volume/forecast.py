@@ -31,14 +31,13 @@ class Kept:
 
     def after(self, days: float, daily: float) -> float:
         """The bytes by which it will have grown on the disk, ``daily`` being logged each day."""
-        source, limit = self.source, self.limit
-        grown = daily * days * source.shrinks_to
-        if limit.size is not None:
-            return min(grown, max(limit.size - source.disk, 0))
-        if limit.days is not None:
-            # Rotation takes the oldest away once it has kept them all: then as much comes as goes.
-            return min(grown, max(daily * limit.days * source.shrinks_to - source.disk, 0))
-        return grown
+        packed = self.source.shrinks_to
+        bounds = [] if self.limit.size is None else [float(self.limit.size)]
+        if self.limit.days is not None:
+            # The oldest goes once all these days are kept: then as much comes as goes.
+            bounds.append(daily * self.limit.days * packed)
+        room = min((max(bound - self.source.disk, 0.0) for bound in bounds), default=math.inf)
+        return min(daily * days * packed, room)
 
     @property
     def holds(self) -> tuple[int, int] | None:
