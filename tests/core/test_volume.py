@@ -243,11 +243,12 @@ def test_the_journal_leaves_room_for_others() -> None:
 AUDITD = "log_file = /var/log/audit/audit.log\nmax_log_file = 8\nnum_logs = 5\nmax_log_file_action = {}\n"
 
 
-@pytest.mark.parametrize(("action", "full"), [("ROTATE", FAR), ("keep_logs", 450)])
-def test_the_audit_log_is_bounded_where_auditd_rotates(action: str, full: int) -> None:
+@pytest.mark.parametrize(("action", "full", "size"), [("ROTATE", FAR, 40 * MIB), ("keep_logs", 450, None)])
+def test_the_audit_log_is_bounded_where_auditd_rotates(action: str, full: int, size: int | None) -> None:
     one = system(host(**{"/etc/audit/auditd.conf": AUDITD.format(action)}), "/var/log/audit")
     assert one.days is not None
     assert one.days[1] == full
+    assert one.logs[0].limit.size == size
 
 
 ROTATED = "/var/log/app.log {{\n {}\n}}\n"
