@@ -94,6 +94,7 @@ KEYS: tuple[Key, ...] = (
         "app.volume",
         N_("Filling"),
         N_("how fast the logs grow, and when their file systems are full"),
+        view=True,
     ),
     Key(
         Place.EVERYWHERE,
