@@ -11,6 +11,7 @@ from hardentui.operations import (
     ChangeSet,
     DisableUnit,
     EnableUnit,
+    LoadFirewall,
     Operation,
     ReloadUnit,
     Remount,
@@ -22,6 +23,8 @@ from hardentui.operations import (
     WriteFile,
 )
 from hardentui.resources import sandbox
+from hardentui.resources.firewall import loaded as firewall
+from hardentui.resources.firewall.policy import applied
 from hardentui.resources.mac import apparmor, lsm
 from hardentui.resources.sshd import rehearsed as sshd
 from hardentui.resources.sshd.state import UNITS as SSHD_UNITS
@@ -115,6 +118,8 @@ def undo(  # noqa: C901, PLR0912 - one case for each kind
             case DisableUnit():
                 questions: tuple[Question[Any], ...] = (Units(), UnitFiles())
                 snapshot = _answer(snapshot, {question: before.ask(question) for question in questions})
+            case LoadFirewall():
+                snapshot = _answer(snapshot, {firewall.NFT: before.ask(firewall.NFT)})
             case EnableUnit():
                 links: tuple[Question[Any], ...] = (Folder(_WANTS), UnitFiles(), Units())
                 snapshot = _answer(snapshot, {question: before.ask(question) for question in links})
@@ -153,6 +158,8 @@ def _do(snapshot: Snapshot, operation: Operation) -> Snapshot:  # noqa: C901 - o
             return _disable(snapshot, operation.unit)
         case SetSelinuxMode():
             return _answer(snapshot, {_ENFORCE: "1" if operation.after == lsm.ENFORCING else "0"})
+        case LoadFirewall():
+            return _answer(snapshot, applied.after_load(snapshot, operation.path))
         case EnableUnit():
             if operation.start:
                 snapshot = _started(snapshot, operation.unit)

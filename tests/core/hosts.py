@@ -38,6 +38,7 @@ from hardentui.snapshot import (
     Logins,
     Mount,
     Mounts,
+    Output,
     NisEntries,
     Package,
     Packages,
@@ -407,7 +408,7 @@ def server(interfaces: Iterable[str] = ("lo", "eth0"), **changes: Any) -> DictHo
         "last_logins": users.last_logins(NOW),
         "logins": users.logins(NOW),
     }
-    return mac.with_apparmor(with_sshd(DictHost(files, links, **{**facts, **changes})))
+    return with_nft(mac.with_apparmor(with_sshd(DictHost(files, links, **{**facts, **changes}))))
 
 
 def two_interfaces() -> DictHost:
@@ -465,7 +466,7 @@ def rhel() -> DictHost:
     del host.files["/boot/grub/grub.cfg"]
     for path in mac.PROFILES:
         del host.files[path]
-    return mac.with_selinux(host, "permissive", "/boot/grub2/grub.cfg")
+    return with_nft(mac.with_selinux(host, "permissive", "/boot/grub2/grub.cfg"))
 
 
 def with_sshd(host: DictHost) -> DictHost:
@@ -474,6 +475,13 @@ def with_sshd(host: DictHost) -> DictHost:
     for question, connection in questions.asked(Snapshot(host), read):
         host.commands[question.argv] = ssh.said(read, connection)
     host.asked.clear()  # that was us, not what is tested
+    return host
+
+
+def with_nft(host: DictHost) -> DictHost:
+    """The host with nftables installed; it has loaded nothing unless the host says so."""
+    host.stats = {"/usr/sbin/nft": status(0o755), **host.stats}
+    host.commands.setdefault(("nft", "--json", "list", "ruleset"), Output('{"nftables": []}'))
     return host
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, cast
 
 from hardentui.i18n import _
@@ -114,7 +114,8 @@ class Cut:
 class Policy:
     """What may come in, and what may go out; the order of permits has no meaning, and is always the same.
 
-    What comes in and is not permitted is dropped; ``outgoing`` says what becomes of what goes out.
+    What comes in and is not permitted is dropped; ``outgoing`` says what becomes of what goes out. Permits
+    that differ in nothing but their peers become one.
     """
 
     outgoing: Literal["accept", "drop"]
@@ -123,7 +124,7 @@ class Policy:
 
     def __post_init__(self) -> None:
         _among(self.outgoing, ("accept", "drop"))
-        object.__setattr__(self, "permits", tuple(sorted(dict.fromkeys(self.permits), key=_order)))
+        object.__setattr__(self, "permits", tuple(sorted(_joined_permits(self.permits), key=_order)))
         object.__setattr__(self, "cuts", tuple(sorted(dict.fromkeys(self.cuts), key=str)))
 
     def permit(self, direction: Direction, protocol: str, port: int, peer: Address) -> Permit | None:
@@ -321,6 +322,16 @@ def _joined_peers(peers: Iterable[Network], direction: Direction) -> tuple[Netwo
     if [network.prefixlen for network in joined] == [0, 0]:
         return ()
     return joined
+
+
+def _joined_permits(permits: Iterable[Permit]) -> tuple[Permit, ...]:
+    joined: dict[tuple[object, ...], Permit] = {}
+    for permit in permits:
+        key = (permit.direction, permit.protocol, permit.ports, permit.name)
+        known = joined.setdefault(key, permit)
+        peers = (*known.peers, *permit.peers) if known.peers and permit.peers else ()
+        joined[key] = replace(known, peers=peers)
+    return tuple(joined.values())
 
 
 def _peer_text(network: Network) -> str:
