@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Callable, Mapping
 
 from hardentui.i18n import _
-from hardentui.model import Fact, Gap, Observation, Provenance, Reading, Recommendation
+from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation
 from hardentui.operations import Change, Refusal
-from hardentui.resources.base import explain, wrong_subject
+from hardentui.resources.base import wrong_subject
 from hardentui.resources.firewall import boot, loaded, verdict
 from hardentui.resources.firewall.loaded import Loaded
 from hardentui.resources.firewall.policy import applied, nftables
@@ -31,7 +31,7 @@ class Firewall:
     def observe(self, snapshot: Snapshot, entry: Recommendation) -> Observation:
         """See Resource."""
         if entry.subject == _POLICY:
-            return applied.observe(snapshot, _other_holder(snapshot))
+            return _policy(snapshot)
         running, then = _SUBJECTS[entry.subject](snapshot)
         return Observation(running if snapshot.live else None, then, seen_at=snapshot.taken_at)
 
@@ -123,14 +123,39 @@ def _holder(snapshot: Snapshot) -> tuple[Reading, tuple[Reading, ...]]:
     return Reading({"": ",".join(_holding(now)) or "none"}, provenance=now.provenance), boots
 
 
+def _policy(snapshot: Snapshot) -> Observation:
+    """Our own policy; where another program holds the firewall, whether that is closed."""
+    holder = _other_holder(snapshot)
+    seen = applied.observe(snapshot, holder)
+    sides = (*((seen.running,) if seen.running else ()), *seen.boot)
+    if holder in {"", "none"} or any(side.values != {"": "none"} for side in sides):
+        return seen
+    running, then = _input(snapshot)
+    return dataclasses.replace(
+        seen,
+        running=_of_others(running, holder) if snapshot.live else None,
+        boot=tuple(_of_others(one, holder) for one in then),
+    )
+
+
+def _of_others(seen: Reading, holder: str) -> Reading:
+    """What the rules of another program do with what they do not name, in the words of a policy."""
+    if seen.gap is not None or not seen.values:
+        return seen
+    end = "drop" if set(seen.values.values()) == {"drop"} else "accept"
+    return dataclasses.replace(seen, values={"": f"in {end}; {holder}"})
+
+
 def _other_holder(snapshot: Snapshot) -> str:
-    """Who but our own policy filters what comes in, now or after a boot; "none" for nobody."""
+    """Who but our own policy filters what comes in: "none" for nobody, "" where it cannot be told."""
     then = boot.holders(snapshot)
     if isinstance(then, Gap):
-        return explain(then)
+        return ""
     found = {holder.name for holder in then if holder.name != boot.OURS and _filters(holder.reading)}
     if snapshot.live:
         now = loaded.read(snapshot)
+        if now.gap is not None and now.gap.kind is not GapKind.UNSUPPORTED:
+            return ""
         others = now.rules.without_table(nftables.FAMILY, nftables.TABLE)
         found |= set(_holding(dataclasses.replace(now, rules=others)))
     return ",".join(sorted(found)) or "none"

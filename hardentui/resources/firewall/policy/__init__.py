@@ -76,7 +76,7 @@ class Permit:
 
     def __str__(self) -> str:
         ports = ",".join(str(low) if low == high else f"{low}-{high}" for low, high in self.ports)
-        peers = ",".join(map(_peer_text, self.peers)) or "any"
+        peers = ",".join(map(peer_text, self.peers)) or "any"
         return f"{self.direction} {self.protocol} {ports} {_WORDS[self.direction]} {peers} {self.name}"
 
 
@@ -243,6 +243,12 @@ def parse_peers(text: str) -> tuple[Network, ...]:
     return tuple(found)
 
 
+def peer_text(network: Network) -> str:
+    """A peer as the policy writes it: a single address without its length."""
+    single = network.prefixlen == network.max_prefixlen
+    return str(network.network_address) if single else str(network)
+
+
 def _among(value: str, known: Iterable[str]) -> None:
     names = tuple(known)
     if value not in names:
@@ -316,9 +322,9 @@ def _joined_peers(peers: Iterable[Network], direction: Direction) -> tuple[Netwo
     joined: tuple[Network, ...] = (*four, *six)
     for network in joined:
         if isinstance(network, ipaddress.IPv6Network) and network.subnet_of(_MAPPED):
-            raise ValueError(_("{network}: write the IPv4 address").format(network=_peer_text(network)))
+            raise ValueError(_("{network}: write the IPv4 address").format(network=peer_text(network)))
         if network.prefixlen and (network.is_loopback or (network.is_multicast and direction == "in")):
-            raise ValueError(_("{network}: nothing comes from there").format(network=_peer_text(network)))
+            raise ValueError(_("{network}: nothing comes from there").format(network=peer_text(network)))
     if [network.prefixlen for network in joined] == [0, 0]:
         return ()
     return joined
@@ -332,12 +338,6 @@ def _joined_permits(permits: Iterable[Permit]) -> tuple[Permit, ...]:
         peers = (*known.peers, *permit.peers) if known.peers and permit.peers else ()
         joined[key] = replace(known, peers=peers)
     return tuple(joined.values())
-
-
-def _peer_text(network: Network) -> str:
-    """A peer as the policy writes it: a single address without its length."""
-    single = network.prefixlen == network.max_prefixlen
-    return str(network.network_address) if single else str(network)
 
 
 def _order(permit: Permit) -> tuple[object, ...]:

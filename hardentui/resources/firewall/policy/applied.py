@@ -10,8 +10,19 @@ from dataclasses import replace
 from typing import Any
 
 from hardentui.i18n import _
-from hardentui.model import PROPOSED, Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation
+from hardentui.model import (
+    PROPOSED,
+    Fact,
+    Gap,
+    GapKind,
+    Observation,
+    Provenance,
+    Reading,
+    Recommendation,
+    Text,
+)
 from hardentui.operations import (
+    ByHand,
     Change,
     EnableUnit,
     Lines,
@@ -22,7 +33,7 @@ from hardentui.operations import (
 )
 from hardentui.resources.base import digest, list_fact, nothing, text_fact
 from hardentui.resources.firewall import loaded
-from hardentui.resources.firewall.policy import Permit, Policy, nftables, parse, place, write
+from hardentui.resources.firewall.policy import Permit, Policy, commands, nftables, parse, place, write
 from hardentui.snapshot import File, Output, Question, Reason, Snapshot, Sockets, Stat, Unread
 
 _EPHEMERAL = 32768  # UDP sockets from here on up are mostly clients that wait for an answer
@@ -32,7 +43,7 @@ _TABLE = f"nft list table {nftables.FAMILY} {nftables.TABLE}"
 
 
 def observe(snapshot: Snapshot, holder: str) -> Observation:
-    """The policy now and after a boot; ``holder`` is who else holds the firewall, "none" for nobody."""
+    """The policy now and after a boot; ``holder`` is who else holds the firewall ("none", "" if unknown)."""
     then = place.at_boot(snapshot)
     now = _table(snapshot) if snapshot.live else None
     facts: dict[str, Fact] = {
@@ -57,8 +68,17 @@ def change(entry: Recommendation, facts: Mapping[str, Fact], target: str) -> Cha
     except ValueError as error:
         return Refusal(_("the policy cannot be read: {error}").format(error=error))
     holder = text_fact(facts, "holder")
+    if holder in commands.OF_HOLDER:
+        return (_by_hand(entry, holder, policy),)
+    if not holder:
+        return Refusal(_("who holds the firewall of this host could not be read"))
     if holder != "none":
-        return Refusal(_OTHERS.get(holder, _other)(policy, holder))
+        return Refusal(
+            _(
+                "{holder} holds the firewall here, and a packet must pass both: "
+                "write the policy as its rules, or take them out of service first"
+            ).format(holder=holder)
+        )
     if text_fact(facts, "nft") != "present":
         return Refusal(
             _("{path} is not there: install it first (apt install nftables, or dnf install nftables)").format(
@@ -66,6 +86,27 @@ def change(entry: Recommendation, facts: Mapping[str, Fact], target: str) -> Cha
             )
         )
     return _steps(entry, facts, policy)
+
+
+def _by_hand(entry: Recommendation, holder: str, policy: Policy) -> ByHand:
+    listed = "\n".join(commands.OF_HOLDER[holder](policy))
+    return ByHand(
+        owners=(entry.id,),
+        subject=holder,
+        instructions=Text(
+            f"{_BY_HAND.en}\n{listed}\n{_AFTERWARDS.en}", f"{_BY_HAND.fr}\n{listed}\n{_AFTERWARDS.fr}"
+        ),
+    )
+
+
+_BY_HAND = Text(
+    "Keep a second session open, and arm a way back. Then, as root:",
+    "Gardez une seconde session ouverte, et armez un retour. Puis, en root :",
+)
+_AFTERWARDS = Text(
+    "Take away the older rules that the policy does not name, and look again with hardentui ports.",
+    "Retirez les règles plus anciennes que la politique ne nomme pas, puis relancez hardentui ports.",
+)
 
 
 def _steps(entry: Recommendation, facts: Mapping[str, Fact], policy: Policy) -> Change:
@@ -176,16 +217,3 @@ def _proposed(snapshot: Snapshot) -> tuple[str, ...]:
         for (protocol, name), numbers in ports.items()
     )
     return tuple(write(Policy("accept", permits)).split("\n"))
-
-
-# --- hosts whose firewall another program holds -----------------------------------------------------------
-
-
-def _other(policy: Policy, holder: str) -> str:  # noqa: ARG001 - as those that write commands
-    return _(
-        "{holder} holds the firewall here, and a packet must pass both: "
-        "write the policy as its rules, or take it out of service first"
-    ).format(holder=holder)
-
-
-_OTHERS: Mapping[str, Any] = {}
