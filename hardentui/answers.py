@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 from hardentui.comparison import PLACEHOLDER, Comparison, Operator
 from hardentui.i18n import N_, _
-from hardentui.model import Question, Recommendation
+from hardentui.model import Question, Recommendation, Text
 
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _NAME = re.compile(rf"(?:\*\.)?{_LABEL}(?:\.{_LABEL})*")
@@ -39,6 +39,18 @@ def _is_host(text: str) -> bool:
     return "%" not in text
 
 
+def _is_network(text: str) -> bool:
+    """Whether it is an address or network of either family, a host name, or "any"."""
+    address, slash, _length = text.partition("/")
+    if not slash:
+        return _is_host(text)
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return "%" not in address
+
+
 def _is_number(least: int, most: int) -> Callable[[str], bool]:
     return lambda text: re.fullmatch(r"[1-9][0-9]{0,8}", text) is not None and least <= int(text) <= most
 
@@ -50,6 +62,11 @@ def _is_path(text: str) -> bool:
 FORMATS: Mapping[str, Format] = {
     "host": Format(N_("a host name or an IP address"), _is_host),
     "hosts": Format(N_("host names or IP addresses, with commas between them"), _is_host, many=True),
+    "networks": Format(
+        N_("addresses, networks (10.0.0.0/24, 2001:db8::/32), host names or any, with commas between them"),
+        _is_network,
+        many=True,
+    ),
     "port": Format(N_("a port number from 1 to 65535"), _is_number(1, _LAST_PORT)),
     "days": Format(N_("a number of days"), _is_number(1, _MOST_DAYS)),
     "path": Format(N_("an absolute path of letters, digits and . _ @ : + = , -"), _is_path),
@@ -130,6 +147,7 @@ def filled(entry: Recommendation, given: Mapping[str, str]) -> Recommendation:
         subject=put(entry.subject, instead=""),
         target=put(entry.target),
         accept=_accepting(entry.accept, given) if entry.accept else None,
+        passes=Text(put(entry.passes.en), put(entry.passes.fr)) if entry.passes else None,
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
+import ipaddress
 import os
 import re
 import signal
@@ -10,6 +12,7 @@ import subprocess
 import time
 import zlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -19,12 +22,14 @@ from hardentui.host import (
     confinement,
     files,
     logins,
+    logs,
     packages,
     passwords,
     processes,
     search,
     selinux,
     services,
+    tail,
     units,
 )
 from hardentui.host.distribution import read_distribution
@@ -38,6 +43,8 @@ from hardentui.snapshot import (
     Clock,
     Command,
     Confinement,
+    Connection,
+    Connections,
     ControlGroups,
     Denials,
     DistributionIs,
@@ -54,8 +61,11 @@ from hardentui.snapshot import (
     KernelIs,
     KernelOption,
     LastLogins,
+    LeftOut,
     Link,
+    LogFiles,
     Logins,
+    LogTree,
     Mount,
     Mounts,
     NisEntries,
@@ -122,8 +132,10 @@ class LiveHost:
             Command: lambda q: _command(q, COMMAND_SECONDS),
             SlowCommand: lambda q: _command(q, SLOW_SECONDS),
             FileSurvey: lambda _: self.walk().result(),
+            LogFiles: lambda q: self._logs(q.below),
             Mounts: lambda _: read_mounts(),
             Sockets: lambda _: _sockets(),
+            Connections: lambda _: _connections(),
             Units: lambda _: units.loaded(briefly, booted=_booted()),
             UnitFiles: lambda _: units.files(briefly, "/"),
             SandboxSettings: lambda _: services.settings(briefly, booted=_booted()),
@@ -181,8 +193,21 @@ class LiveHost:
     def _listed(self, argv: tuple[str, ...]) -> str | Unread:
         return _run(argv, PACKAGES_SECONDS, children=self._searches)
 
+    def _logs(self, below: tuple[str, ...]) -> LogTree | Unread:
+        mounts = read_mounts()
+        if isinstance(mounts, Unread):
+            return mounts
+        far = tuple(path for path in below if self._is_on_network(path))
+        tree = logs.read([os.path.realpath(path) for path in below if path not in far], mounts)
+        left_out = (*(LeftOut(path, search.NETWORK) for path in far), *tree.left_out)
+        return replace(tree, left_out=left_out)
+
     def _searched(self, argv: tuple[str, ...]) -> str | Unread:
         return _run(argv, search.SECONDS, children=self._searches)
+
+    def tail(self) -> tail.Tail:
+        """What this host writes down from now on (see hardentui.host.tail)."""
+        return tail.Tail()
 
     def walk(self) -> search.Walk:
         """A walk over the files of this host, to be started apart (see hardentui.host.search)."""
@@ -312,6 +337,36 @@ def _sockets() -> tuple[Socket, ...] | Unread:
     for one in sorted(listening, key=lambda one: one.pid):
         first.setdefault((one.protocol, one.address, one.port, one.process), one)
     return tuple(first.values())
+
+
+def _connections() -> tuple[Connection, ...] | Unread:
+    import psutil  # noqa: PLC0415 - see _sockets
+
+    found = []
+    try:
+        seen = psutil.net_connections(kind="inet")
+    except psutil.AccessDenied as error:
+        return Unread(Reason.DENIED, str(error))
+    except (psutil.Error, OSError) as error:
+        return Unread(Reason.FAILED, str(error))
+    names: dict[int | None, tuple[str, str]] = {}
+    for one in seen:
+        if not one.raddr or (one.type == 1 and one.status != psutil.CONN_ESTABLISHED):
+            continue
+        local, peer = (ipaddress.ip_address(end.ip.partition("%")[0]) for end in (one.laddr, one.raddr))
+        local, peer = (getattr(end, "ipv4_mapped", None) or end for end in (local, peer))
+        if peer.is_loopback or peer == local:
+            continue  # it never leaves this machine
+        if one.pid not in names:
+            names[one.pid] = (_process_name(one.pid), _unit(one.pid))
+        protocol = "tcp" if one.type == 1 else "udp"
+        process, unit = names[one.pid]
+        found.append(
+            Connection(
+                protocol, str(local), one.laddr.port, str(peer), one.raddr.port, process, one.pid or 0, unit
+            )
+        )
+    return tuple(sorted(found, key=dataclasses.astuple))
 
 
 def _socket(protocol: str, address: str, port: int, pid: int | None) -> Socket:

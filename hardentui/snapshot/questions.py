@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from hardentui.snapshot.answers import (
     Account,
     ConfinedProcess,
+    Connection,
     ControlGroup,
     Denial,
     Distribution,
@@ -20,6 +21,7 @@ from hardentui.snapshot.answers import (
     Kernel,
     LastLogin,
     Login,
+    LogTree,
     Mislabelled,
     Mount,
     Output,
@@ -145,6 +147,13 @@ class FileSurvey(Question[Survey]):
 
 
 @dataclass(frozen=True, slots=True)
+class LogFiles(Question[LogTree]):
+    """The files below some folders of logs, on local file systems; folders that are not there hold none."""
+
+    below: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Mounts(Question[tuple[Mount, ...]]):
     """What is mounted, in the order of mountinfo."""
 
@@ -154,6 +163,11 @@ class Mounts(Question[tuple[Mount, ...]]):
 @dataclass(frozen=True, slots=True)
 class Sockets(Question[tuple[Socket, ...]]):
     """What listens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connections(Question[tuple[Connection, ...]]):
+    """Who is connected with other machines at this moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,8 +327,10 @@ QUESTIONS: Mapping[str, type[Question[Any]]] = {
         SlowCommand,
         Search,
         FileSurvey,
+        LogFiles,
         Mounts,
         Sockets,
+        Connections,
         Units,
         UnitFiles,
         SandboxSettings,

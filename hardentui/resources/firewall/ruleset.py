@@ -61,7 +61,7 @@ def literal(node: Json) -> Literal | None:
             low, high = (literal(end) for end in node["range"])
             if isinstance(low, Span) and isinstance(high, Span) and low.version == high.version:
                 return Span(low.version, low.low, high.high)
-        if isinstance(node.get("prefix"), Mapping):  # that of a log is text
+        if isinstance(node.get("prefix"), Mapping):  # that of a log statement is a text
             return _prefix(node["prefix"])
     return None
 
