@@ -42,6 +42,7 @@ from hardentui.snapshot import (
     Mounts,
     NisEntries,
     OpeningsOf,
+    Output,
     Package,
     Packages,
     Passwords,
@@ -415,7 +416,7 @@ def server(interfaces: Iterable[str] = ("lo", "eth0"), **changes: Any) -> DictHo
     }
     host = mac.with_apparmor(with_sshd(DictHost(files, links, **{**facts, **changes})))
     host = journals.with_logs(host, NOW)
-    return audit.with_audit(syslogs.with_rsyslog(host, NOW))
+    return with_nft(audit.with_audit(syslogs.with_rsyslog(host, NOW)))
 
 
 def two_interfaces() -> DictHost:
@@ -485,7 +486,7 @@ def rhel() -> DictHost:
     audit.deaf(host)
     host.files["/etc/chrony.conf"] = journals.RHEL_CHRONY
     host = journals.with_client(host, "chrony", NOW)
-    return mac.with_selinux(host, "permissive", "/boot/grub2/grub.cfg")
+    return with_nft(mac.with_selinux(host, "permissive", "/boot/grub2/grub.cfg"))
 
 
 def with_sshd(host: DictHost) -> DictHost:
@@ -494,6 +495,13 @@ def with_sshd(host: DictHost) -> DictHost:
     for question, connection in questions.asked(Snapshot(host), read):
         host.commands[question.argv] = ssh.said(read, connection)
     host.asked.clear()  # that was us, not what is tested
+    return host
+
+
+def with_nft(host: DictHost) -> DictHost:
+    """The host with nftables installed; it has loaded nothing unless the host says so."""
+    host.stats = {"/usr/sbin/nft": status(0o755), **host.stats}
+    host.commands.setdefault(("nft", "--json", "list", "ruleset"), Output('{"nftables": []}'))
     return host
 
 
