@@ -201,10 +201,14 @@ class Chapter:
 
 @dataclass(frozen=True, slots=True)
 class Checklists:
-    """All chapters that were loaded, and a digest of the files they came from (sha256, hex)."""
+    """All chapters that were loaded, and a digest of the files they came from (sha256, hex).
+
+    ``bindings`` are the questions of application profiles: who is who in their flows.
+    """
 
     chapters: tuple[Chapter, ...]
     digest: str
+    bindings: tuple[Question, ...] = ()
 
     @property
     def recommendations(self) -> tuple[Recommendation, ...]:
@@ -214,7 +218,8 @@ class Checklists:
     @property
     def questions(self) -> tuple[Question, ...]:
         """All questions; one that two chapters ask stands once."""
-        return tuple({question.id: question for c in self.chapters for question in c.questions}.values())
+        asked = [*self.bindings, *(question for chapter in self.chapters for question in chapter.questions)]
+        return tuple({question.id: question for question in asked}.values())
 
     def get(self, id_: str) -> Recommendation | None:
         """The recommendation with this id, or one that was once called so."""

@@ -207,6 +207,7 @@ class _Reader:
             text=read_text(table, "text") if "text" in table else None,
             upstream=table.get("upstream", bool, default=False),
             needs=table.string("needs", ""),
+            program=table.string("program", ""),
             cited=self._sources(table),
             errata=_errata(table),
         )

@@ -1,8 +1,8 @@
-"""What loaded rules do with the first packet of a connection to this host. Pure, and never a guess.
+"""What loaded rules do with the first packet of a connection to or from this host. Never a guess.
 
-A packet is followed through the chains of the hooks ingress, prerouting and input. Where a rule asks
-what cannot be known here (a rate, a counter, a socket's owner), both ways are followed: the outcome
-holds every verdict that is possible, and the rules that leave it open.
+A packet is followed through the chains of the hooks ingress, prerouting and input, or output and
+postrouting. Where a rule asks what cannot be known here (a rate, a counter, a socket's owner), both ways
+are followed: the outcome holds every verdict that is possible, and the rules that leave it open.
 
 Assumed: the packet is whole, comes from another machine, and answers to its source go back through the
 interface by which it came.
@@ -17,6 +17,7 @@ from enum import StrEnum
 
 from hardentui.resources.firewall.ruleset import (
     HOOKS,
+    WAY_OUT,
     Anything,
     Chain,
     Elements,
@@ -122,18 +123,18 @@ class _Run:
         """Through all hooks; a drop in any base chain is the end."""
         state: State | None = State(dport=self._packet.dport)
         ends: set[Verdict] = set()
-        for hook in HOOKS:
+        for hook in WAY_OUT if self._packet.outgoing else HOOKS:
             for chain in self._ruleset.base_chains(self._packet.version, hook):
                 if chain.devices and self._packet.interface not in chain.devices:
                     continue
-                tracking = hook == "input" or (hook == "prerouting" and chain.priority >= _CONNTRACK)
-                self._fields.tracking = tracking
+                late = hook in {"input", "postrouting"}
+                self._fields.tracking = late or (hook != "ingress" and chain.priority >= _CONNTRACK)
                 walk = self._base_chain(chain, state or State())
                 ends |= walk.ends - {Verdict.ACCEPT}
                 state = walk.accepted
                 if state is None:
                     return self._result(ends)
-            if hook == "prerouting" and state is not None and state.diverted:
+            if hook in {"prerouting", "output"} and state is not None and state.diverted:
                 return self._result(ends | {Verdict.DIVERTED}, state.diverted)
         if state is not None and state.diverted is None:
             ends.add(Verdict.DIVERTED)

@@ -1,0 +1,133 @@
+"""The firewall policy that the applications of a host ask for, with what a person added and acknowledged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from hardentui.answers import FORMATS, items_of
+from hardentui.flows.bindings import Bindings, bind
+from hardentui.flows.cut import unsaid
+from hardentui.flows.matrix import Matrix, build
+from hardentui.flows.needs import Need
+from hardentui.flows.profile import Profile
+from hardentui.i18n import _
+from hardentui.resources.connections import Contact
+from hardentui.resources.firewall.policy import Cut, Network, Permit, Policy, parse, write
+from hardentui.snapshot import Snapshot
+
+ADDED = "flows-added"  # the question for the flows that no profile knows
+DECISION = "firewall.policy"  # the recommendation of which the policy is the target
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A policy in the making. Every change gives a new one."""
+
+    matrix: Matrix
+    policy: Policy
+    troubles: tuple[str, ...]
+
+    @classmethod
+    def open(
+        cls, profiles: Iterable[Profile], answers: Mapping[str, str], snapshot: Snapshot, decided: str = ""
+    ) -> Draft:
+        """What the answers ask for; of the policy that is ``decided``, what was acknowledged stays."""
+        bindings = bind(profiles, answers, snapshot)
+        permits, mistakes = added(answers.get(ADDED, ""))
+        matrix = build(bindings, snapshot, permits)
+        proposed, troubles = propose(matrix.needs, bindings)
+        policy = replace(proposed, cuts=_acknowledged(decided))
+        return cls(matrix, policy, (*bindings.troubles, *mistakes, *troubles))
+
+    @cached_property
+    def unsaid(self) -> tuple[Contact, ...]:
+        """The connections of now that it would cut, and that nobody acknowledged."""
+        return unsaid(self.policy, self.matrix.contacts)
+
+    @property
+    def text(self) -> str:
+        """The policy as it is decided about and reviewed."""
+        return write(self.policy)
+
+    def acknowledging(self, contact: Contact, reason: str) -> Draft:
+        """With the reason why a connection may end.
+
+        Raises:
+            ValueError: this is no reason; a sentence.
+        """
+        cut = Cut(contact.direction, contact.protocol, contact.port, contact.address, reason)
+        others = tuple(
+            c for c in self.policy.cuts if str(c).partition(": ")[0] != str(cut).partition(": ")[0]
+        )
+        return replace(self, policy=replace(self.policy, cuts=(*others, cut)))
+
+
+def propose(needs: Iterable[Need], bindings: Bindings) -> tuple[Policy, tuple[str, ...]]:
+    """The policy for some needs, and what of them it leaves out or opens wider, in sentences."""
+    permits, troubles = [], []
+    for need in needs:
+        if not need.parties:
+            continue  # this host itself: loopback always passes
+        networks, open_to_all, said = _peers(need)
+        troubles += said
+        if networks or open_to_all:
+            peers: tuple[Network, ...] = () if open_to_all else networks
+            permits.append(Permit(need.direction, need.ports.protocol, need.ports.spans, peers, need.name))
+    return Policy("accept" if bindings.outgoing_open else "drop", tuple(permits)), tuple(troubles)
+
+
+def _peers(need: Need) -> tuple[tuple[Network, ...], bool, list[str]]:
+    """Whom a permit for this need names, whether that is everybody, and what is to be said of it."""
+    networks: list[Network] = []
+    open_to_all, said = False, []
+    for party in need.parties:
+        words = {"flow": need.name, "party": party.title, "names": ", ".join(party.bound.names)}
+        if not party.bound.known:
+            said.append(_("{flow}: nobody has said who {party} is, so it is left out").format(**words))
+        elif party.bound.names and need.direction == "in":
+            said.append(
+                _("{flow}: {names}: no firewall knows names; say the addresses of {party}").format(**words)
+            )
+        elif party.bound.names:
+            open_to_all = True
+            said.append(
+                _("{flow}: {names}: no firewall knows names, so the way out is open to any address").format(
+                    **words
+                )
+            )
+        networks += party.bound.networks
+        open_to_all = open_to_all or party.bound.anybody
+    return tuple(dict.fromkeys(networks)), open_to_all, said
+
+
+def added(answer: str) -> tuple[tuple[Permit, ...], tuple[str, ...]]:
+    """The permits that a person added, and what is wrong with those that are none."""
+    permits, mistakes = [], []
+    for line in items_of(answer, FORMATS["permits"].separator):
+        try:
+            permits.append(permit(line))
+        except ValueError as error:
+            mistakes.append(str(error))
+    return tuple(permits), tuple(mistakes)
+
+
+def permit(line: str) -> Permit:
+    """The permit of one line of a policy.
+
+    Raises:
+        ValueError: it is none; a sentence.
+    """
+    found = parse(f"in drop\nout drop\n{line}").permits
+    if len(found) != 1:
+        raise ValueError(_("{line} is no permit of a policy").format(line=ascii(line[:80])))
+    return found[0]
+
+
+def _acknowledged(decided: str) -> tuple[Cut, ...]:
+    """What a decided policy acknowledges; nothing where it is none."""
+    try:
+        return parse(decided).cuts if decided else ()
+    except ValueError:
+        return ()
