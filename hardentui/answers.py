@@ -54,7 +54,7 @@ def _is_network(text: str) -> bool:
 
 
 def _is_permit(text: str) -> bool:
-    """Whether it looks like a line of a firewall policy; its numbers and addresses are judged where it is used."""
+    """Whether it looks like a line of a firewall policy, which judges its numbers and addresses itself."""
     return _PERMIT.fullmatch(text) is not None
 
 

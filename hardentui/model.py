@@ -216,10 +216,15 @@ class Checklists:
         return tuple(entry for chapter in self.chapters for entry in chapter.recommendations)
 
     @property
+    def asked(self) -> tuple[Question, ...]:
+        """The questions of the chapters; one that two of them ask stands once."""
+        return tuple({question.id: question for c in self.chapters for question in c.questions}.values())
+
+    @property
     def questions(self) -> tuple[Question, ...]:
-        """All questions; one that two chapters ask stands once."""
-        asked = [*self.bindings, *(question for chapter in self.chapters for question in chapter.questions)]
-        return tuple({question.id: question for question in asked}.values())
+        """All questions, those of application profiles too."""
+        known = {question.id for question in self.asked}
+        return (*self.asked, *(question for question in self.bindings if question.id not in known))
 
     def get(self, id_: str) -> Recommendation | None:
         """The recommendation with this id, or one that was once called so."""

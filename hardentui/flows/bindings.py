@@ -12,6 +12,7 @@ from hardentui.flows.profile import ANY, LIBRARY, Flow, Object, Profile
 from hardentui.i18n import _
 from hardentui.model import Gap
 from hardentui.resources.connections import contacts
+from hardentui.resources.firewall.passage import EVERYWHERE
 from hardentui.resources.firewall.policy import Address, Network
 from hardentui.snapshot import File, Interfaces, Snapshot, Sockets, Units, Unread
 
@@ -23,7 +24,6 @@ _RESOLVERS = ("/run/systemd/resolve/resolv.conf", "/etc/resolv.conf")
 _CLOCKS = re.compile(r"(?:systemd-timesyncd|chronyd?|ntpd?|ntpsec|openntpd)\.service")
 _DHCP = {("udp", 68), ("udp6", 546)}
 _NTP, _RELP = 123, 2514
-EVERYWHERE = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
 
 
 @dataclass(frozen=True, slots=True)

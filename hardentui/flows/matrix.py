@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 
-from hardentui.flows.bindings import EVERYWHERE, Bindings, Bound
+from hardentui.flows.bindings import Bindings, Bound
 from hardentui.flows.needs import Need, Party, needs
 from hardentui.flows.profile import Component, Port
 from hardentui.i18n import N_, _
@@ -20,9 +20,11 @@ from hardentui.resources.base import explain
 from hardentui.resources.connections import Contact, contacts
 from hardentui.resources.firewall import loaded, verdict
 from hardentui.resources.firewall.departure import departure
-from hardentui.resources.firewall.passage import Passage, Share, passage
+from hardentui.resources.firewall.evaluate import evaluate
+from hardentui.resources.firewall.passage import EVERYWHERE, Passage, Share, passage
 from hardentui.resources.firewall.policy import Direction, Network, Permit
 from hardentui.resources.firewall.reach import Door, Reach
+from hardentui.resources.firewall.values import Packet
 from hardentui.resources.listeners import Listener, listeners, ways_in
 from hardentui.snapshot import Snapshot
 
@@ -134,6 +136,26 @@ class Matrix:
 def build(bindings: Bindings, snapshot: Snapshot, added: Iterable[Permit] = ()) -> Matrix:
     """The matrix of a host; ``added`` are the flows that a person named."""
     return _Builder(bindings, snapshot, added).matrix()
+
+
+def decides(snapshot: Snapshot, line: Line, bound: Bound) -> str:
+    """The loaded rule that speaks last about a port for the machines of a column; "" where none does.
+
+    It is asked for one machine at each way in, which is what a detail needs.
+    """
+    now = snapshot.derive(loaded.read)
+    doors = [door for one in line.listeners for door in one.doors]
+    if now.gap is not None:
+        return ""
+    found: dict[str, None] = {}
+    for door in doors:
+        source = next((n for n in bound.networks if n.version == door.address.version), None)
+        if source is None or door.address.is_link_local:
+            continue
+        first = source.network_address + (1 if source.num_addresses > 2 else 0)  # noqa: PLR2004 - the network itself
+        outcome = evaluate(now.rules, Packet(door.interface, first, door.address, line.protocol, line.low))
+        found[outcome.by] = None
+    return "; ".join(filter(None, found))
 
 
 class _Builder:

@@ -22,6 +22,7 @@ from hardentui.resources.login import Login
 from hardentui.resources.mac import AppArmor, Mac, Selinux
 from hardentui.resources.mail import Mail
 from hardentui.resources.mount import MountPoint
+from hardentui.resources.openings import Openings
 from hardentui.resources.own_services import OwnServices
 from hardentui.resources.packages import PackageManager
 from hardentui.resources.pam import Pam
@@ -29,6 +30,7 @@ from hardentui.resources.path import Path
 from hardentui.resources.ports import Ports
 from hardentui.resources.private_tmp import PrivateTmp
 from hardentui.resources.processes import ProcessViews
+from hardentui.resources.rabbitmq import RabbitMq
 from hardentui.resources.rights import Rights
 from hardentui.resources.sandbox import Sandbox
 from hardentui.resources.search import Searches
@@ -61,6 +63,7 @@ _KINDS: tuple[Resource, ...] = (
     Mac(),
     Mail(),
     MountPoint(),
+    Openings(),
     OwnServices(),
     PackageManager(),
     Pam(),
@@ -68,6 +71,7 @@ _KINDS: tuple[Resource, ...] = (
     Ports(),
     PrivateTmp(),
     ProcessViews(),
+    RabbitMq(),
     Rights(),
     Sandbox(),
     Searches(),

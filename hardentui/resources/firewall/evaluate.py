@@ -60,12 +60,16 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Every verdict that is possible, the rules that leave it open, and where the packet is diverted to."""
+    """Every verdict that is possible, the rules that leave it open, and where the packet is diverted to.
+
+    ``by`` is the rule that spoke last, or the chain whose policy did; "" where no chain looks at the packet.
+    """
 
     verdicts: frozenset[Verdict]
     doubts: tuple[str, ...] = ()
     diverted: str = ""
     steps: int = 0  # rules that were looked at
+    by: str = ""
 
     @property
     def sure(self) -> Verdict | None:
@@ -118,6 +122,7 @@ class _Run:
         self._fields = Fields(packet)
         self._doubts: dict[str, None] = {}
         self._steps = 0
+        self._by = ""
 
     def outcome(self) -> Outcome:
         """Through all hooks; a drop in any base chain is the end."""
@@ -144,6 +149,7 @@ class _Run:
         """A base chain with its policy: ``accepted`` is how the packet goes on, if it does."""
         walk = self._chain(chain, state, 0)
         if walk.on:
+            self._by = f"{chain.place} (policy {chain.policy})"
             walk.ends.add(Verdict(chain.policy))
             if chain.policy == Verdict.ACCEPT:
                 walk.accepted = _joined(walk.accepted, walk.state)
@@ -155,7 +161,7 @@ class _Run:
 
     def _result(self, ends: set[Verdict], diverted: str = "") -> Outcome:
         doubts = tuple(self._doubts) if len(ends) > 1 else ()
-        return Outcome(frozenset(ends), doubts, diverted, self._steps)
+        return Outcome(frozenset(ends), doubts, diverted, self._steps, self._by)
 
     # --- chains and rules ---------------------------------------------------------------------------
 
@@ -185,9 +191,12 @@ class _Run:
                 break
             if matched is None or _is_opaque(kind, body):
                 why = why or _kind(kind, body)
+            spoke = self._by
             step = self._act(chain, kind, body, walk.state, depth)
             if step is not None:
                 walk.took(step)
+                if step.ends and self._by == spoke:  # and not a rule of the chain that it jumps to
+                    self._by = rule.place
             if not walk.on:
                 break
         if why:

@@ -18,6 +18,7 @@ _NEVER = {
     4: [ip_network(text) for text in ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3")],
     6: [ip_network(text) for text in ("::/127", "ff00::/8")],
 }
+EVERYWHERE = (ip_network("0.0.0.0/0"), ip_network("::/0"))
 _LINK = ip_network("fe80::/10")
 
 
