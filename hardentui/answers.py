@@ -9,7 +9,7 @@ from ipaddress import ip_address, ip_network
 
 from hardentui.comparison import PLACEHOLDER, Comparison, Operator
 from hardentui.i18n import N_, _
-from hardentui.model import Question, Recommendation
+from hardentui.model import Question, Recommendation, Text
 
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _NAME = re.compile(rf"(?:\*\.)?{_LABEL}(?:\.{_LABEL})*")
@@ -160,6 +160,7 @@ def filled(entry: Recommendation, given: Mapping[str, str]) -> Recommendation:
         subject=put(entry.subject, instead=""),
         target=put(entry.target),
         accept=_accepting(entry.accept, given) if entry.accept else None,
+        passes=Text(put(entry.passes.en), put(entry.passes.fr)) if entry.passes else None,
     )
 
 

@@ -168,7 +168,7 @@ def _wrong(entry: Recommendation, sides: Iterable[Reading]) -> str:
         for part, value in side.values.items():
             if entry.accept is not None and not entry.accept.accepts(value):
                 shown = f"{part} {value}".strip()
-                return _("{value}, expected {expected}").format(value=shown, expected=entry.accept.describe())
+                return _("{value}, expected {expected}").format(value=shown, expected=entry.expected)
         if side.gap is not None:
             return explain(side.gap)
     return ""

@@ -85,9 +85,7 @@ def change_of(entry: Recommendation, decision: Decision) -> tuple[Operation, ...
     target = decision.target or entry.target
     if target != entry.target and entry.accept is not None and not entry.accept.accepts(target):
         return Refusal(
-            _("the target {target} would not pass: {expected}").format(
-                target=target, expected=entry.accept.describe()
-            )
+            _("the target {target} would not pass: {expected}").format(target=target, expected=entry.expected)
         )
     try:
         return RESOURCES[entry.resource].change(entry, decision.facts, target)

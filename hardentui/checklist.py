@@ -281,6 +281,7 @@ class _Reader:
             optional=table.get("optional", bool, default=False),
             attest=_optional_text(table, "attest"),
             procedure=_optional_text(table, "procedure"),
+            passes=_optional_text(table, "passes"),
             default=table.string("default", ""),
             default_config=table.string("default-config", ""),
             renamed_from=table.strings("renamed-from"),
@@ -296,6 +297,8 @@ class _Reader:
             table.wrong("level-by", f"expected anssi or hardentui, found {entry.level_by!r}")
         if entry.target and entry.accept is None:
             table.wrong("target", "a target needs an accept that says what passes")
+        if entry.passes is not None and entry.accept is None:
+            table.wrong("passes", "it says in words what accept says, which is not given")
         for name in answers.named(entry):
             if name not in self._questions:
                 known = ", ".join(sorted(self._questions)) or "none"

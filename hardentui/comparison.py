@@ -130,7 +130,7 @@ class Comparison:
             case Operator.LACKS:
                 return _("without {words}").format(words=joined)
             case Operator.MATCHES:
-                return f"~ {joined}"
+                return _("what matches {pattern}").format(pattern=joined)
             case Operator.COVERS_RANGE:
                 return _("at least the range {range}").format(range=joined)
             case Operator.MODE_AT_MOST:

@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping
 from hardentui.i18n import _
 from hardentui.model import Hazard, Recommendation
 from hardentui.resources import sandbox, sudoers, sysctl
+from hardentui.resources.audit import cost as audit_cost
 from hardentui.resources.mac import denied_so_far, lsm
 from hardentui.resources.mount import boot as mount_boot
+from hardentui.resources.rsyslog import doors
 from hardentui.resources.sshd import access as ssh_access
 from hardentui.resources.sudoers import policy as sudoers_policy
 from hardentui.resources.sysctl import boot as sysctl_boot
@@ -408,6 +410,12 @@ def _denied(module: str) -> Probe:
 
 PROBES: Mapping[str, Probe] = {
     "apparmor-noted": _denied(lsm.APPARMOR),
+    "audit-exec-volume": audit_cost.exec_volume,
+    "audit-loading-stops": audit_cost.loading_stops,
+    "audit-locked": audit_cost.locked,
+    "audit-sensitive-use": audit_cost.sensitive_use,
+    "audit-sessions": audit_cost.sessions,
+    "audit-time-daemon": audit_cost.time_daemon,
     "asymmetric-routing": _asymmetric_routing,
     "container-engine": _container_engine,
     "crash-collectors": _crash_collectors,
@@ -418,6 +426,8 @@ PROBES: Mapping[str, Probe] = {
     "kernel-hooks": _kernel_hooks,
     "late-modules": _late_modules,
     "listeners-in-range": _listeners_in_range,
+    "log-relay-port": doors.way_out,
+    "log-server-port": doors.way_in,
     "logind-polkit": _logind_polkit,
     "managed-elsewhere": _managed_elsewhere,
     "many-threads": _many_threads,

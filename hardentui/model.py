@@ -148,9 +148,17 @@ class Recommendation:
     optional: bool = False  # a gap is informational, not a failure
     attest: Text | None = None  # what a person is asked, where no tool can see
     procedure: Text | None = None  # how it is done by hand, where no script can
+    passes: Text | None = None  # what passes, where accept would say it in signs: a pattern
     default: str = ""  # the kernel's value when nothing sets it, if it is the same everywhere
     default_config: str = ""  # or the kernel build option that says it
     renamed_from: tuple[str, ...] = ()
+
+    @property
+    def expected(self) -> str:
+        """What passes, in words, in the language in use; "" for what is only shown."""
+        if self.passes is not None:
+            return str(self.passes)
+        return self.accept.describe() if self.accept else ""
 
     def about(self, subject: str) -> Recommendation:
         """The entry about one subject of a pattern; its id is that of the pattern, a colon, the subject."""
@@ -389,8 +397,7 @@ class Finding:
     @property
     def expected(self) -> str:
         """What passes, in words; "" for what is only shown."""
-        accept = self.recommendation.accept
-        return accept.describe() if accept else ""
+        return self.recommendation.expected
 
     @property
     def provenance(self) -> tuple[Provenance, ...]:

@@ -11,6 +11,7 @@ from hardentui.operations import (
     ChangeSet,
     DisableUnit,
     EnableUnit,
+    LoadAuditRules,
     Operation,
     ReloadUnit,
     Remount,
@@ -21,7 +22,8 @@ from hardentui.operations import (
     SetSysctl,
     WriteFile,
 )
-from hardentui.resources import sandbox
+from hardentui.resources import rsyslog, sandbox
+from hardentui.resources.audit import rehearsed as audit
 from hardentui.resources.mac import apparmor, lsm
 from hardentui.resources.sshd import rehearsed as sshd
 from hardentui.resources.sshd.state import UNITS as SSHD_UNITS
@@ -35,6 +37,7 @@ from hardentui.snapshot import (
     Link,
     Mount,
     Mounts,
+    Processes,
     Question,
     Reason,
     SandboxSettings,
@@ -77,7 +80,13 @@ def rehearse(snapshot: Snapshot, change_set: ChangeSet) -> Snapshot:
         snapshot = _answer(snapshot, sshd.after_reload(before, snapshot))
     if _reloads(change_set, apparmor.UNIT):
         snapshot = _answer(snapshot, apparmor.after_reload(snapshot))
+    if _loads_audit_rules(change_set):
+        snapshot = _answer(snapshot, audit.after_loading(snapshot))
     return snapshot
+
+
+def _loads_audit_rules(change_set: ChangeSet) -> bool:
+    return any(isinstance(step, LoadAuditRules) for step in change_set.operations)
 
 
 def _reloads_sshd(change_set: ChangeSet) -> bool:
@@ -109,7 +118,8 @@ def undo(  # noqa: C901, PLR0912 - one case for each kind
             case Remount():
                 snapshot = _remount(snapshot, operation.path, operation.unset)
             case RestartUnit():
-                snapshot = _answer(snapshot, {SandboxSettings(): before.ask(SandboxSettings())})
+                moved: tuple[Question[Any], ...] = (SandboxSettings(), Processes())
+                snapshot = _answer(snapshot, {question: before.ask(question) for question in moved})
             case WriteFile():
                 snapshot = _restore(snapshot, operation.path, before)
             case DisableUnit():
@@ -124,6 +134,8 @@ def undo(  # noqa: C901, PLR0912 - one case for each kind
         snapshot = _answer(snapshot, {question: before.ask(question) for question in sshd.moved(before)})
     if _reloads(change_set, apparmor.UNIT):
         snapshot = _answer(snapshot, {_PROFILES: before.ask(_PROFILES)})
+    if _loads_audit_rules(change_set):
+        snapshot = _answer(snapshot, {question: before.ask(question) for question in audit.MOVED})
     return snapshot
 
 
@@ -148,7 +160,11 @@ def _do(snapshot: Snapshot, operation: Operation) -> Snapshot:  # noqa: C901 - o
         case Remount():
             return _remount(snapshot, operation.path, operation.set)
         case RestartUnit():
-            return _answer(snapshot, sandbox.after_restart(snapshot, operation.unit))
+            anew = {
+                **sandbox.after_restart(snapshot, operation.unit),
+                **rsyslog.after_restart(snapshot, operation.unit),
+            }
+            return _answer(snapshot, anew)
         case DisableUnit():
             return _disable(snapshot, operation.unit)
         case SetSelinuxMode():
@@ -168,7 +184,8 @@ def _write(snapshot: Snapshot, path: str, content: str) -> Snapshot:
 def _made(snapshot: Snapshot, operation: WriteFile) -> Snapshot:
     """A file that we write belongs to root and has the mode that we give it."""
     mode, size = int(operation.mode, 8), len(operation.content)
-    status = Status(Kind.FILE, mode, 0, 0, "root", "root", size, "")
+    now = snapshot.taken_at
+    status = Status(Kind.FILE, mode, 0, 0, "root", "root", size, "", now, now)
     return _answer(snapshot, {Stat(operation.path): status})
 
 

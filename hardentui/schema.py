@@ -187,6 +187,7 @@ def _recommendation() -> Schema:
         "optional": {"type": "boolean"},
         "attest": text,
         "procedure": text,
+        "passes": text,
         "default": _STRING,
         "default-config": _STRING,
         "renamed-from": _STRINGS,

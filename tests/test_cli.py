@@ -75,7 +75,7 @@ def test_scan_json_has_what_programs_need(capsys: pytest.CaptureFixture[str]) ->
     assert code == 1
     found = findings(out)
     assert all(set(entry) >= KEYS for entry in found.values())
-    chapters = {"partitioning", "sysctl", "selinux", "ports", "sandboxing"}
+    chapters = {"partitioning", "sysctl", "selinux", "ports", "sandboxing", "logging"}
     assert {entry["chapter"] for entry in found.values()} == chapters
     home = found["mount.home.options"]
     assert (home["result"], home["drift"]) == ("fail", "lost-at-reboot")

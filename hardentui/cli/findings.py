@@ -66,7 +66,7 @@ def _exit_code(found: Sequence[Finding], session: Session) -> int:
 def ports(options: argparse.Namespace) -> int:
     """Every listening socket: its process, its scope, and what the loaded firewall lets through to it."""
     snapshot = inputs.snapshot(options)
-    shown = listening.document(snapshot) if options.json else listening.table(snapshot)
+    shown = listening.document(snapshot) if options.json else listening.table(snapshot, output.width())
     if isinstance(shown, Gap):
         output.complain(reason(shown))
         return output.NOT_EVALUATED

@@ -69,6 +69,12 @@ def show(lines: Iterable[str]) -> None:
         say(line)
 
 
+def flush() -> None:
+    """Let a reader behind a pipe have what was said until now."""
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
 def complain(text: str) -> None:
     """Print the lines of ``text`` as what is wrong."""
     if sys.stderr is not None:

@@ -166,6 +166,24 @@ def _add_finding_commands(commands: Commands[Parser], common: Parser) -> None:
     )
     services.add_argument("unit", nargs="?", metavar="UNIT", help=_("all about this one"))
     services.add_argument("--json", action="store_true", help=_("print JSON for other programs"))
+    volume = _command(
+        commands,
+        common,
+        "volume",
+        "volume:volume",
+        _("print how fast the logs grow, and when their file systems are full"),
+    )
+    volume.add_argument("--json", action="store_true", help=_("print JSON for other programs"))
+    events = _command(
+        commands,
+        common,
+        "events",
+        "events:events",
+        _("print what is recorded of each class of events, now and after a reboot"),
+    )
+    events.add_argument("kind", nargs="?", metavar="CLASS", help=_("all about this one"))
+    events.add_argument("--json", action="store_true", help=_("print JSON for other programs"))
+    events.add_argument("--follow", action="store_true", help=_("show the events themselves, as they come"))
     explain = _command(
         commands,
         common,

@@ -39,6 +39,13 @@ def _wanted(found: Matrix, name: str) -> Service:
         CommandError: none of this name runs.
     """
     one = found.service(name)
+    unit = f"{name.removesuffix('.service')}.socket"
+    if one is None and unit in found.waiting:
+        raise output.CommandError(
+            _("{name} does not run: systemd listens for it ({unit}), and starts it at the first call").format(
+                name=name, unit=unit
+            )
+        )
     if one is None:
         near = ", ".join([each.unit for each in found.services if name in each.unit][:5])
         hint = _("; did you mean {names}?").format(names=near) if near else ""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Iterator, Sequence
 
 from hardentui import __version__
+from hardentui.export.text import wrapped
 from hardentui.i18n import _
 from hardentui.model import Gap
 from hardentui.resources.base import explain
@@ -15,11 +17,15 @@ from hardentui.resources.listeners import Listener, listeners, scope_word
 from hardentui.snapshot import Snapshot
 from hardentui.visible import visible
 
+_GAP = "  "
+_REACH = 20  # characters that the last column has at least: it is broken, the others are not
+_GIVING_WAY = (3, 5, 6)  # the address tells the scope already; then the user, and the unit
 
-def table(snapshot: Snapshot) -> Iterator[str] | Gap:
+
+def table(snapshot: Snapshot, width: int) -> Iterator[str] | Gap:
     """The lines of the table, and after them what could not be seen; or why there is none."""
     found = listeners(snapshot)
-    return found if isinstance(found, Gap) else _lines(snapshot, found)
+    return found if isinstance(found, Gap) else _lines(snapshot, found, width)
 
 
 def document(snapshot: Snapshot) -> str | Gap:
@@ -65,27 +71,41 @@ def _object(one: Listener) -> dict[str, object]:
     }
 
 
-def _lines(snapshot: Snapshot, found: Sequence[Listener]) -> Iterator[str]:
+def _lines(snapshot: Snapshot, found: Sequence[Listener], width: int) -> Iterator[str]:
     heads = (
         *(_("proto"), _("address"), _("port"), _("scope"), _("process"), _("user"), _("unit")),
         _("reachable from"),
     )
     rows = [heads, *(_row(one) for one in found)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(heads) - 1)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(heads))]
+    shown = _fitting(widths, width)
+    before = sum(widths[column] + len(_GAP) for column in shown)
     for row in rows:
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
-        yield "  ".join([*cells, row[-1]]).rstrip()
+        cells = [row[column].ljust(widths[column]) for column in shown]
+        first, *more = textwrap.wrap(row[-1], max(_REACH, width - before)) or [""]
+        yield _GAP.join([*cells, first]).rstrip()
+        yield from (" " * before + line for line in more)
+    if lacking := ", ".join(heads[column] for column in range(len(heads) - 1) if column not in shown):
+        yield ""
+        yield from wrapped(_("No room for: {columns}.").format(columns=lacking), width)
     gap = snapshot.derive(loaded.read).gap
     if gap is not None:
         yield ""
-        yield visible(
-            _("The firewall's rules could not be read, so nobody knows here who is let in: {why}").format(
-                why=explain(gap)
-            )
-        )
+        sentence = _("The firewall's rules could not be read, so nobody knows here who is let in: {why}")
+        yield from wrapped(sentence.format(why=explain(gap)), width)
     if not snapshot.as_root and any(not one.socket.process for one in found):
         yield ""
-        yield _("Processes of other users are hidden: run it with sudo to see them.")
+        yield from wrapped(_("Processes of other users are hidden: run it with sudo to see them."), width)
+
+
+def _fitting(widths: Sequence[int], width: int) -> tuple[int, ...]:
+    """The columns before the last for which there is room beside it, in their order."""
+    shown = list(range(len(widths) - 1))
+    for column in _GIVING_WAY:
+        needed = sum(widths[each] + len(_GAP) for each in shown) + min(widths[-1], _REACH)
+        if needed > width:
+            shown.remove(column)
+    return tuple(shown)
 
 
 def _row(one: Listener) -> tuple[str, ...]:

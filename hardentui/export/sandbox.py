@@ -76,7 +76,7 @@ def exposure(bench: Bench) -> str:
 def facts(seen: Evidence) -> Iterator[str]:
     """What was seen of the service, one thing on each line."""
     if seen.use is None:
-        yield _("its processes are not seen: {why}").format(why=seen.why_unseen or "-")
+        yield _("its processes are not seen: {why}").format(why=seen.why_unseen)
         return
     yield _("processes: {count}, of {users}").format(
         count=seen.use.processes, users=", ".join(seen.users) or "?"

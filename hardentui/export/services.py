@@ -204,6 +204,8 @@ def table(found: Matrix, width: int) -> Iterator[str]:
     yield ""
     if lacking := ", ".join(_(column.heading) for at, column in enumerate(COLUMNS) if at not in shown):
         yield from wrapped(_("No room for: {columns}.").format(columns=lacking), width)
+    if idle := waiting(found):
+        yield from wrapped(idle, width)
     yield from wrapped(_("All about one of them: hardentui services NAME."), width)
     yield from unread(found, width)
 
@@ -216,6 +218,17 @@ def _fitting(widths: Sequence[int], width: int) -> tuple[int, ...]:
             shown.append(place)
             room -= widths[place] + len(_GAP)
     return tuple(shown)
+
+
+def waiting(found: Matrix) -> str:
+    """Which services do not run yet because nobody called; "" for none."""
+    units = (f"{unit} ({', '.join(map(str, ports))})" for unit, ports in found.waiting.items())
+    names = visible(", ".join(units))
+    return (
+        _("Not running; systemd listens, and starts them at the first call: {names}.").format(names=names)
+        if names
+        else ""
+    )
 
 
 def unread(found: Matrix, width: int) -> Iterator[str]:

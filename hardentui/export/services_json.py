@@ -23,6 +23,7 @@ def document(found: Matrix, services: Sequence[Service], taken_at: float) -> str
         "hardentui": __version__,
         "taken-at": taken_at,
         "unread": [_unread(gap) for gap in found.gaps],
+        "waiting": {unit: list(ports) for unit, ports in found.waiting.items()},
         "services": [_object(one) for one in services],
     }
     # ASCII: bytes of the host that are not UTF-8 survive as lone surrogates.

@@ -153,7 +153,7 @@ def _seen(entry: Recommendation, finding: Finding | None, width: int) -> Iterato
         yield from _labelled(_("Running"), finding.running or "-", width)
         yield from _labelled(_("Boot"), finding.boot or "-", width)
     if entry.accept is not None:
-        yield from _labelled(_("Expected"), entry.accept.describe(), width)
+        yield from _labelled(_("Expected"), entry.expected, width)
     if entry.target:
         yield from _labelled(_("Target"), entry.target, width)
 

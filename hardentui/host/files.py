@@ -49,6 +49,12 @@ def unread(error: OSError) -> Unread:
     return Unread(reason, detail)
 
 
+def is_gone(error: OSError) -> bool:
+    """Whether a path is no longer there, or no longer what its folder said it was."""
+    reason = _REASONS.get(error.errno or 0, Reason.FAILED)
+    return error.errno == errno.ELOOP or reason in {Reason.MISSING, Reason.VANISHED}
+
+
 def read_text(path: str) -> str | Unread:
     """The text of a regular file of at most SIZE_LIMIT bytes; stray bytes as surrogate escapes."""
     try:
@@ -137,6 +143,9 @@ def read_usage(path: str) -> Usage | Unread:
         inodes_used=_share(seen.f_files - seen.f_ffree, seen.f_files),
         size=seen.f_blocks * seen.f_frsize,
         free=seen.f_bavail * seen.f_frsize,
+        reserved=max(seen.f_bfree - seen.f_bavail, 0) * seen.f_frsize,
+        inodes=seen.f_files,
+        inodes_free=seen.f_favail,
     )
 
 

@@ -6,7 +6,7 @@ import os
 import time
 from typing import Any, TypeVar, cast
 
-from hardentui.host import files, logins, packages, passwords, search, selinux, units
+from hardentui.host import files, logins, logs, packages, passwords, search, selinux, units
 from hardentui.host.distribution import read_distribution
 from hardentui.host.live import DPKG_FOLDER, accounts, briefly, groups, read_mounts
 from hardentui.i18n import N_
@@ -24,7 +24,9 @@ from hardentui.snapshot import (
     KernelIs,
     LastLogins,
     Link,
+    LogFiles,
     Logins,
+    LogTree,
     NisEntries,
     Packages,
     Passwords,
@@ -85,6 +87,8 @@ class ImageHost:
                 return logins.logins(lambda path: self._resolve(path, follow=True))
             case FileSurvey():
                 return self.walk().result()
+            case LogFiles(below):
+                return self._logs(below)
             case Packages():
                 return packages.installed(lambda path: self._inside(path, files.read_text), None)
             case DistributionIs():
@@ -114,6 +118,13 @@ class ImageHost:
         dpkg = self._resolve(DPKG_FOLDER, follow=True)
         here = "" if isinstance(dpkg, Unread) else dpkg
         return search.Walk(read_mounts(), root=self.root, names=names, dpkg=here)
+
+    def _logs(self, below: tuple[str, ...]) -> LogTree | Unread:
+        mounts = read_mounts()
+        if isinstance(mounts, Unread):
+            return mounts
+        real = [self._resolve(path, follow=True) for path in below]
+        return logs.read([path for path in real if not isinstance(path, Unread)], mounts, self.root)
 
     def _distribution(self) -> Distribution | Unread:
         """What os-release says, wherever its links lead inside the image."""

@@ -12,6 +12,7 @@ import subprocess
 import time
 import zlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -21,12 +22,14 @@ from hardentui.host import (
     confinement,
     files,
     logins,
+    logs,
     packages,
     passwords,
     processes,
     search,
     selinux,
     services,
+    tail,
     units,
 )
 from hardentui.host.distribution import read_distribution
@@ -58,8 +61,11 @@ from hardentui.snapshot import (
     KernelIs,
     KernelOption,
     LastLogins,
+    LeftOut,
     Link,
+    LogFiles,
     Logins,
+    LogTree,
     Mount,
     Mounts,
     NisEntries,
@@ -126,6 +132,7 @@ class LiveHost:
             Command: lambda q: _command(q, COMMAND_SECONDS),
             SlowCommand: lambda q: _command(q, SLOW_SECONDS),
             FileSurvey: lambda _: self.walk().result(),
+            LogFiles: lambda q: self._logs(q.below),
             Mounts: lambda _: read_mounts(),
             Sockets: lambda _: _sockets(),
             Connections: lambda _: _connections(),
@@ -186,8 +193,21 @@ class LiveHost:
     def _listed(self, argv: tuple[str, ...]) -> str | Unread:
         return _run(argv, PACKAGES_SECONDS, children=self._searches)
 
+    def _logs(self, below: tuple[str, ...]) -> LogTree | Unread:
+        mounts = read_mounts()
+        if isinstance(mounts, Unread):
+            return mounts
+        far = tuple(path for path in below if self._is_on_network(path))
+        tree = logs.read([os.path.realpath(path) for path in below if path not in far], mounts)
+        left_out = (*(LeftOut(path, search.NETWORK) for path in far), *tree.left_out)
+        return replace(tree, left_out=left_out)
+
     def _searched(self, argv: tuple[str, ...]) -> str | Unread:
         return _run(argv, search.SECONDS, children=self._searches)
+
+    def tail(self) -> tail.Tail:
+        """What this host writes down from now on (see hardentui.host.tail)."""
+        return tail.Tail()
 
     def walk(self) -> search.Walk:
         """A walk over the files of this host, to be started apart (see hardentui.host.search)."""

@@ -14,9 +14,14 @@ from hardentui.snapshot import Denial, Mislabelled, Reason, SecurityPolicy, Unre
 
 AUDIT_LOG = "/var/log/audit/audit.log"
 KERNEL_LOG = ("journalctl", "--boot", "--dmesg", "--output=cat", "--no-pager", "--quiet")
-# -n changes nothing; file systems without labels are left out by itself. The terminals get their labels when
-# they are made, and what our own scripts keep has those of the places it came from.
-RELABELLING = ("restorecon", "-n", "-v", "-R", "-i", "-e", "/dev/pts", "-e", "/var/lib/hardentui", "/")
+# -n changes nothing; file systems without labels are left out by itself. The terminals and the tens of
+# thousands of files of /sys get their labels when they are made, and what our own scripts keep has those of
+# the places it came from.
+RELABELLING = (
+    *("restorecon", "-n", "-v", "-R", "-i"),
+    *("-e", "/dev/pts", "-e", "/sys", "-e", "/var/lib/hardentui"),
+    "/",
+)
 
 _POLICY_LIMIT = 64 * 1024 * 1024  # bytes; the largest of a distribution has about 10
 _LOG_LIMIT = 16 * 1024 * 1024  # bytes of the audit log, its end

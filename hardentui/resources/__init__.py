@@ -6,16 +6,20 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from hardentui.operations import Lines
 from hardentui.resources.accounts import AccountsOf
+from hardentui.resources.aide import Aide
 from hardentui.resources.attestation import Attestation
+from hardentui.resources.audit import Auditd, AuditRules
 from hardentui.resources.base import Collector, Resource
 from hardentui.resources.cgroups import Cgroups
 from hardentui.resources.confinement import ConfinementOf
 from hardentui.resources.containers import Containers
 from hardentui.resources.crypt import Crypt
 from hardentui.resources.endpoints import Endpoints
+from hardentui.resources.events import Events
 from hardentui.resources.firewall import Firewall
 from hardentui.resources.hardware import Hardware
 from hardentui.resources.isolation import Isolation
+from hardentui.resources.journal import Journal
 from hardentui.resources.kernel import BootLoader, CommandLine, KernelBuild, KernelIntegrity
 from hardentui.resources.listeners import Listeners
 from hardentui.resources.login import Login
@@ -30,22 +34,40 @@ from hardentui.resources.path import Path
 from hardentui.resources.ports import Ports
 from hardentui.resources.private_tmp import PrivateTmp
 from hardentui.resources.processes import ProcessViews
+<<<<<<< HEAD
 from hardentui.resources.rabbitmq import RabbitMq
+=======
+from hardentui.resources.retention import Retention
+>>>>>>> main
 from hardentui.resources.rights import Rights
+from hardentui.resources.rsyslog import (
+    LogCertificates,
+    LogExport,
+    LogPrograms,
+    LogRelay,
+    LogServer,
+    Rsyslog,
+)
 from hardentui.resources.sandbox import Sandbox
 from hardentui.resources.search import Searches
+from hardentui.resources.service_logs import ServiceLogs
 from hardentui.resources.sshd import Sshd
 from hardentui.resources.sudoers import Sudoers
 from hardentui.resources.sysctl import Sysctl
 from hardentui.resources.system import System
+from hardentui.resources.timesync import Timesync
 from hardentui.resources.tmpfiles import Tmpfiles
 from hardentui.resources.units import UnitResource
 from hardentui.resources.virtualisation import Virtualisation
+from hardentui.resources.volume import Volume
 
 _KINDS: tuple[Resource, ...] = (
     AccountsOf(),
+    Aide(),
     AppArmor(),
     Attestation(),
+    Auditd(),
+    AuditRules(),
     BootLoader(),
     Cgroups(),
     CommandLine(),
@@ -53,12 +75,19 @@ _KINDS: tuple[Resource, ...] = (
     Containers(),
     Crypt(),
     Endpoints(),
+    Events(),
     Firewall(),
     Hardware(),
     Isolation(),
+    Journal(),
     KernelBuild(),
     KernelIntegrity(),
     Listeners(),
+    LogCertificates(),
+    LogExport(),
+    LogPrograms(),
+    LogRelay(),
+    LogServer(),
     Login(),
     Mac(),
     Mail(),
@@ -71,18 +100,26 @@ _KINDS: tuple[Resource, ...] = (
     Ports(),
     PrivateTmp(),
     ProcessViews(),
+<<<<<<< HEAD
     RabbitMq(),
+=======
+    Retention(),
+>>>>>>> main
     Rights(),
+    Rsyslog(),
     Sandbox(),
     Searches(),
     Selinux(),
+    ServiceLogs(),
     Sshd(),
     Sudoers(),
     Sysctl(),
     System(),
+    Timesync(),
     Tmpfiles(),
     UnitResource(),
     Virtualisation(),
+    Volume(),
 )
 RESOURCES: Mapping[str, Resource] = {resource.name: resource for resource in _KINDS}
 

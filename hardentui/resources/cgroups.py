@@ -124,10 +124,11 @@ def _limits(snapshot: Snapshot) -> Reading:
 
 def _size(word: str, text: str) -> str:
     """A limit as a unit file would say it: memory in MiB, the rest as it is."""
-    return _mebibytes(text) if word.startswith("Memory") else text
+    return mebibytes(text) if word.startswith("Memory") else text
 
 
-def _mebibytes(text: str) -> str:
+def mebibytes(text: str) -> str:
+    """A number of bytes in MiB; a word such as "max" as it stands."""
     return f"{int(text) // _MEBIBYTE}M" if text.isdecimal() else text
 
 
@@ -144,7 +145,7 @@ def _use(snapshot: Snapshot) -> Reading:
     places = []
     for one in ordered:
         words = [
-            _mebibytes(one.memory_current),
+            mebibytes(one.memory_current),
             _("tasks {count}").format(count=one.tasks_current) if one.tasks_current else "",
             _("{seconds} s of processor").format(seconds=one.cpu_usage // _MICROSECONDS)
             if one.cpu_usage is not None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Iterable
 
 from hardentui.i18n import _
 from hardentui.model import Gap, GapKind
-from hardentui.snapshot import File, Link, Reason, Snapshot, Unread
+from hardentui.snapshot import File, Folder, Kind, Link, Reason, Snapshot, Unread
 
 _ABOVE = ("/etc/systemd/system", "/run/systemd/system")  # where a mask hides what the vendor ships
 _HOPS = 8  # links to links that are followed
@@ -26,6 +27,23 @@ def text_of(snapshot: Snapshot, path: str, *, may_be_link: bool = True) -> str |
         if here == "/dev/null":
             return ""
     return snapshot.ask(File(path))
+
+
+def by_name(
+    snapshot: Snapshot, folders: Iterable[str], ending: str = ".conf"
+) -> tuple[tuple[str, Kind], ...] | Gap:
+    """The files of some folders in the order of their names; of one name, the first folder's counts."""
+    found: dict[str, tuple[str, Kind]] = {}
+    for folder in folders:
+        entries = snapshot.ask(Folder(folder))
+        if isinstance(entries, Unread):
+            if entries.reason is not Reason.MISSING:
+                return entries.gap(folder)
+            continue
+        for entry in entries:
+            if entry.name.endswith(ending):
+                found.setdefault(entry.name, (f"{folder}/{entry.name}", entry.kind))
+    return tuple(place for _name, place in sorted(found.items()))
 
 
 def mask_of(snapshot: Snapshot, unit: str) -> Gap | None:

@@ -19,7 +19,8 @@ class Family:
     ``admin_group`` may use sudo; ``bash_file`` is read by every interactive bash; ``pam_tool`` is the
     only right way to change the PAM stacks there. ``ssh_options`` is the file, and the variable in it,
     from which the unit of sshd takes more options. ``nftables_file`` is what nftables.service loads;
-    ``iptables_files`` are the rules of IPv4 and IPv6 that ``iptables_units`` load.
+    ``iptables_files`` are the rules of IPv4 and IPv6 that ``iptables_units`` load. ``chrony_file`` is what
+    chrony reads, under ``chrony_unit``.
     """
 
     admin_group: str
@@ -31,6 +32,8 @@ class Family:
     nftables_file: str
     iptables_files: tuple[str, str]
     iptables_units: tuple[str, str]
+    chrony_file: str
+    chrony_unit: str
 
 
 FAMILIES: Mapping[str, Family] = {
@@ -44,6 +47,8 @@ FAMILIES: Mapping[str, Family] = {
         nftables_file="/etc/nftables.conf",
         iptables_files=("/etc/iptables/rules.v4", "/etc/iptables/rules.v6"),
         iptables_units=("netfilter-persistent.service", "netfilter-persistent.service"),
+        chrony_file="/etc/chrony/chrony.conf",
+        chrony_unit="chrony.service",
     ),
     "rhel": Family(
         admin_group="wheel",
@@ -55,6 +60,8 @@ FAMILIES: Mapping[str, Family] = {
         nftables_file="/etc/sysconfig/nftables.conf",
         iptables_files=("/etc/sysconfig/iptables", "/etc/sysconfig/ip6tables"),
         iptables_units=("iptables.service", "ip6tables.service"),
+        chrony_file="/etc/chrony.conf",
+        chrony_unit="chronyd.service",
     ),
 }
 ADMIN_GROUPS = frozenset(family.admin_group for family in FAMILIES.values())
@@ -111,4 +118,13 @@ SERVICES: Mapping[str, tuple[str, ...]] = {
     "snmp": ("snmpd.service", "snmptrapd.service"),
     "telnet": ("telnet.socket", "telnetd.service", "inetutils-telnetd.service"),
     "tftp": ("tftp.socket", "tftp.service", "tftpd-hpa.service", "atftpd.socket", "atftpd.service"),
+}
+
+# Programs that keep the clock, by the names of their units in all families.
+TIME_CLIENTS: Mapping[str, tuple[str, ...]] = {
+    "timesyncd": ("systemd-timesyncd.service",),
+    "chrony": ("chrony.service", "chronyd.service"),
+    "ntpsec": ("ntpsec.service",),
+    "ntpd": ("ntp.service", "ntpd.service"),
+    "openntpd": ("openntpd.service",),
 }

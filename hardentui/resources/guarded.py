@@ -18,6 +18,8 @@ class Guarded:
     owners: tuple[str, ...] = ("root:root",)
 
 
+# The group is log_group of auditd.conf: whose members may read the records.
+_LOG_READERS = ("root:root", "root:adm")
 _COMMON: Mapping[str, tuple[Guarded, ...]] = {
     "accounts": (
         Guarded("/etc/passwd", "0644"),
@@ -27,6 +29,14 @@ _COMMON: Mapping[str, tuple[Guarded, ...]] = {
         Guarded("/etc/subuid", "0644"),
         Guarded("/etc/subgid", "0644"),
         Guarded("/etc/shells", "0644"),
+    ),
+    "audit": (
+        Guarded("/etc/audit", "0750"),
+        Guarded("/etc/audit/auditd.conf", "0640"),
+        Guarded("/etc/audit/audit.rules", "0640"),
+        Guarded("/etc/audit/rules.d", "0750"),
+        Guarded("/var/log/audit", "0750", _LOG_READERS),
+        Guarded("/var/log/audit/audit.log", "0640", _LOG_READERS),
     ),
     "root-home": (Guarded("/root", "0750"),),
     "sudo": (

@@ -80,6 +80,14 @@ class Listener:
         address = f"[{self.socket.address}]" if ":" in self.socket.address else self.socket.address
         return f"{self.protocol} {address}:{self.socket.port} {self.socket.process or '?'}"
 
+    @property
+    def waiting_unit(self) -> str:
+        """The socket unit for which systemd listens; "" for a socket of a program.
+
+        Without root nobody sees who holds a socket; systemd says for which ports it listens all the same.
+        """
+        return self.unit if self.unit.endswith(".socket") and self.socket.pid in {0, 1} else ""
+
     def reachable(self, say: Callable[[Reach], str] = Reach.value) -> str:
         """From where, on one line; in words of a plan, or with ``Reach.show`` in the language in use."""
         if set(self.reach) == {""}:
@@ -97,9 +105,9 @@ def listeners(snapshot: Snapshot) -> tuple[Listener, ...] | Gap:
 
 def server_of(listener: Listener, running: Mapping[int, ConfinedProcess]) -> ConfinedProcess | None:
     """The process behind a listening socket; for a socket unit, one that it started, if there is any."""
-    if listener.socket.pid != 1 or not listener.unit.endswith(".socket"):
+    if not listener.waiting_unit:
         return running.get(listener.socket.pid)
-    stem = listener.unit.removesuffix(".socket")
+    stem = listener.waiting_unit.removesuffix(".socket")
     started = (one for one in running.values() if one.unit.endswith(".service"))
     return next((one for one in started if one.unit[: -len(".service")].partition("@")[0] == stem), None)
 

@@ -6,15 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from hardentui.i18n import _
-from hardentui.model import Fact, Observation, Provenance, Reading, Recommendation, Role
+from hardentui.model import Fact, Gap, Observation, Provenance, Reading, Recommendation, Role
 from hardentui.operations import Change, Lines, Refusal, WriteFile
 from hardentui.resources.base import digest, kept_comment, kept_lines, nothing, text_fact
-from hardentui.resources.configuration import text_of
+from hardentui.resources.configuration import by_name, text_of
 from hardentui.resources.mount import boot
-from hardentui.snapshot import Folder, Kind, Mount, Reason, Snapshot, Unread
+from hardentui.snapshot import Kind, Mount, Reason, Snapshot, Unread
 
 _FOLDERS = ("/etc/tmpfiles.d", "/run/tmpfiles.d", "/usr/local/lib/tmpfiles.d", "/usr/lib/tmpfiles.d")
-_OURS = "/etc/tmpfiles.d/00-hardentui.conf"
+OURS = "/etc/tmpfiles.d/00-hardentui.conf"
 
 
 class Tmpfiles:
@@ -40,7 +40,7 @@ class Tmpfiles:
             reading = Reading({"": "tmpfs"}, provenance=(Provenance("/proc/self/mountinfo"),))
         else:
             reading = _configured(snapshot, entry.subject)
-        facts = {"before": digest(snapshot, _OURS), "rival": _rival(snapshot, entry.subject)}
+        facts = {"before": digest(snapshot, OURS), "rival": _rival(snapshot, entry.subject)}
         return Observation(None, (reading,), facts, snapshot.taken_at)
 
     def change(self, entry: Recommendation, facts: Mapping[str, Fact], target: str) -> Change:  # noqa: ARG002
@@ -52,11 +52,12 @@ class Tmpfiles:
             return Refusal(words.format(file=rival, path=entry.subject))
         line = f"D {entry.subject} 1777 root root -"
         parts = (Lines(owner=entry.id, lines=(f"# {entry.id}", line)),)
-        return (WriteFile(owners=(entry.id,), path=_OURS, before=text_fact(facts, "before"), parts=parts),)
+        before = text_fact(facts, "before")
+        return (WriteFile(owners=(entry.id,), path=OURS, before=before, parts=parts, unique=True),)
 
     def collects(self, path: str) -> bool:
         """See Collector."""
-        return path == _OURS
+        return path == OURS
 
     def kept(self, lines: Sequence[str], parts: Iterable[Lines]) -> tuple[Lines, ...]:
         """See Collector. The path is what a line is about."""
@@ -75,70 +76,71 @@ def _path(line: str) -> str:
     return fields[1].strip("\"'").rstrip("/") or "/"
 
 
-@dataclass(frozen=True)
-class _Line:
-    """A line that makes or empties a path; ``age`` "-" for none."""
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of tmpfiles.d: where it stands, its type and path, and its age, "-" for none."""
 
     file: str
     number: int
     text: str
     type: str
+    path: str
     age: str
+
+    @property
+    def place(self) -> Provenance:
+        """Where it stands."""
+        return Provenance(self.file, Role.WINS, self.number, self.text)
 
 
 # Types of lines of which only the first for a path counts; the others (x, R, z ...) stand beside them.
 _MAKES = frozenset("fdDvqQpLcbC")
 
 
-def _lines(snapshot: Snapshot, path: str) -> Iterator[_Line | Reading]:
-    """The lines that make ``path``, in the order in which they count; a reading where one cannot be seen."""
-    files = _files(snapshot)
-    if isinstance(files, Reading):
-        yield files
-        return
+def lines(snapshot: Snapshot) -> tuple[Line, ...] | Gap:
+    """All lines, in the order in which they count; a gap where a file cannot be read."""
+    files = by_name(snapshot, _FOLDERS)
+    if isinstance(files, Gap):
+        return files
+    found = []
     for file, kind in files:
         text = text_of(snapshot, file, may_be_link=kind is Kind.LINK)
         if isinstance(text, Unread):
             if text.reason is Reason.MISSING:
                 continue  # a link that leads nowhere still hides the name
-            yield nothing(text, file)
-            return
+            return text.gap(file)
         for number, line in enumerate(text.split("\n"), 1):
             fields = line.split()
-            if _path(line.strip()) == path and fields[0][0] in _MAKES:
+            if path := _path(line.strip()):
                 age = fields[5] if len(fields) > 5 else "-"  # noqa: PLR2004 - the sixth field
-                yield _Line(file, number, line.strip(), fields[0], age)
+                found.append(Line(file, number, line.strip(), fields[0], path, age))
+    return tuple(found)
+
+
+def _making(snapshot: Snapshot, path: str) -> Iterator[Line | Reading]:
+    """The lines that make ``path``, in the order in which they count; a reading where they cannot be seen."""
+    known = lines(snapshot)
+    if isinstance(known, Gap):
+        yield Reading(gap=known)
+        return
+    yield from (line for line in known if line.path == path and line.type[0] in _MAKES)
 
 
 def _configured(snapshot: Snapshot, path: str) -> Reading:
-    for line in _lines(snapshot, path):
+    for line in _making(snapshot, path):
         if isinstance(line, Reading):
             return line
-        place = Provenance(line.file, Role.WINS, line.number, line.text)
         if line.type.startswith("D"):
-            return Reading({"": "boot"}, provenance=(place,))
+            return Reading({"": "boot"}, provenance=(line.place,))
         if "!" in line.type:
             continue  # it counts at boot only: whoever cleans by age goes by the next one
-        return Reading({"": "no" if line.age == "-" else "age"}, provenance=(place,))
+        return Reading({"": "no" if line.age == "-" else "age"}, provenance=(line.place,))
     return Reading({"": "no"}, provenance=(Provenance("tmpfiles.d"),))
 
 
 def _rival(snapshot: Snapshot, path: str) -> str:
     """A file that names ``path`` and sorts before ours; "" for none."""
-    first = next(_lines(snapshot, path), None)
-    if not isinstance(first, _Line):
+    first = next(_making(snapshot, path), None)
+    if not isinstance(first, Line):
         return ""
-    return first.file if first.file.rpartition("/")[2] < _OURS.rpartition("/")[2] else ""
-
-
-def _files(snapshot: Snapshot) -> list[tuple[str, Kind]] | Reading:
-    """The files that count, by name; the first folder wins where two have one of the same name."""
-    paths: dict[str, tuple[str, Kind]] = {}
-    for folder in _FOLDERS:
-        entries = snapshot.ask(Folder(folder))
-        if isinstance(entries, Unread) and entries.reason is not Reason.MISSING:
-            return nothing(entries, folder)
-        for entry in () if isinstance(entries, Unread) else entries:
-            if entry.name.endswith(".conf"):
-                paths.setdefault(entry.name, (f"{folder}/{entry.name}", entry.kind))
-    return [found for _name, found in sorted(paths.items())]
+    return first.file if first.file.rpartition("/")[2] < OURS.rpartition("/")[2] else ""

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from hardentui.i18n import _
 from hardentui.model import Gap, GapKind
-from hardentui.resources.configuration import text_of
-from hardentui.snapshot import Folder, Kind, Reason, Snapshot, Unread
+from hardentui.resources import systemd_conf
+from hardentui.resources.configuration import by_name, text_of
+from hardentui.resources.systemd_conf import OURS
+from hardentui.snapshot import Kind, Reason, Snapshot, Unread
 
 Line = tuple[str, str]  # one assignment of a unit file: the directive, and what follows the =
 
@@ -20,7 +22,6 @@ FOLDERS = (
     "/usr/lib/systemd/system",
     "/lib/systemd/system",
 )
-OURS = "99-zz-hardentui.conf"  # after all others: of one directive, the last one counts
 _SECTIONS = frozenset({"[Unit]", "[Service]"})
 
 
@@ -67,20 +68,13 @@ def dropins(snapshot: Snapshot, unit: str) -> Mapping[str, str] | Gap:
 
 
 def assignments(text: str, sections: Container[str] = _SECTIONS) -> Iterator[Line]:
-    """The assignments of some sections of a unit file, of [Unit] and [Service] unless told.
-
-    A line goes on after a backslash at its end, whatever comments stand between.
-    """
-    section = ""
-    told = [line for line in text.split("\n") if not line.lstrip().startswith(("#", ";"))]
-    for line in "\n".join(told).replace("\\\n", " ").split("\n"):
-        stripped = line.strip()
-        if stripped.startswith("["):
-            section = stripped
-        elif section in sections:
-            name, equals, value = stripped.partition("=")
-            if equals:
-                yield name.strip(), value.strip()
+    """The assignments of some sections of a unit file, of [Unit] and [Service] unless told."""
+    try:
+        for one in systemd_conf.assignments(text):
+            if f"[{one.section}]" in sections:
+                yield one.name, one.value
+    except systemd_conf.BadSectionError:
+        return  # systemd reads no further either
 
 
 def _unit(snapshot: Snapshot, unit: str) -> tuple[str, str] | Gap:
@@ -106,21 +100,10 @@ def _names(unit: str) -> Iterator[str]:
         yield f"{stem}@.service"
 
 
-def _dropins(snapshot: Snapshot, unit: str) -> list[tuple[str, Kind]] | Gap:
+def _dropins(snapshot: Snapshot, unit: str) -> tuple[tuple[str, Kind], ...] | Gap:
     """The drop-ins of a unit in the order of their names; of one name, the first folder's counts."""
     owners = [*_names(unit), *_beginnings(unit), "service"]
-    found: dict[str, tuple[str, Kind]] = {}
-    for owner in owners:
-        for folder in FOLDERS:
-            entries = snapshot.ask(Folder(f"{folder}/{owner}.d"))
-            if isinstance(entries, Unread):
-                if entries.reason is not Reason.MISSING:
-                    return entries.gap(f"{folder}/{owner}.d")
-                continue
-            for entry in entries:
-                if entry.name.endswith(".conf"):
-                    found.setdefault(entry.name, (f"{folder}/{owner}.d/{entry.name}", entry.kind))
-    return [place for _name, place in sorted(found.items())]
+    return by_name(snapshot, (f"{folder}/{owner}.d" for owner in owners for folder in FOLDERS))
 
 
 def _beginnings(unit: str) -> Iterator[str]:

@@ -37,11 +37,13 @@ MESSAGES: Final = {
     ),
     "usage-exit": Text(
         "exit status: 0 all is well; 1 a step failed (apply: all was undone); 2 usage;\n"
-        "             3 refused, nothing done; 75 another run holds the lock; 4 others changed something,\n"
-        "             or a run waits: for confirm, or for rollback since not all could be undone",
+        "             3 refused, or waits at a checkpoint: nothing done; 75 another run holds the lock;\n"
+        "             4 others changed something, or a run waits: for confirm, or for rollback since\n"
+        "             not all could be undone",
         "code de sortie : 0 tout va bien ; 1 une étape a échoué (apply : tout a été annulé) ; 2 usage ;\n"
-        "                 3 refus, rien fait ; 75 verrou déjà pris ; 4 d'autres ont modifié quelque chose,\n"
-        "                 ou une exécution attend : confirm, ou rollback si tout n'a pu être annulé",
+        "                 3 refus, ou attente à un point de contrôle : rien fait ; 75 verrou déjà pris ;\n"
+        "                 4 d'autres ont modifié quelque chose, ou une exécution attend : confirm, ou\n"
+        "                 rollback si tout n'a pu être annulé",
     ),
     "review-not-root": Text(
         "Not as root: what only root can read shows as unexpected. Run it as root (sudo).",
@@ -109,6 +111,10 @@ MESSAGES: Final = {
     ),
     "step-done": Text("step %s: %s: done", "étape %s : %s : faite"),
     "step-failed": Text("step %s: %s: FAILED", "étape %s : %s : ÉCHEC"),
+    "step-waits": Text(
+        "step %s: %s: waits at a checkpoint; nothing was changed",
+        "étape %s : %s : attend à un point de contrôle ; rien n'a été modifié",
+    ),
     "reason": Text("    because: %s", "    cause : %s"),
     "reads-back": Text("what stands there now is: %s", "il y a maintenant : %s"),
     "fstab-errors": Text("findmnt --verify finds errors:", "findmnt --verify trouve des erreurs :"),
@@ -194,10 +200,10 @@ MESSAGES: Final = {
         "Depuis ce démarrage, SELinux aurait refusé (domaine, classe, permissions, type) :",
     ),
     "selinux-look": Text(
-        "a checkpoint: look at the denials above (ausearch -m AVC -ts boot). Where a service of yours needs "
+        "look at the denials above (ausearch -m AVC -ts boot). Where a service of yours needs "
         "one of them, mend its labels or the policy first. Then apply again: what was shown now stops it no "
         "more",
-        "un point de contrôle : examinez les refus ci-dessus (ausearch -m AVC -ts boot). Si un service en a "
+        "examinez les refus ci-dessus (ausearch -m AVC -ts boot). Si un service en a "
         "besoin, corrigez d'abord ses étiquettes ou la politique. Puis relancez apply : ce qui vient d'être "
         "montré ne l'arrêtera plus",
     ),

@@ -31,7 +31,7 @@ STEPS=0
 RUN='' RUN_STATE=none SEQ=0 JOURNAL_SIZE=0 TORN=0 DAMAGED=0 COMPLETE=0 APPLIED_BOOT='' APPLIED_UP=''
 declare -a RUNS=() STEP_STATE=() VERDICTS=()
 declare -A ASKED=() WHOLE=()
-SELF='' BOOT='' UNATTENDED=0 AT_BOOT=0 CONFLICTS=0 FAILURES=0 APPLYING=0 DEADLINE=0 PEER=''
+SELF='' BOOT='' UNATTENDED=0 AT_BOOT=0 CONFLICTS=0 FAILURES=0 APPLYING=0 CHECKPOINT=0 DEADLINE=0 PEER=''
 REPLY='' REASON='' RECORD='' TEMPORARY='' NOW='' VERDICT='' POSITION='' SUPERBLOCK='' ASK='' LOCKS=0
 # A record: what stood there before, what is to stand there, what was really reached, folders to make.
 BEFORE='' AFTER='' REACHED='' RECORD_BOOT=''
@@ -938,14 +938,14 @@ selinux_save() { # STEP
 selinux_ready() { # 0 when every file has its label, and a person was shown what would have been denied
     local path label
     if [[ -e /.autorelabel ]]; then
-        REASON=$(say selinux-relabel)
+        at_checkpoint selinux-relabel
         return 1
     fi
     for path in /etc/passwd /etc/shadow /usr/sbin/sshd /usr/bin/login /var/log; do
         [[ -e $path ]] || continue
         label=$(stat -L -c %C -- "$path" 2>/dev/null) || label=''
         [[ $label == *:*:*_t* && ! $label =~ :(unlabeled|file|default)_t(:|$) ]] && continue
-        REASON=$(say selinux-unlabelled "$path")
+        at_checkpoint selinux-unlabelled "$path"
         return 1
     done
     selinux_looked
@@ -964,8 +964,12 @@ selinux_looked() { # 0 when nothing was denied since the start but what an earli
     say selinux-denials
     printf '%s\n' "$unseen" | show_lines
     printf '%s\n' "$denials" 2>/dev/null >"$seen.tmp" && flush "$seen.tmp" && try mv -fT -- "$seen.tmp" "$seen" || return 1
-    REASON=$(say selinux-look)
+    at_checkpoint selinux-look
     return 1
+}
+
+at_checkpoint() { # KEY ARGUMENT...; no failure: a person is to see to something, and to call apply again
+    CHECKPOINT=1 REASON=$(say "$@")
 }
 
 selinux_label() { # FILE TARGET; an original that was labelled anew as it lay with us takes the target's label
@@ -1280,7 +1284,7 @@ planned() { # STEP; also a value that is right by now: what is written before it
 }
 
 failed() { # STEP
-    say step-failed "$1" "${TARGET[$1]}" >&2
+    if [[ $CHECKPOINT == 1 ]]; then say step-waits "$1" "${TARGET[$1]}" >&2; else say step-failed "$1" "${TARGET[$1]}" >&2; fi
     [[ -z $REASON ]] || say reason "$REASON" >&2
     return 1
 }
@@ -1958,9 +1962,9 @@ finish() { # at the end of apply, whatever ended it
     trap '' HUP INT TERM TSTP
     [[ $APPLYING == 1 && ($RUN_STATE == preparing || $RUN_STATE == applying) ]] || return 0
     # Before the first step nothing was changed: then it is a refusal.
-    [[ $RUN_STATE == applying ]] || outcome=$REFUSED
+    [[ $RUN_STATE == applying && $CHECKPOINT == 0 ]] || outcome=$REFUSED
     trap - EXIT
-    say undoing >&2
+    [[ $CHECKPOINT == 1 ]] || say undoing >&2
     if undo_run; then
         say_undone >&2
     else

@@ -99,12 +99,19 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """statvfs: shares used, in whole percent as df rounds them up; sizes in bytes."""
+    """statvfs: shares used, in whole percent as df rounds them up; sizes in bytes.
+
+    ``free`` is for everyone, ``reserved`` beside it for root alone; ``inodes`` is 0 where a file system
+    does not count them. A recording of before they were asked has -1.
+    """
 
     blocks_used: int
     inodes_used: int
     size: int
     free: int
+    reserved: int = -1
+    inodes: int = -1
+    inodes_free: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -393,6 +400,38 @@ class Survey:
     def count(self, rule: str) -> int:
         """How many files a rule picked, those beyond the first thousand too."""
         return dict(self.counts).get(rule, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class LogFile:
+    """A file of logs; ``size`` in bytes, ``disk`` what it takes on its file system.
+
+    ``content`` is its size once unpacked, and of a journal file what entries take of it; -1 where that is
+    not known. ``first`` and ``last`` are when the first and the last entry were made (epoch seconds): 0 for
+    a first one that does not say, the file's time of change for a last one.
+    """
+
+    path: str
+    size: int
+    disk: int
+    content: int
+    first: float
+    last: float
+
+
+@dataclass(frozen=True, slots=True)
+class LogTree:
+    """The regular files below the folders of logs, by path, and how complete that is.
+
+    ``unread`` names the first hundred paths that could not be read, of ``unread_count``: folders, and files
+    of which only size and time are known then. ``cut`` is "time" or "files" where a walk came to its limit.
+    """
+
+    files: tuple[LogFile, ...]
+    left_out: tuple[LeftOut, ...] = ()
+    unread: tuple[str, ...] = ()
+    unread_count: int = 0
+    cut: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from hardentui.snapshot.answers import (
     Kernel,
     LastLogin,
     Login,
+    LogTree,
     Mislabelled,
     Mount,
     Output,
@@ -143,6 +144,13 @@ class FileSurvey(Question[Survey]):
     """
 
     cost: ClassVar[Cost] = Cost.DEMAND
+
+
+@dataclass(frozen=True, slots=True)
+class LogFiles(Question[LogTree]):
+    """The files below some folders of logs, on local file systems; folders that are not there hold none."""
+
+    below: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,6 +327,7 @@ QUESTIONS: Mapping[str, type[Question[Any]]] = {
         SlowCommand,
         Search,
         FileSurvey,
+        LogFiles,
         Mounts,
         Sockets,
         Connections,

@@ -27,6 +27,7 @@ from hardentui.visible import visible
 if TYPE_CHECKING:
     from hardentui.guide import Guide
     from hardentui.model import Decision, Finding, Plan
+    from hardentui.resources.volume.samples import Samples
     from hardentui.session import Session
     from hardentui.snapshot import Snapshot
     from hardentui.tui.passes import Move, Restless, Watched
@@ -104,6 +105,7 @@ class HardenApp(App[int]):
         self._restless: Restless = set()  # a tick's own; passes never overlap
         self._saving = False
         self._tally: Tally | None = None
+        self._samples: Samples | None = None
 
     # --- starting and ending ----------------------------------------------------------------------
 
@@ -158,6 +160,17 @@ class HardenApp(App[int]):
         if self._tally is None or self._tally.session is not self.session or self._tally.today != today:
             self._tally = Tally(self.session, today)
         return self._tally
+
+    @property
+    def samples(self) -> Samples:
+        """What was measured of the logs since the screen opened."""
+        from hardentui.resources.volume.samples import Samples  # noqa: PLC0415 - not for the first frame
+
+        if self._samples is None:
+            self._samples = Samples()
+        if self.session is not None:
+            self._samples = self._samples.grown(self.session.snapshot)
+        return self._samples
 
     def show(self) -> None:
         """Let the screen on top show the state; those below do so when they come up."""
@@ -462,6 +475,26 @@ class HardenApp(App[int]):
 
         if not isinstance(self.screen, ServicesScreen):
             self.push_screen(ServicesScreen())
+
+    def action_volume(self) -> None:
+        """How fast the logs grow."""
+        self.when_read(self._open_volume)
+
+    def _open_volume(self) -> None:
+        from hardentui.tui.screens.volume import VolumeScreen  # noqa: PLC0415 - as above
+
+        if not isinstance(self.screen, VolumeScreen):
+            self.push_screen(VolumeScreen())
+
+    def action_events(self) -> None:
+        """What is recorded, and the events as they come."""
+        self.when_read(self._open_events)
+
+    def _open_events(self) -> None:
+        from hardentui.tui.screens.events import EventsScreen  # noqa: PLC0415 - as above
+
+        if not isinstance(self.screen, EventsScreen):
+            self.push_screen(EventsScreen())
 
     def open_chapter(self, chapter: str, at: str = "") -> None:
         """Walk a chapter, at this recommendation, in place of the screen that walks another."""

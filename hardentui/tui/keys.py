@@ -21,6 +21,8 @@ class Place(StrEnum):
     PLAN = N_("Plan")
     GUIDE = N_("ANSSI's list")
     SERVICES = N_("Matrix of services")
+    VOLUME = N_("Volume of logs")
+    EVENTS = N_("What is recorded")
     WORKBENCH = N_("Workbench")
     SAVING = N_("Not saved")
     PANEL = N_("Decision panel")
@@ -80,6 +82,22 @@ KEYS: tuple[Key, ...] = (
         "app.services",
         N_("Services"),
         N_("the matrix of services: what holds each that runs"),
+    ),
+    Key(
+        Place.EVERYWHERE,
+        "F",
+        "F",
+        "app.volume",
+        N_("Filling"),
+        N_("how fast the logs grow, and when their file systems are full"),
+    ),
+    Key(
+        Place.EVERYWHERE,
+        "E",
+        "E",
+        "app.events",
+        N_("Events"),
+        N_("what is recorded, now and after a reboot; and events as they come"),
     ),
     Key(Place.EVERYWHERE, "r", "r", "app.reread", N_("Re-read"), N_("read all facts of the host again"), 0),
     Key(
@@ -188,6 +206,16 @@ KEYS: tuple[Key, ...] = (
     ),
     Key(Place.SERVICES, "slash", "/", "search", N_("Find"), N_("show only what contains a word"), 50),
     Key(Place.SERVICES, "w", "w", "workbench", N_("Workbench"), N_("confine this service by directives"), 25),
+    Key(Place.VOLUME, "enter", N_("Enter"), "more", N_("More"), N_("the details alone, and back"), 10),
+    Key(Place.VOLUME, "slash", "/", "search", N_("Find"), N_("show only what contains a word"), 20),
+    Key(Place.VOLUME, "J", "J", "screen.text_down", N_("Scroll"), N_("scroll the details down"), 30),
+    Key(Place.VOLUME, "escape", "Esc", "screen.back", N_("Back"), N_("back to where you were"), 40),
+    Key(Place.EVENTS, "enter", N_("Enter"), "more", N_("More"), N_("the details alone, and back"), 10),
+    Key(Place.EVENTS, "t", "t", "live", N_("Live"), N_("the events alone, as they come, and back"), 20),
+    Key(Place.EVENTS, "o", "o", "only", N_("Only this"), N_("events of this class alone, and of all"), 30),
+    Key(Place.EVENTS, "f", "f", "filter", N_("Filter"), N_("all, not recorded, lost, not known"), 40),
+    Key(Place.EVENTS, "slash", "/", "search", N_("Find"), N_("show only what contains a word"), 50),
+    Key(Place.EVENTS, "escape", "Esc", "screen.back", N_("Back"), N_("back to where you were"), 60),
     Key(
         Place.WORKBENCH,
         "v,right",
@@ -214,7 +242,14 @@ KEYS: tuple[Key, ...] = (
     Key(Place.WORKBENCH, "a", "a", "plan", N_("Into the plan"), N_("put what is chosen into the plan"), 40),
     Key(Place.WORKBENCH, "u", "u", "undo", N_("Undo"), N_("take the decision back")),
     Key(Place.WORKBENCH, "slash", "/", "search", N_("Find"), N_("show only what contains a word")),
-    Key(Place.WORKBENCH, "enter", N_("Enter"), "more", N_("More"), N_("the details alone, and back")),
+    Key(
+        Place.WORKBENCH,
+        "enter",
+        N_("Enter"),
+        "more",
+        N_("Type"),
+        N_("type a value where any is taken; elsewhere the details alone, and back"),
+    ),
     Key(Place.WORKBENCH, "escape", "Esc", "screen.back", N_("Back"), N_("back to where you were"), 60),
     Key(Place.SERVICES, "escape", "Esc", "screen.back", N_("Back"), N_("back to where you were"), 60),
     Key(

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from hardentui.model import Finding, Gap, Plan
     from hardentui.operations import ChangeSet
     from hardentui.plan import PlanFile
+    from hardentui.record import Record
+    from hardentui.resources.events.catalogue import EventClass
     from hardentui.resources.sandbox.bench import Bench
     from hardentui.session import Session
     from hardentui.snapshot import Question, Snapshot
@@ -134,6 +136,14 @@ class Benched(Message):
             unit_files.read(snapshot, bench.seen.unit)
             _ = bench.before, bench.after
         return cls(bench)
+
+
+@dataclass
+class Came(Message):
+    """Records as the tail saw them, each with its class; how many came a second where that is a flood."""
+
+    records: tuple[tuple[EventClass, Record], ...] = ()
+    rate: int = 0
 
 
 @dataclass

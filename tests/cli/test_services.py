@@ -10,6 +10,7 @@ from core.running import HELD, many, process, rated, recorded, snapshot
 from test_cli import run
 
 from hardentui import i18n
+from hardentui.snapshot import Socket, Unit
 
 
 @pytest.fixture(autouse=True)
@@ -56,6 +57,18 @@ def test_a_service_that_does_not_run_is_wrong_usage_with_a_hint(capsys, recordin
     assert (code, out) == (2, "")
     assert "ngin" in err
     assert "nginx.service" in err
+
+
+def test_a_service_that_nobody_called_yet_is_said_to_wait(capsys, tmp_path: Path) -> None:
+    held = Socket("tcp", "127.0.0.1", 631, "systemd", 1, "root")
+    cups = Unit("cups.socket", "loaded", "active", listens=("127.0.0.1:631 (Stream)",))
+    path = recorded(tmp_path / "host.json", snapshot(process(7), sockets=(held,), units=(cups,)))
+    code, _out, err = run(capsys, "services", "cups", "--recording", path)
+    assert code == 2
+    assert "cups does not run: systemd listens for it (cups.socket)" in err
+    assert json.loads(run(capsys, "services", "--json", "--recording", path)[1])["waiting"] == {
+        "cups.socket": [631]
+    }
 
 
 def test_on_an_image_nothing_runs(capsys, tmp_path: Path) -> None:

@@ -35,7 +35,9 @@ from hardentui.snapshot import (
     Kind,
     LastLogins,
     Link,
+    LogFiles,
     Logins,
+    LogTree,
     Mount,
     Mounts,
     NisEntries,
@@ -68,7 +70,7 @@ from hardentui.snapshot import (
     WrongLabels,
 )
 
-from . import mac, ssh, users
+from . import audit, mac, ssh, syslogs, users
 
 NOW = 1_795_245_751.0  # 2026-11-21T07:22:31Z
 
@@ -119,6 +121,7 @@ class DictHost:
             Updates: others.pop("updates", ()),
             Units: others.pop("units", ()),
             UnitFiles: others.pop("unit_files", ()),
+            LogFiles: others.pop("logs", LogTree(())),
             FileSurvey: others.pop("survey", Unread(Reason.ON_DEMAND)),
             Clock: NOW,
             BootId: "b0071d",
@@ -407,7 +410,8 @@ def server(interfaces: Iterable[str] = ("lo", "eth0"), **changes: Any) -> DictHo
         "last_logins": users.last_logins(NOW),
         "logins": users.logins(NOW),
     }
-    return mac.with_apparmor(with_sshd(DictHost(files, links, **{**facts, **changes})))
+    host = mac.with_apparmor(with_sshd(DictHost(files, links, **{**facts, **changes})))
+    return audit.with_audit(syslogs.with_rsyslog(host, NOW))
 
 
 def two_interfaces() -> DictHost:
@@ -435,6 +439,9 @@ def rivals() -> DictHost:
             **ssh.OLD,
         }
     )
+    audit.silenced(host)
+    host.files[f"{syslogs.FOLDER}/10-old.conf"] = syslogs.CLEAR
+    host.files[f"{syslogs.FOLDER}/20-ufw.conf"] = syslogs.UFW
     return mac.with_selinux(host, "disabled")
 
 
@@ -453,6 +460,9 @@ def rhel() -> DictHost:
     host.files |= {**users.RHEL, **ssh.RHEL}
     del host.files[f"{ssh.FOLDER}/50-cloud-init.conf"]
     host.commands = {}
+    host.files |= {syslogs.MAIN: syslogs.RHEL, "/var/log/messages": ""}
+    host.stats["/var/log/messages"] = syslogs.status(0o644, "root", NOW - 86400)
+    syslogs.certified(host, NOW)
     del host.files["/etc/sysctl.conf"], host.files["/etc/systemd/system/tmp.mount"]
     host.links = {"/etc/sysctl.d/99-sysctl.conf": "../sysctl.conf"}
     host.files["/usr/lib/systemd/system/tmp.mount"] = TMP_UNIT
@@ -465,6 +475,7 @@ def rhel() -> DictHost:
     del host.files["/boot/grub/grub.cfg"]
     for path in mac.PROFILES:
         del host.files[path]
+    audit.deaf(host)
     return mac.with_selinux(host, "permissive", "/boot/grub2/grub.cfg")
 
 

@@ -190,6 +190,8 @@ def test_an_answer_that_is_a_list_is_as_many_words_of_what_passes() -> None:
     )
     filled = answers.filled(entry, {"servers": "a.example, b.example", "n": "1"})
     assert filled.accept == Comparison(Operator.CONTAINS, ("a.example", "b.example", "x-1"))
+    told = replace(entry, accept=filled.accept, target="{n}", passes=Text("{n} of them", "{n} d'entre eux"))
+    assert answers.filled(told, {"n": "3"}).expected == "3 of them"
     pattern = replace(entry, accept=Comparison(Operator.MATCHES, (".*{n}.*",)))
     assert answers.filled(pattern, {"n": "a.b"}).accept.accepts("xa.by")
     assert not answers.filled(pattern, {"n": "a.b"}).accept.accepts("xaxby")

@@ -30,7 +30,21 @@ HOSTS: dict[str, Callable[[], hosts.DictHost]] = {
 }
 CHANGES = [entry for entry in CHECKLISTS.recommendations if entry.target]
 # Each question answered once so that a recommendation applies; the first answer for the others.
-FIRST = {question.id: question.choices[0].id for question in CHECKLISTS.questions}
+TYPED = {
+    "host": "192.0.2.10",
+    "hosts": "192.0.2.10,192.0.2.11",
+    "port": "2514",
+    "days": "90",
+    "path": "/etc/ssl/certs/log.pem",
+    "paths": "/srv/secret",
+    "words": "log01",
+}
+FIRST = {
+    question.id: question.choices[0].id if question.choices else question.proposed or TYPED[question.format]
+    for question in CHECKLISTS.questions
+}
+# Hosts that must have a name, for a certificate is compared with it.
+FIRST |= {"log-server": "logs.example.org", "log-senders": "web02.example.org,*.lan.example.org"}
 
 
 def answers_for(entry: Recommendation) -> dict[str, str]:
@@ -72,6 +86,7 @@ def holds(finding: Finding) -> bool:
     later = finding.recommendation.subject == "/tmp" or finding.recommendation.resource == "tmpfiles"
     # A policy is loaded by a start, after every file got its label.
     later = later or finding.recommendation.id == "selinux.not-disabled"
+    later = later or finding.recommendation.id == "audit.lock"
     return later and finding.drift is Drift.NOT_YET
 
 
@@ -93,6 +108,7 @@ REFUSALS = (
     "SELinux does not run",
     "no file puts a profile",
     "the boot loader does not start",
+    "before any rule of ours",
 )
 
 

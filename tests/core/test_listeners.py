@@ -294,8 +294,8 @@ def test_where_the_mail_of_root_ends(text: str, value: str) -> None:
 # --- the command ----------------------------------------------------------------------------------------
 
 
-def table(made: hosts.DictHost) -> list[str]:
-    shown = export.table(hosts.snapshot(made))
+def table(made: hosts.DictHost, width: int = 200) -> list[str]:
+    shown = export.table(hosts.snapshot(made), width)
     assert not isinstance(shown, Gap)
     return list(shown)
 
@@ -321,6 +321,23 @@ def test_without_root_what_is_hidden_is_said() -> None:
     assert any("could not be read" in line for line in lines)
     document = json.loads(str(export.document(hosts.snapshot(host(hidden, uid=1000)))))
     assert document["processes-hidden"] is True
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+@pytest.mark.parametrize("width", [60, 80, 100, 200])
+def test_the_table_is_as_wide_as_the_terminal_and_says_all_of_who_gets_in(language: str, width: int) -> None:
+    i18n.use(language)
+    rules = nft(chain(), rule({"limit": {"rate": 3, "per": "minute"}}, port(80), {"accept": None}))
+    web = tcp(number=80, process="nginx", unit="nginx.service", user="www-data")
+    made = host(web, tcp("192.0.2.1", 22), uid=1000, rules=rules)
+    lines = table(made, width)
+    assert max(map(len, lines)) <= width
+    told = " ".join(" ".join(lines).split())
+    for one in seen(made):
+        assert all(word in told for word in one.reachable(Reach.show).split())
+    heads = {"en": ("scope", "unit"), "fr": ("portée", "unité")}[language]
+    for head in heads:  # as a column, or among those that had no room
+        assert any(head in line for line in lines)
 
 
 def test_a_hostile_name_cannot_draw() -> None:

@@ -28,6 +28,7 @@ from hardentui.snapshot import (
     Denials,
     FileLabel,
     Mislabelled,
+    Package,
     PolicyIs,
     Process,
     Reason,
@@ -42,6 +43,7 @@ from hardentui.snapshot import (
 from . import hosts, mac
 
 POLICIES = Path(__file__).parent / "policies"
+LOGINS = "apparmor.logins"
 CHAPTER = next(c for c in load([shipped_folder()], check, hazards.PROBES).chapters if c.id == "selinux")
 ENTRIES: Mapping[str, Recommendation] = {entry.id: entry for entry in CHAPTER.recommendations}
 
@@ -257,6 +259,18 @@ def test_loaded_profiles_are_those_of_aa_status() -> None:
     said = json.loads((POLICIES / "aa-status.json").read_text())["profiles"]
     assert apparmor.loaded(hosts.snapshot(host)) == said
     assert finding("apparmor.profiles", host).message == "24 profiles, 21 complain, 3 enforce"
+
+
+def test_a_person_can_be_given_a_profile_where_pam_apparmor_is() -> None:
+    host = mac.with_apparmor(hosts.server())
+    host.files["/etc/pam.d/su"] = "session required pam_unix.so\n"
+    assert (finding(LOGINS, host).result, finding(LOGINS, host).running) == (Result.INFORMATIONAL, "absent")
+    host.packages = (*host.packages, Package("libpam-apparmor", "3.0.8-3"))
+    assert (finding(LOGINS, host).result, finding(LOGINS, host).running) == (Result.PASS, "installed")
+    host.files["/etc/pam.d/su"] += "session optional pam_apparmor.so order=user,group,default\n"
+    assert (finding(LOGINS, host).result, finding(LOGINS, host).running) == (Result.PASS, "asked")
+    without = mac.with_selinux(hosts.server(), "permissive")
+    assert finding(LOGINS, without).result is Result.NOTAPPLICABLE
 
 
 def test_only_the_flag_complain_goes() -> None:

@@ -170,6 +170,21 @@ def test_sockets_without_an_owner_leave_it_open_who_listens() -> None:
     assert any("80" in gap.detail for gap in found.gaps)
 
 
+@pytest.mark.parametrize("pid", [1, 0])  # 0: who holds the socket is hidden from an ordinary account
+def test_what_systemd_listens_for_is_no_hidden_process(pid: int) -> None:
+    held = Socket("tcp", "127.0.0.1", 631, "systemd" if pid else "", pid, "root" if pid else "")
+    cups = Unit("cups.socket", "loaded", "active", listens=("127.0.0.1:631 (Stream)",))
+    idle = seen(process(7), sockets=(held,), units=(cups,))
+    assert idle.waiting == {"cups.socket": (631,)}
+    assert not any("631" in gap.detail for gap in idle.gaps)
+    assert export.ears(idle.services[0]) == "-"
+    text = " ".join(" ".join(export.table(idle, 80)).split())
+    assert "Not running; systemd listens, and starts them at the first call: cups.socket (631)." in text
+    called = seen(process(8, unit="cups.service"), sockets=(held,), units=(cups,))
+    assert not called.waiting
+    assert export.ears(called.services[0]) == "(631)"
+
+
 def test_what_is_lacking_for_the_whole_matrix_is_said() -> None:
     answers = {"exposure": Unread(Reason.FAILED, "unrecognized option '--json=short'")}
     found = seen(process(7), sockets=Unread(Reason.DENIED), control_groups=Unread(Reason.MISSING), **answers)

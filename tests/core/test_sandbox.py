@@ -25,7 +25,7 @@ from hardentui.rehearsal import rehearse, undo
 from hardentui.resources import RESOURCES, check, unit_files
 from hardentui.resources.capabilities import NAMES
 from hardentui.resources.sandbox.bench import Bench
-from hardentui.resources.sandbox.directives import DIRECTIVES, lines, parse, read_dropin, write
+from hardentui.resources.sandbox.directives import BY_NAME, DIRECTIVES, lines, parse, read_dropin, write
 from hardentui.resources.sandbox.evidence import VERSION
 from hardentui.resources.sandbox.judge import recommended, verdicts
 from hardentui.resources.sandbox.settings import DEFAULTS
@@ -34,6 +34,7 @@ from hardentui.resources.unit_files import assignments, dropin
 from hardentui.session import Session
 from hardentui.snapshot import (
     ConfinedProcess,
+    ControlGroup,
     Folder,
     Mount,
     Output,
@@ -43,6 +44,7 @@ from hardentui.snapshot import (
     Snapshot,
     Socket,
     Unit,
+    Units,
     Unread,
 )
 
@@ -208,11 +210,95 @@ def test_nothing_is_safe_where_not_everything_was_read() -> None:
             assert verdict(made, name, value)[0] is Effect.UNKNOWN
 
 
+def test_a_service_that_nobody_called_yet_is_not_said_to_be_hidden() -> None:
+    idle = host(uses={WEB: Unread(Reason.MISSING, WEB)}, confinement=(), sockets=())
+    assert verdict(idle, "RestrictRealtime", "yes")[1] == "its processes are not seen: it does not run"
+    idle.answers[Units] = (Unit("web.socket", "loaded", "active", listens=("[::]:80 (Stream)",)),)
+    assert "systemd listens for it (web.socket)" in verdict(idle, "RestrictRealtime", "yes")[1]
+
+
 def test_a_directive_that_the_host_does_not_know_is_not_proposed() -> None:
     old = host(commands={VERSION.argv: Output("systemd 239 (239-82.el8)\n")})
     assert verdict(old, "ProtectClock", "yes")[0] is Effect.LACKING
     assert "ProtectClock" not in bench(old).proposing(only_safe=False).chosen
     assert "PrivateTmp" in bench(old).proposing(only_safe=False).chosen
+
+
+@pytest.mark.parametrize(
+    ("version", "name", "newest", "instead"),
+    [
+        (231, "ProtectSystem", "strict", "full"),
+        (237, "ProtectHome", "tmpfs", "yes"),
+        (248, "RestrictAddressFamilies", "none", "AF_INET"),
+        (238, "SystemCallFilter", "@system-service ~@privileged @resources", ""),
+    ],
+)
+def test_a_value_that_the_host_does_not_know_is_not_proposed(
+    version: int, name: str, newest: str, instead: str
+) -> None:
+    """systemd leaves out a value that it does not know, with a warning: the service would run free."""
+    old = host(commands={VERSION.argv: Output(f"systemd {version} ({version}-1)\n")})
+    new = host(commands={VERSION.argv: Output(f"systemd {version + 1} ({version + 1}-1)\n")})
+    effect, why = verdict(old, name, newest)
+    assert (effect, f"systemd {version + 1} brought this value" in why) == (Effect.LACKING, True)
+    assert verdict(new, name, newest)[0] is not Effect.LACKING
+    for only_safe in (True, False):
+        chosen = bench(old).proposing(only_safe=only_safe).chosen.get(name, "")
+        assert BY_NAME[name].known_since(chosen) <= version
+    assert next(row for row in bench(old).rows if row.directive.name == name).proposed.startswith(instead)
+
+
+GROUP = ControlGroup(
+    "/system.slice/web.service",
+    memory_max="max",
+    memory_current=str(100 * 1024 * 1024),
+    tasks_max="4915",
+    tasks_current="5",
+)
+IN_GROUP = tuple(dataclasses.replace(one, cgroup=f"{GROUP.path}/workers") for one in PROCESSES)
+
+
+def limited(**changes: object) -> hosts.DictHost:
+    """The same web server with 100 MiB of memory and five tasks in use, counted in the group of its unit."""
+    return host(confinement=IN_GROUP, control_groups=(dataclasses.replace(GROUP, **changes),))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "effect", "sign"),
+    [
+        ("MemoryMax", "100M", Effect.BREAKS, "uses 100M of memory now: the limit would stop it at once"),
+        ("MemoryMax", "1K", Effect.BREAKS, "at once"),
+        ("MemoryMax", "120M", Effect.BREAKS, "near the limit"),
+        ("MemoryMax", "1G", Effect.UNKNOWN, "under load is not seen"),
+        ("MemoryMax", "infinity", Effect.SAFE, "no limit"),
+        ("TasksMax", "5", Effect.BREAKS, "5 processes and threads now: the limit would stop it at once"),
+        ("TasksMax", "6", Effect.BREAKS, "near the limit"),
+        ("TasksMax", "50", Effect.UNKNOWN, "under load is not seen"),
+    ],
+)
+def test_a_limit_is_held_against_what_the_service_uses_now(
+    name: str, value: str, effect: Effect, sign: str
+) -> None:
+    found, why = verdict(limited(), name, value)
+    assert (found, sign in why) == (effect, True), why
+
+
+def test_a_limit_is_proposed_with_room_and_counts_in_no_exposure() -> None:
+    opened = bench(limited())
+    proposed = opened.proposing(only_safe=False)
+    assert (proposed.chosen["MemoryMax"], proposed.chosen["TasksMax"]) == ("320M", "64")
+    assert "MemoryMax" not in opened.proposing(only_safe=True).chosen, "load is not seen"
+    bare = opened.setting("MemoryMax", "320M").setting("TasksMax", "64")
+    assert bare.after == bare.before
+    assert "MemoryMax=320M\nTasksMax=64\n" in bare.dropin
+    now = {row.directive.name: row.current for row in opened.rows}
+    assert (now["MemoryMax"], now["TasksMax"]) == ("infinity", "4915")
+
+
+def test_no_limit_is_proposed_where_the_use_is_not_known() -> None:
+    for made in (host(), limited(memory_current="", tasks_current="")):
+        assert not {"MemoryMax", "TasksMax"} & set(bench(made).proposing(only_safe=False).chosen)
+        assert "could not be read" in verdict(made, "MemoryMax", "1M")[1]
 
 
 PATHS = st.sampled_from(["/etc/x", "/var/lib/web/y", "/home/a", "/proc/kmsg", "/run/z", "/tmp/t", "/sys/k"])

@@ -53,8 +53,11 @@ from hardentui.snapshot import (
     LastLogins,
     LeftOut,
     Link,
+    LogFile,
+    LogFiles,
     Login,
     Logins,
+    LogTree,
     Mislabelled,
     Mount,
     Mounts,
@@ -241,6 +244,7 @@ def test_nothing_of_the_machine_itself_shows_in_an_image(tree: Path) -> None:
         "/etc/nsswitch",
         "/etc/passwd",
         "/dev/null",
+        "/proc/self/mountinfo",  # where other file systems begin below the image
     )
     assert touched
     assert not [path for path in touched if not path.startswith(known)]
@@ -332,6 +336,13 @@ ANSWERS = {
         4,
         0.5,
         "dpkg",
+    ),
+    LogFiles(("/var/log",)): LogTree(
+        (LogFile(f"/var/log/{STRAY}", 10, 4096, -1, 0.0, 1795245751.5),),
+        (LeftOut("/var/log/far", "network"),),
+        (f"/var/log/{STRAY}",),
+        1,
+        "time",
     ),
     Mounts(): (Mount(1, 0, "8:1", "/", "/a b", "rw", "ext4", "/dev/sda1", "rw,x=y"),),
     Sockets(): (Socket("unix", f"/run/{STRAY}", 0, ""), Socket("tcp6", "::1", 25, "exim4")),

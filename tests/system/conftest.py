@@ -23,8 +23,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.system)
-            if "vm" in getattr(item, "fixturenames", ()):
-                item.add_marker(pytest.mark.xdist_group("vm"))  # there is one, for one worker
+            if {"vm", "selinux_vm"} & set(getattr(item, "fixturenames", ())):
+                item.add_marker(pytest.mark.xdist_group("vm"))  # one at a time, for one worker
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -96,7 +96,13 @@ def new_host(lab: Lab, layer: Path) -> Iterator[Callable[[str], Nspawn]]:
 
 
 @pytest.fixture(scope="session")
-def booting_vm(lab: Lab) -> Iterator[Future[Vm]]:
+def boots() -> list[Future[Vm]]:
+    """The virtual machine that was switched on ahead, if any test wants it."""
+    return []
+
+
+@pytest.fixture(scope="session")
+def booting_vm(lab: Lab, boots: list[Future[Vm]]) -> Iterator[Future[Vm]]:
     """The one virtual machine, which boots while the containers are at work."""
     machine = Vm(lab, "vm")
 
@@ -106,7 +112,8 @@ def booting_vm(lab: Lab) -> Iterator[Future[Vm]]:
 
     with ThreadPoolExecutor(1) as pool:
         try:
-            yield pool.submit(boot)
+            boots.append(pool.submit(boot))
+            yield boots[0]
         finally:
             machine.stop()
 
@@ -133,3 +140,25 @@ def vm(booted_vm: Vm) -> Vm:
     """The virtual machine as it was when it had booted."""
     booted_vm.reset()
     return booted_vm
+
+
+@pytest.fixture(scope="module")
+def booted_selinux_vm(lab: Lab, layer: Path, boots: list[Future[Vm]]) -> Iterator[Vm]:
+    """One whose kernel runs SELinux, permissive. The other is off meanwhile; its snapshot brings it back."""
+    for boot in boots:
+        boot.result().crash()
+    machine = Vm(lab, "selinux", lab.selinux_disk, "security=selinux")
+    try:
+        machine.boot()
+        machine.put_tree(layer)
+        machine.save()
+        yield machine
+    finally:
+        machine.stop()
+
+
+@pytest.fixture
+def selinux_vm(booted_selinux_vm: Vm) -> Vm:
+    """The virtual machine with SELinux as it was when it had booted."""
+    booted_selinux_vm.reset()
+    return booted_selinux_vm

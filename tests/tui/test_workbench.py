@@ -76,6 +76,37 @@ async def test_a_value_is_chosen_and_left_out_again(tmp_path: Path) -> None:
         assert screen._bench.chosen == {}
 
 
+async def test_a_value_is_typed_where_any_is_taken(tmp_path: Path) -> None:
+    async with app_on(tmp_path, host()).run_test(size=(80, 24)) as pilot:
+        screen = await workbench(pilot)
+        screen.table.go_to("ReadWritePaths")
+        await until(pilot, lambda: "Enter: type a value" in detail(screen))
+        await pilot.press("enter", *"srv")
+        await until(pilot, lambda: "Value srv" in " ".join(screen_text(pilot.app).split()))
+        await pilot.press("enter")
+        await until(pilot, lambda: "expected paths such as" in " ".join(screen_text(pilot.app).split()))
+        assert screen._bench.chosen == {}
+        await pilot.press("ctrl+u", *"/srv/web", "space", *"-/run/web", "enter")
+        await until(pilot, lambda: screen._bench.chosen == {"ReadWritePaths": "/srv/web -/run/web"})
+        assert screen.table.current == "ReadWritePaths"
+        assert screen.table.has_focus
+        await pilot.press("enter")
+        assert "/srv/web -/run/web" in screen_text(pilot.app)
+        await pilot.press("ctrl+u", "enter")
+        await until(pilot, lambda: screen._bench.chosen == {})
+        await pilot.press("enter", *"/srv", "escape")
+        await until(pilot, lambda: screen.table.has_focus)
+        assert screen._bench.chosen == {}
+
+
+async def test_enter_on_a_directive_with_fixed_values_shows_its_details_alone(tmp_path: Path) -> None:
+    async with app_on(tmp_path, host()).run_test(size=(80, 24)) as pilot:
+        screen = await workbench(pilot)
+        screen.table.go_to("PrivateTmp")
+        await pilot.press("enter")
+        await until(pilot, lambda: screen.has_class("alone"))
+
+
 async def test_what_would_break_is_asked_for_twice(tmp_path: Path) -> None:
     async with app_on(tmp_path, used(executable_memory=("",))).run_test(size=(80, 24)) as pilot:
         app, screen = pilot.app, await workbench(pilot)

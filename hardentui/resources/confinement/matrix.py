@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
@@ -181,11 +181,16 @@ class Service:
 
 @dataclass(frozen=True)
 class Matrix:
-    """The services that run, the most exposed first, and what could not be read about them."""
+    """The services that run, the most exposed first, and what could not be read about them.
+
+    ``waiting`` are the socket units, with their ports, for whose services systemd itself listens: those do
+    not run before somebody calls.
+    """
 
     services: tuple[Service, ...]
     gaps: tuple[Gap, ...]
     unrated: Gap | None = None  # why no exposure is known; it is among the gaps, too
+    waiting: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def service(self, unit: str) -> Service | None:
         """The service of this name; ``.service`` may be left out."""
@@ -236,7 +241,8 @@ def _matrix(snapshot: Snapshot) -> Matrix:
         *([units.gap("systemctl show")] if isinstance(units, Unread) else []),
         *_hidden(first, services),
     ]
-    return Matrix(tuple(sorted(services, key=_rank)), tuple(gaps), unrated)
+    waiting = _waiting(() if isinstance(heard, Gap) else heard, services)
+    return Matrix(tuple(sorted(services, key=_rank)), tuple(gaps), unrated, waiting)
 
 
 def _rank(one: Service) -> tuple[float, int, str]:
@@ -261,14 +267,25 @@ def _by_unit(heard: Iterable[Listener]) -> Mapping[str, tuple[Listener, ...]]:
     """The sockets of each service; what systemd holds for a socket unit is that of the service it starts."""
     found: dict[str, list[Listener]] = defaultdict(list)
     for one in heard:
-        handed = one.socket.pid == 1 and one.unit.endswith(".socket")
-        found[one.unit.removesuffix(".socket") + ".service" if handed else one.socket.unit].append(one)
+        handed = one.waiting_unit.removesuffix(".socket")
+        found[f"{handed}.service" if handed else one.socket.unit].append(one)
     return {unit: tuple(those) for unit, those in found.items()}
 
 
 def _without_owner(heard: Iterable[Listener]) -> str:
     """The ports of which the process is hidden from us, in words."""
-    return ", ".join(map(str, sorted({one.socket.port for one in heard if not one.socket.pid})))
+    hidden = {one.socket.port for one in heard if not one.socket.pid and not one.waiting_unit}
+    return ", ".join(map(str, sorted(hidden)))
+
+
+def _waiting(heard: Iterable[Listener], services: Iterable[Service]) -> Mapping[str, tuple[int, ...]]:
+    """The socket units of which no service runs, with their ports."""
+    running = {one.unit.removesuffix(".service").partition("@")[0] for one in services}
+    found: dict[str, set[int]] = defaultdict(set)
+    for one in heard:
+        if one.waiting_unit and one.waiting_unit.removesuffix(".socket") not in running:
+            found[one.waiting_unit].add(one.socket.port)
+    return {unit: tuple(sorted(ports)) for unit, ports in sorted(found.items())}
 
 
 def _group(path: str, limits: Mapping[str, ControlGroup]) -> ControlGroup | None:

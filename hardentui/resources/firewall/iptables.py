@@ -180,7 +180,7 @@ class _Translator:
         if name in _VERDICTS:
             return {_VERDICTS[name]: None}
         if name in _NEUTRAL:
-            return {"log": None}
+            return _neutral(name, given)
         match name:
             case "DNAT":
                 return {"dnat": _destination(given.get("--to-destination", ""))}
@@ -203,6 +203,12 @@ class _Translator:
                 return {
                     kind: {"target": name}
                 }  # an extension that is not known here is no chain: see evaluate
+
+
+def _neutral(name: str, given: dict[str, str]) -> Json:
+    if name == "LOG":
+        return {"log": {"prefix": given.get("--log-prefix", "")}}
+    return {"log": {"group": 0}} if name in {"NFLOG", "ULOG"} else {"counter": None}
 
 
 def _network(text: str) -> Json:

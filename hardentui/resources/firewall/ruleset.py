@@ -62,7 +62,7 @@ def literal(node: Json) -> Literal | None:
             low, high = (literal(end) for end in node["range"])
             if isinstance(low, Span) and isinstance(high, Span) and low.version == high.version:
                 return Span(low.version, low.low, high.high)
-        if "prefix" in node:
+        if isinstance(node.get("prefix"), Mapping):  # that of a log statement is a text
             return _prefix(node["prefix"])
     return None
 

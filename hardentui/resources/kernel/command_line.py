@@ -40,6 +40,7 @@ WANTED: Mapping[str, tuple[_Parameter, ...]] = {
         _Parameter("rng_core.default_quality", ("500",)),
     ),
     "iommu": (_Parameter("iommu", ("force",)),),
+    "audit": (_Parameter("audit", ("1", "on")),),
 }
 # What switches a protection of the processor or of the memory off.
 WEAKENING = frozenset(

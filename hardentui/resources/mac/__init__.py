@@ -120,7 +120,9 @@ def _listeners(snapshot: Snapshot) -> Observation:
     processes = {one.pid: one for one in running}
     free: dict[str, str] = {}
     held = []
-    hidden = {one.socket.port for one in reachable if one.socket.pid not in processes}
+    hidden = {
+        one.socket.port for one in reachable if one.socket.pid not in processes and not one.waiting_unit
+    }
     for one in sorted(reachable, key=lambda one: (one.socket.port, one.socket.protocol)):
         process = server_of(one, processes)
         if process is None or process.pid == 1:  # systemd holds the sockets of units that nobody called yet

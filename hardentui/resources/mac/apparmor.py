@@ -11,14 +11,17 @@ from typing import Any
 from hardentui.i18n import _
 from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation
 from hardentui.operations import Change, EnableUnit, Refusal, ReloadUnit, ReplaceLine
-from hardentui.resources.base import list_fact, missing, nothing, text_fact, wrong_subject
+from hardentui.resources.base import list_fact, missing, nothing, of_files, text_fact, wrong_subject
 from hardentui.resources.mac import lsm
+from hardentui.resources.pam import ENTRIES
+from hardentui.resources.pam.stack import read_stack
 from hardentui.snapshot import (
     Confinement,
     File,
     Folder,
     KernelFile,
     Kind,
+    Packages,
     Processes,
     Question,
     Reason,
@@ -30,6 +33,7 @@ from hardentui.snapshot import (
 PROFILES = "/sys/kernel/security/apparmor/profiles"
 FOLDER = "/etc/apparmor.d"
 UNIT = "apparmor.service"
+_PAM_PACKAGES = frozenset({"libpam-apparmor", "pam_apparmor"})  # Debian's name, and SUSE's
 _SHOWN = 60
 _LOADED = re.compile(r"(?P<name>.+) \((?P<mode>[a-z]+)\)")
 # The head of a profile (apparmor.d(5)): a name, what it is attached to, and flags.
@@ -311,6 +315,31 @@ def _profiles(snapshot: Snapshot) -> Observation:
     return Observation(Reading({"": value}, provenance=places[:_SHOWN]), seen_at=snapshot.taken_at)
 
 
+# --- people ----------------------------------------------------------------------------------------
+
+
+def _logins(snapshot: Snapshot) -> Observation:
+    """Whether a login can be given the profile of its person: pam_apparmor, and who asks it."""
+    installed = snapshot.ask(Packages())
+    if isinstance(installed, Unread):
+        return of_files(snapshot, nothing(installed, _("list of packages")))
+    package = next((one.name for one in installed if one.name in _PAM_PACKAGES), "")
+    if not package:
+        return of_files(snapshot, Reading({"": "absent"}, provenance=(Provenance(_("list of packages")),)))
+    places = [Provenance(_("list of packages"), text=package)]
+    gap: Gap | None = None
+    for service in ENTRIES:
+        stack = read_stack(snapshot, service, "session")
+        if isinstance(stack, Unread):
+            gap = gap or (stack.gap(service) if stack.reason is not Reason.MISSING else None)
+            continue
+        gap = gap or stack.gap
+        places += [one.provenance for one in stack.named("pam_apparmor")]
+    if len(places) > 1:  # then it does not matter what else could not be read
+        return of_files(snapshot, Reading({"": "asked"}, provenance=tuple(places)))
+    return of_files(snapshot, Reading({"": "installed"}, gap, tuple(places)))
+
+
 # --- programs -------------------------------------------------------------------------------------
 
 
@@ -400,5 +429,6 @@ _SUBJECTS: Mapping[str, Callable[[Snapshot], Observation]] = {
     "beside-profile": _beside,
     "complaining": _complaining,
     "enabled": _enabled,
+    "logins": _logins,
     "profiles": _profiles,
 }

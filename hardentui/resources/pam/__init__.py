@@ -23,7 +23,7 @@ OURS = f"{PWQUALITY}.d/zz-hardentui.conf"
 
 _PASSWD = "passwd"  # noqa: S105 - the service that changes passwords
 # The services through which people come in; those that a host does not have are left out.
-_ENTRIES = ("login", "sshd", "su", "sudo")
+ENTRIES = ("login", "sshd", "su", "sudo")
 _REMOTE = ("pam_sss", "pam_ldap", "pam_krb5", "pam_winbind", "pam_radius_auth", "pam_tacplus", "pam_nis")
 _HASHES = ("yescrypt", "gost_yescrypt", "blowfish", "sha512", "sha256", "md5", "bigcrypt")
 _CREDITS = ("dcredit", "ucredit", "lcredit", "ocredit")
@@ -290,7 +290,7 @@ def _stacks(snapshot: Snapshot, kind: str) -> tuple[dict[str, Stack], Gap | None
     """The stacks of the services through which people come in, and what could not be read of them."""
     stacks: dict[str, Stack] = {}
     gap: Gap | None = None
-    for service in _ENTRIES:
+    for service in ENTRIES:
         stack = read_stack(snapshot, service, kind)
         if isinstance(stack, Stack):
             stacks[service] = stack

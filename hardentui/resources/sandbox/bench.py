@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from hardentui.i18n import _
 from hardentui.model import Gap, GapKind
 from hardentui.resources import sandbox, unit_files
+from hardentui.resources.cgroups import mebibytes
 from hardentui.resources.sandbox import judge
 from hardentui.resources.sandbox.directives import BY_NAME, DIRECTIVES, Choice, Directive, lines
 from hardentui.resources.sandbox.evidence import Evidence, calls, gather, version
 from hardentui.resources.sandbox.exposure import exposure
+from hardentui.resources.sandbox.limits import UNLIMITED
 from hardentui.resources.sandbox.verdict import Effect, Judgement
-from hardentui.snapshot import Link, Snapshot
+from hardentui.snapshot import ControlGroup, Link, Snapshot
 
 PATTERN = "sandbox.service"  # the entry of the checklist that decisions of the workbench are about
 _SHORT = 60  # characters of a value that is shown as it is
+_LIMITS: Mapping[str, Callable[[ControlGroup], str]] = {
+    "MemoryMax": lambda group: mebibytes(group.memory_max).replace("max", UNLIMITED),
+    "TasksMax": lambda group: group.tasks_max.replace("max", UNLIMITED),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +130,7 @@ class Bench:
     def _row(self, directive: Directive) -> Row:
         name = directive.name
         chosen = self.chosen.get(name)
-        proposed = judge.proposal(name, self.seen)
+        proposed = judge.proposal(name, self.seen, self.version)
         tried = chosen if chosen is not None else proposed
         found = self.verdicts.get(name)
         if found is None and tried:
@@ -142,6 +148,8 @@ class Bench:
 
 def current(name: str, seen: Evidence) -> str:
     """The value that a service has today; a long one is counted."""
+    if name in _LIMITS:
+        return _LIMITS[name](seen.group) if seen.group else ""
     value = " ".join(seen.settings.get(name, "").split())
     if value == "~":
         return ""

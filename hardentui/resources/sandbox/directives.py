@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from hardentui.i18n import _
+from hardentui.i18n import N_, _
 from hardentui.model import Text
 from hardentui.resources.capabilities import NAMES as CAPABILITIES
 from hardentui.resources.sandbox.settings import NAMESPACES, boolean
@@ -25,12 +25,22 @@ class Inherited(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Form:
+    """What values look like that no list of choices holds: for us, and in words for who types one."""
+
+    pattern: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class Directive:
     """One directive.
 
-    ``since`` is the first systemd that knows it. ``recommended`` is the value for services in general,
+    ``since`` is the first systemd that knows it, ``newer`` the first that knows words which came to its
+    values later (systemd's NEWS). ``recommended`` is the value for services in general,
     "" where none is recommended, or where it is worked out from what the service uses (``computed``).
-    ``choices`` are the values to choose from, weakest first; ``grammar`` is what any value must match.
+    ``choices`` are the values to choose from, weakest first; ``form`` is what others must match, where
+    there may be any.
     ``replaces`` names the older mechanism that does the same. ``capability`` is what a process must hold
     to do what the directive takes away. ``resets`` says that an empty assignment comes first, so that
     the drop-in says all.
@@ -42,28 +52,73 @@ class Directive:
     replaces: Text
     recommended: str = "yes"
     choices: tuple[str, ...] = ("no", "yes")
-    grammar: str = ""
+    form: Form | None = None
     anssi: str = "R65"
     capability: str = ""
     inherited: Inherited = Inherited.BREAKS
     computed: bool = False
     resets: bool = False
+    newer: Mapping[str, int] = field(default_factory=dict)
+
+    def known_since(self, value: str) -> int:
+        """The first systemd that takes this value, and does not leave it out with a warning."""
+        words = (word.lstrip("~") for word in value.split())
+        return max((self.since, *(self.newer.get(word, 0) for word in words)))
+
+    @property
+    def expected(self) -> str:
+        """What a value may be, in the language in use."""
+        told = ", ".join(filter(None, self.choices)), _(self.form.words) if self.form else ""
+        return _("; ").join(filter(None, told))
 
     def wrong(self, value: str) -> str:
         """What is wrong with a value, as a sentence; "" when nothing is."""
-        if value in self.choices or (self.grammar and re.fullmatch(self.grammar, value)):
+        if value in self.choices or (self.form and re.fullmatch(self.form.pattern, value)):
             return ""
-        expected = ", ".join(self.choices) or self.grammar
+        expected = self.expected
         return _("{name}={value}: expected {expected}").format(name=self.name, value=value, expected=expected)
 
 
 _CAPABILITY = f"(?:{'|'.join(name.upper() for name in CAPABILITIES)})"
-_CAPABILITIES = f"~?(?:{_CAPABILITY}(?: {_CAPABILITY})*)?"
-_PATHS = r"[-+]?/[A-Za-z0-9._@:+=,/-]{0,255}(?: [-+]?/[A-Za-z0-9._@:+=,/-]{0,255}){0,63}"
-_FAMILY = "AF_[A-Z0-9]{2,16}"
+_CAPABILITIES = Form(
+    f"~?(?:{_CAPABILITY}(?: {_CAPABILITY})*)?",
+    N_("capabilities such as CAP_KILL CAP_CHOWN; with ~ before them all but these"),
+)
+_PATHS = Form(
+    r"[-+]?/[A-Za-z0-9._@:+=,/-]{0,255}(?: [-+]?/[A-Za-z0-9._@:+=,/-]{0,255}){0,63}",
+    N_("paths such as /var/lib/web -/run/web; a leading - allows for what is not there"),
+)
+_DEVICE = Form(
+    r"(?:/dev/[A-Za-z0-9/_.-]{1,64}|char-[a-z*]{1,20}|block-[a-z*]{1,20}) [rwm]{1,3}",
+    N_("a device and what is allowed: /dev/fuse rw, char-rtc r"),
+)
 _SPACE = f"(?:{'|'.join(NAMESPACES)})"
+_SPACES = Form(
+    f"~?{_SPACE}(?: {_SPACE})*", N_("kinds such as mnt net user, which stay allowed; with ~ all but these")
+)
+_FAMILY = "AF_[A-Z0-9]{2,16}"
+_FAMILIES = Form(
+    f"~?{_FAMILY}(?: {_FAMILY})*", N_("families such as AF_UNIX AF_INET; with ~ before them all but these")
+)
 _CALL = "@?[a-z0-9_-]{1,40}"
+_CALLS = Form(
+    f"~?{_CALL}(?: ~?{_CALL})*", N_("calls and sets of them such as @system-service ~@mount chroot")
+)
+_SIZE = Form("[1-9][0-9]{0,14}[KMGT]?", N_("a size such as 512M"))
+_COUNT = Form("[1-9][0-9]{0,6}", N_("a number"))
+_MASK = Form("0[0-7]{3}", N_("four octal digits such as 0027"))
+# Sets of calls that came after the first ones (231).
+_CALL_SETS: Mapping[str, int] = {
+    **dict.fromkeys(("@file-system", "@reboot", "@swap"), 233),
+    **dict.fromkeys(("@aio", "@chown", "@memlock", "@setuid", "@signal", "@sync", "@timer"), 235),
+    "@system-service": 239,
+    "@pkey": 244,
+    "@known": 247,
+}
 _NETWORK = r"(?:any|localhost|link-local|multicast|[0-9a-f.:]{2,39}(?:/\d{1,3})?)"
+_NETWORKS = Form(
+    f"{_NETWORK}(?: {_NETWORK})*", N_("addresses and networks such as localhost 192.0.2.0/24, or any")
+)
 
 _CHROOT = Text("chroot and a read-only file system", "chroot et système de fichiers en lecture seule")
 _SECCOMP = Text("seccomp, written into the program", "seccomp, écrit dans le programme")
@@ -102,6 +157,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         _CHROOT,
         recommended="strict",
         choices=("no", "yes", "full", "strict"),
+        newer={"strict": 232},
     ),
     Directive(
         "ReadWritePaths",
@@ -113,7 +169,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         _CHROOT,
         recommended="",
         choices=(),
-        grammar=_PATHS,
+        form=_PATHS,
         computed=True,
     ),
     Directive(
@@ -125,6 +181,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         ),
         _CHROOT,
         choices=("no", "read-only", "tmpfs", "yes"),
+        newer={"tmpfs": 238},
     ),
     Directive(
         "PrivateDevices",
@@ -160,7 +217,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         Text("owner and mode of the nodes in /dev", "propriétaire et mode des nœuds de /dev"),
         recommended="",
         choices=("",),
-        grammar=r"(?:/dev/[A-Za-z0-9/_.-]{1,64}|char-[a-z*]{1,20}|block-[a-z*]{1,20}) [rwm]{1,3}",
+        form=_DEVICE,
         inherited=Inherited.UNKNOWN,
     ),
     Directive(
@@ -243,7 +300,7 @@ DIRECTIVES: tuple[Directive, ...] = (
             "Il ne peut créer d'espaces de noms de ces types (yes : d'aucun), donc pas de conteneurs.",
         ),
         Text("kernel.unprivileged_userns_clone, user.max_*", "kernel.unprivileged_userns_clone, user.max_*"),
-        grammar=f"~?{_SPACE}(?: {_SPACE})*",
+        form=_SPACES,
         resets=True,
     ),
     Directive(
@@ -273,9 +330,10 @@ DIRECTIVES: tuple[Directive, ...] = (
         _SECCOMP,
         recommended="",
         choices=("none",),
-        grammar=f"~?{_FAMILY}(?: {_FAMILY})*",
+        form=_FAMILIES,
         computed=True,
         resets=True,
+        newer={"none": 249},
     ),
     Directive(
         "LockPersonality",
@@ -322,10 +380,11 @@ DIRECTIVES: tuple[Directive, ...] = (
         _SECCOMP,
         recommended="",
         choices=("@system-service", "@system-service ~@privileged @resources"),
-        grammar=f"~?{_CALL}(?: ~?{_CALL})*",
+        form=_CALLS,
         anssi="R64, R65",
         computed=True,
         resets=True,
+        newer=_CALL_SETS,
     ),
     Directive(
         "SystemCallErrorNumber",
@@ -349,7 +408,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         _FILE_CAPABILITIES,
         recommended="",
         choices=("",),
-        grammar=_CAPABILITIES,
+        form=_CAPABILITIES,
         anssi="R64",
         computed=True,
         resets=True,
@@ -364,7 +423,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         _FILE_CAPABILITIES,
         recommended="",
         choices=("",),
-        grammar=_CAPABILITIES,
+        form=_CAPABILITIES,
         anssi="R64",
         resets=True,
     ),
@@ -389,7 +448,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         Text("firewall rules by account (iptables owner)", "règles de pare-feu par compte (iptables owner)"),
         recommended="",
         choices=("", "any"),
-        grammar=f"{_NETWORK}(?: {_NETWORK})*",
+        form=_NETWORKS,
         anssi="R65, R78",
         computed=True,
         resets=True,
@@ -404,7 +463,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         Text("firewall rules by account (iptables owner)", "règles de pare-feu par compte (iptables owner)"),
         recommended="",
         choices=("", "localhost"),
-        grammar=f"{_NETWORK}(?: {_NETWORK})*",
+        form=_NETWORKS,
         anssi="R65, R78",
         resets=True,
     ),
@@ -428,7 +487,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         Text("umask in a start script", "umask dans un script de démarrage"),
         recommended="0027",
         choices=("0022", "0027", "0077"),
-        grammar="0[0-7]{3}",
+        form=_MASK,
         anssi="R36",
     ),
     Directive(
@@ -441,7 +500,7 @@ DIRECTIVES: tuple[Directive, ...] = (
         Text("the mount option noexec", "l'option de montage noexec"),
         recommended="",
         choices=("/tmp /var/tmp", "/home /tmp /var"),  # noqa: S108 - values of a directive
-        grammar=_PATHS,
+        form=_PATHS,
         anssi="R28, R65",
     ),
     Directive(
@@ -467,6 +526,36 @@ DIRECTIVES: tuple[Directive, ...] = (
         recommended="private",
         choices=("shared", "inherit", "private"),
         inherited=Inherited.HARMLESS,
+    ),
+    Directive(
+        "MemoryMax",
+        231,
+        Text(
+            "The most memory that it may take, cached files included: beyond it the kernel kills one of its"
+            " processes.",
+            "Le plus de mémoire qu'il peut prendre, fichiers en cache compris : au-delà, le noyau tue un de"
+            " ses processus.",
+        ),
+        Text("ulimit -v (RLIMIT_AS), by process", "ulimit -v (RLIMIT_AS), par processus"),
+        recommended="",
+        choices=("infinity",),
+        form=_SIZE,
+        computed=True,
+        inherited=Inherited.UNKNOWN,
+    ),
+    Directive(
+        "TasksMax",
+        227,
+        Text(
+            "The most processes and threads that it may have at once: a fork bomb ends there.",
+            "Le plus de processus et de threads qu'il peut avoir à la fois : une bombe fork s'arrête là.",
+        ),
+        Text("ulimit -u (RLIMIT_NPROC), by account", "ulimit -u (RLIMIT_NPROC), par compte"),
+        recommended="",
+        choices=("infinity",),
+        form=_COUNT,
+        computed=True,
+        inherited=Inherited.UNKNOWN,
     ),
 )
 BY_NAME: Mapping[str, Directive] = {directive.name: directive for directive in DIRECTIVES}

@@ -7,8 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from hardentui.i18n import _
 from hardentui.model import Gap
 from hardentui.resources import unit_files
+from hardentui.resources.base import why_not
 from hardentui.resources.capabilities import NAMES
 from hardentui.resources.sandbox.directives import Choice, read_dropin
 from hardentui.resources.sandbox.settings import DEFAULTS, Settings, call_sets, settled, words
@@ -16,9 +18,12 @@ from hardentui.snapshot import (
     Command,
     ConfinedProcess,
     Confinement,
+    ControlGroup,
+    ControlGroups,
     File,
     Kind,
     Mounts,
+    Reason,
     SandboxSettings,
     ServiceUse,
     Snapshot,
@@ -54,7 +59,8 @@ class Evidence:
     then). ``folders`` are those that carry its name; ``outside`` are processes that descend from it and
     that systemd keeps in other units: the sessions of those who logged in through it. ``sockets`` are
     those that it opened itself; ``ours`` is what our drop-in sets today. ``overlaid``
-    are files of /proc over which something else is mounted, as containers have them.
+    are files of /proc over which something else is mounted, as containers have them; ``group`` is the
+    control group of the service, None where that cannot be seen.
     """
 
     unit: str
@@ -67,6 +73,7 @@ class Evidence:
     folders: tuple[str, ...] = ()
     ours: Choice = field(default_factory=dict)
     overlaid: tuple[str, ...] = ()
+    group: ControlGroup | None = None
 
     @cached_property
     def whole(self) -> bool:
@@ -172,14 +179,28 @@ def gather(snapshot: Snapshot, unit: str) -> Evidence | None:
         unit=unit,
         settings=settings,
         use=None if isinstance(use, Unread) else use,
-        why_unseen=f"{use.reason.value} {use.detail}".strip() if isinstance(use, Unread) else "",
+        why_unseen=_why_unseen(snapshot, unit, use) if isinstance(use, Unread) else "",
         processes=own,
         outside=tuple(_descendants(own, processes, unit)),
         sockets=tuple(_sockets(snapshot, unit)),
         folders=tuple(_folders(snapshot, unit, own)),
         overlaid=tuple(_overlaid(snapshot)),
         ours={} if isinstance(text, Unread) else read_dropin(unit_files.assignments(text)),
+        group=_group(snapshot, unit, own),
     )
+
+
+def _why_unseen(snapshot: Snapshot, unit: str, use: Unread) -> str:
+    """Why nothing is seen of a service at work, as a sentence."""
+    if use.reason is not Reason.MISSING:
+        return why_not(use)
+    units = snapshot.ask(Units())
+    socket = unit.removesuffix(".service").partition("@")[0] + ".socket"
+    if any(one.name == socket and one.listens for one in (() if isinstance(units, Unread) else units)):
+        return _("it does not run: systemd listens for it ({unit}), and starts it at the first call").format(
+            unit=socket
+        )
+    return _("it does not run")
 
 
 def gather_all(snapshot: Snapshot) -> None:
@@ -218,6 +239,16 @@ def _sockets(snapshot: Snapshot, unit: str) -> Iterator[Socket]:
         place = one.address if one.protocol == "unix" else f":{one.port}"
         if one.unit == unit and not any(each == place or each.endswith(place) for each in handed):
             yield one
+
+
+def _group(snapshot: Snapshot, unit: str, own: tuple[ConfinedProcess, ...]) -> ControlGroup | None:
+    """The control group of the service itself, of which those of its processes may lie below."""
+    groups = snapshot.ask(ControlGroups())
+    path = own[0].cgroup if own else ""
+    while path and path.rpartition("/")[2] != unit:
+        path = path.rpartition("/")[0]
+    known = () if isinstance(groups, Unread) else groups
+    return next((one for one in known if path and one.path == path), None)
 
 
 def _overlaid(snapshot: Snapshot) -> Iterator[str]:

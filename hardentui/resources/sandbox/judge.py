@@ -12,6 +12,7 @@ from hardentui.i18n import _
 from hardentui.resources.capabilities import NAMES
 from hardentui.resources.sandbox.directives import BY_NAME, DIRECTIVES, Choice, Directive, Inherited, lines
 from hardentui.resources.sandbox.evidence import Evidence
+from hardentui.resources.sandbox.limits import wanted_memory, wanted_tasks
 from hardentui.resources.sandbox.probes import (
     FRESH_PROC,
     INTERNET,
@@ -27,9 +28,9 @@ from hardentui.resources.sandbox.verdict import Effect, Judgement, big, breaks, 
 def judge(name: str, value: str, seen: Evidence, chosen: Choice, version: int) -> Judgement:
     """What one directive would do to a service beside the others that are ``chosen`` for it."""
     directive = BY_NAME[name]
-    if 0 < version < directive.since:
-        return _lacking(directive, version)
-    if value == DEFAULTS.get(name, "") or (not value and not directive.grammar):
+    if 0 < version < directive.known_since(value):
+        return _lacking(directive, value, version)
+    if value == DEFAULTS.get(name, "") or (not value and directive.form is None):
         return safe(_("this is what holds without it"))
     if seen.processes and holds(name, value, seen.settings):
         return safe(_("the service runs under it already"))
@@ -80,7 +81,7 @@ def recommended(seen: Evidence, version: int, *, only_safe: bool = False) -> Cho
     wanted = {Effect.SAFE} if only_safe else {Effect.SAFE, Effect.UNKNOWN}
     chosen = dict(seen.ours)
     for directive in (one for one in DIRECTIVES if one.name not in seen.ours):
-        for value in _values(directive, seen):
+        for value in _values(directive, seen, version):
             found = judge(directive.name, value, seen, chosen, version)
             needs = found.needs
             if needs:
@@ -97,13 +98,22 @@ def verdicts(chosen: Choice, seen: Evidence, version: int) -> Mapping[str, Judge
     return {name: judge(name, value, seen, chosen, version) for name, value in chosen.items()}
 
 
-def proposal(name: str, seen: Evidence) -> str:
+def proposal(name: str, seen: Evidence, version: int) -> str:
     """The first value that is proposed of a directive; "" where none is."""
-    return next(iter(_values(BY_NAME[name], seen)), "")
+    return next(iter(_values(BY_NAME[name], seen, version)), "")
 
 
-def _values(directive: Directive, seen: Evidence) -> Iterable[str]:
-    """The values to propose, the strictest first."""
+def _values(directive: Directive, seen: Evidence, version: int) -> Iterable[str]:
+    """The values to propose, the strictest first: none that a systemd with this directive would ignore."""
+    known = not 0 < version < directive.since
+    return tuple(
+        value
+        for value in _strictest(directive, seen)
+        if not (known and 0 < version < directive.known_since(value))
+    )
+
+
+def _strictest(directive: Directive, seen: Evidence) -> Iterable[str]:
     if directive.computed:
         computed = _COMPUTED.get(directive.name)
         value = computed(seen) if computed is not None else None
@@ -120,11 +130,12 @@ def joined(chosen: Choice, needs: Choice) -> Choice:
     return {**needs, **{name: " ".join(dict.fromkeys(value.split())) for name, value in paths.items()}}
 
 
-def _lacking(directive: Directive, version: int) -> Judgement:
-    why = _("systemd {since} brought it, and {version} runs here").format(
-        since=directive.since, version=version
-    )
-    return Judgement(Effect.LACKING, why)
+def _lacking(directive: Directive, value: str, version: int) -> Judgement:
+    if version < directive.since:
+        why = _("systemd {since} brought it, and {version} runs here")
+    else:
+        why = _("systemd {since} brought this value, and {version} runs here: it would be ignored")
+    return Judgement(Effect.LACKING, why.format(since=directive.known_since(value), version=version))
 
 
 # --- values that are worked out from what is seen ------------------------------------------------------
@@ -171,7 +182,9 @@ def _wanted_deny(seen: Evidence) -> str | None:
 _COMPUTED: Mapping[str, Callable[[Evidence], str | None]] = {
     "CapabilityBoundingSet": _wanted_capabilities,
     "IPAddressDeny": _wanted_deny,
+    "MemoryMax": wanted_memory,
     "RemoveIPC": _wanted_removal,
     "RestrictAddressFamilies": _wanted_families,
     "SystemCallFilter": _wanted_calls,
+    "TasksMax": wanted_tasks,
 }

@@ -8,6 +8,7 @@ from hardentui.i18n import _
 from hardentui.resources.capabilities import NAMES
 from hardentui.resources.sandbox.directives import BY_NAME, Choice, Directive, lines
 from hardentui.resources.sandbox.evidence import Evidence
+from hardentui.resources.sandbox.limits import memory_max, tasks_max
 from hardentui.resources.sandbox.settings import DEFAULTS, settled
 from hardentui.resources.sandbox.verdict import (
     Effect,
@@ -417,6 +418,8 @@ PROBES: Mapping[str, Probe] = {
     "NoExecPaths": _no_exec,
     "RemoveIPC": _remove_ipc,
     "KeyringMode": _nothing_seen,
+    "MemoryMax": memory_max,
+    "TasksMax": tasks_max,
 }
 
 

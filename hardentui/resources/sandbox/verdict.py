@@ -47,7 +47,7 @@ def unknown(why: str, needs: Choice | None = None) -> Judgement:
 def unseen(seen: Evidence) -> str:
     """Why not everything is seen that a service uses."""
     if seen.use is None:
-        return _("it does not run, or its processes cannot be seen: {why}").format(why=seen.why_unseen)
+        return _("its processes are not seen: {why}").format(why=seen.why_unseen)
     return _("processes of which the open files or the memory could not be read: {count}").format(
         count=seen.use.unread
     )

@@ -7,12 +7,12 @@ keyword wins, but for the few that add up (``Rule.ADD``) or where the last one w
 
 from __future__ import annotations
 
-import fnmatch
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from hardentui.resources.patterns import matching
 from hardentui.resources.sshd.keywords import (
     KEYWORDS,
     REMOVED,
@@ -22,7 +22,7 @@ from hardentui.resources.sshd.keywords import (
     canonical,
 )
 from hardentui.resources.sshd.match import Block, Connection, holds, read_criteria
-from hardentui.snapshot import File, Folder, Reason, Snapshot, Stat, Unread
+from hardentui.snapshot import File, Folder, Snapshot, Unread
 
 MAIN = "/etc/ssh/sshd_config"
 FOLDER = "/etc/ssh"
@@ -287,35 +287,10 @@ class _Reader:
         whole = [pattern if pattern[0] in "/~" else f"{FOLDER}/{pattern}" for pattern in patterns]
         self._includes.append(Include(path, tuple(whole), bool(blocks)))
         for pattern in whole:
-            for name in self._glob(pattern):
+            names, obstacles = matching(self._snapshot, pattern)
+            self._unread += obstacles
+            for name in names:
                 self.file(name, blocks, depth + 1)
-
-    def _glob(self, pattern: str) -> list[str]:
-        """The paths of a pattern, sorted by bytes as glob(3) does in the locale "C"."""
-        parts = pattern.strip("/").split("/")
-        plain = next((n for n, part in enumerate(parts[:-1]) if _is_wild(part)), len(parts) - 1)
-        found = ["".join(f"/{part}" for part in parts[:plain])]
-        for part in parts[plain:]:
-            found = [path for folder in found for path in self._entries(folder, part)]
-        return sorted(found, key=lambda path: path.encode("utf-8", "surrogateescape"))
-
-    def _entries(self, folder: str, part: str) -> Iterable[str]:
-        if not _is_wild(part):
-            status = self._snapshot.ask(Stat(f"{folder}/{part}"))
-            if isinstance(status, Unread) and status.reason not in {Reason.MISSING, Reason.VANISHED}:
-                self._unread.append((f"{folder}/{part}", status))
-            return [] if isinstance(status, Unread) else [f"{folder}/{part}"]
-        entries = self._snapshot.ask(Folder(folder or "/"))
-        if isinstance(entries, Unread):
-            if entries.reason not in {Reason.MISSING, Reason.VANISHED}:
-                self._unread.append((folder, entries))
-            return []
-        names = [entry.name for entry in entries if part.startswith(".") or not entry.name.startswith(".")]
-        return [f"{folder}/{name}" for name in names if fnmatch.fnmatchcase(name, part)]
-
-
-def _is_wild(part: str) -> bool:
-    return re.search(r"[*?[]", part) is not None
 
 
 def _first_word(text: str) -> tuple[str, str]:

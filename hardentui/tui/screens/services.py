@@ -95,9 +95,10 @@ class ServicesScreen(ListingScreen):
             parts.append(para(_("shown: {what}").format(what=_(self._filter.value)), "reverse"))
         if self._search:
             parts.append(para(_("with: {word}").format(word=self._search), "reverse"))
+        idle = export.waiting(found) if isinstance(found, Matrix) else ""
         gaps = found.gaps if isinstance(found, Matrix) else ()
         unread = [para(f"{export.UNKNOWN} {explain(gap)}", "$text-warning") for gap in gaps]
-        return stack([Content("  ").join(parts), *unread])
+        return stack([Content("  ").join(parts), *([para(idle)] if idle else []), *unread])
 
     def show_body(self) -> None:
         """The list, and the detail of the row under the cursor."""

@@ -21,6 +21,7 @@ from hardentui.tui.messages import Benched
 from hardentui.tui.screens.base import reading
 from hardentui.tui.screens.listing import ListingScreen
 from hardentui.tui.text import cell, labelled, line, para, prose, stack
+from hardentui.tui.widgets.entry import Entry
 from hardentui.tui.widgets.plain import Field, Page
 from hardentui.tui.widgets.table import Column, FactsTable
 from hardentui.tui.widgets.table import Row as TableRow
@@ -56,6 +57,12 @@ class WorkbenchScreen(ListingScreen):
             yield FactsTable(id="list")
             yield Page(id="detail")
         yield Field(id="search")
+        yield Entry()
+
+    @property
+    def key_place(self) -> Place:
+        """The line for a value has the keys of a panel."""
+        return Place.PANEL if self.has_class("asking") else super().key_place
 
     # --- the service, looked at in a worker ---------------------------------------------------------
 
@@ -147,19 +154,19 @@ class WorkbenchScreen(ListingScreen):
         elif self._shows_dropin:
             page.show(_dropin(bench), from_top=from_top)
         else:
-            row = next((row for row in bench.rows if row.directive.name == self.table.current), None)
+            row = self._row()
             page.show(_detail(row, bench) if row else para(""), from_top=from_top)
+
+    def _row(self) -> Row | None:
+        """The directive under the cursor."""
+        rows = self._bench.rows if isinstance(self._bench, Bench) else ()
+        return next((row for row in rows if row.directive.name == self.table.current), None)
 
     # --- choosing ---------------------------------------------------------------------------------
 
     def action_value(self, step: int) -> None:
         """The next value of the directive under the cursor; behind the last one it is not chosen."""
-        bench = self._bench
-        row = (
-            next((r for r in bench.rows if r.directive.name == self.table.current), None)
-            if (isinstance(bench, Bench))
-            else None
-        )
+        bench, row = self._bench, self._row()
         if row is None or not isinstance(bench, Bench):
             return
         proposed = (row.proposed,) if row.proposed else ()
@@ -169,6 +176,54 @@ class WorkbenchScreen(ListingScreen):
         value = values[(at + step) % len(values)]
         name = row.directive.name
         self._choose(bench.without(name) if value is None else bench.setting(name, value))
+
+    def action_more(self) -> None:
+        """Type the value of a directive that takes any; of the others, the detail alone."""
+        row = self._row()
+        if row is not None and row.directive.form is not None and not self.has_class("alone"):
+            self._ask(row)
+        else:
+            super().action_more()
+
+    def _ask(self, row: Row) -> None:
+        name = row.directive.name
+        text = next(filter(None, (row.chosen, row.proposed, row.current)), "")
+        if row.directive.wrong(text):  # a value that is shown cut
+            text = ""
+        self.add_class("asking")
+        hint = _("{expected} (an empty line: not chosen)").format(expected=row.directive.expected)
+        self.query_one(Entry).ask(name, _("Value"), text, hint)
+        self.show_state()
+
+    def action_record(self) -> None:
+        """Take what was typed, for who clicks on the key bar."""
+        self.query_one(Entry).enter()
+
+    def on_entry_entered(self, entered: Entry.Entered) -> None:
+        """Choose the value, unless it does not fit; an empty line takes the directive away."""
+        bench = self._bench
+        if not isinstance(bench, Bench):
+            return
+        name, value = entered.subject, " ".join(entered.text.split())
+        try:
+            chosen = bench.setting(name, value) if value else bench.without(name)
+        except ValueError as error:
+            self.query_one(Entry).say(str(error))
+            return
+        self._close_entry()
+        self._choose(chosen)
+
+    def action_back(self) -> None:
+        """Close the line for a value; then as everywhere."""
+        if self.has_class("asking"):
+            self._close_entry()
+        else:
+            super().action_back()
+
+    def _close_entry(self) -> None:
+        self.remove_class("asking")
+        self.table.focus()
+        super().show_state()
 
     def action_propose(self, which: str) -> None:
         """All that is safe as seen, or what cannot be told too; or nothing."""
@@ -248,6 +303,8 @@ def _detail(row: Row, bench: Bench) -> Content:
         parts.append(labelled(_("chosen"), row.chosen or "-"))
     if row.proposed:
         parts.append(labelled(_("proposed"), row.proposed))
+    if directive.form is not None:
+        parts.append(para(_("Enter: type a value"), "dim"))
     if found is not None:
         parts += [
             para(""),

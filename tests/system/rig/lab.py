@@ -40,8 +40,12 @@ PROGRAMS = {
 # A small server, as an administrator would meet it. No netbase, no acl: a script may not count on them.
 PACKAGES = (
     "systemd,systemd-sysv,dbus,libpam-systemd,udev,kmod,openssh-server,sudo,cron,iproute2,procps,nftables,"
-    "libpam-pwquality,python3,initramfs-tools,zstd,linux-image-cloud-amd64,nginx-light,rsyslog"
+    "libpam-pwquality,python3,initramfs-tools,zstd,linux-image-cloud-amd64,nginx-light,rsyslog,"
+    "apparmor,auditd,aide-common"
 )
+# Fetched with the tree, so that all machines are of one day, and installed on the disk with SELinux only.
+POLICY = "selinux-policy-default"
+FETCHED = "/usr/lib/lab"  # in the tree; in no place that is compared
 MODULES = "virtio_pci virtio_blk ext4 crc32c_generic"  # what the initrd needs to find the disk
 
 # The virtual machine's disk: mount point, label, MiB. All options are weak, so that there is something to do.
@@ -172,7 +176,7 @@ class Lab:
             _bootstrap(path, self.folder / "mmdebstrap.log")
             _settle(path, public)
 
-        recipe = digest(PACKAGES, MODULES, _SETTLE, public)
+        recipe = digest(PACKAGES, POLICY, MODULES, _SETTLE, public)
         return self.made_once(f"tree-{recipe}", make)
 
     @cached_property
@@ -181,6 +185,15 @@ class Lab:
         tree = self.tree
         return self.made_once(
             f"disk-{digest(tree.name, PARTITIONS, NETWORK)}.qcow2", lambda path: _make_disk(tree, path)
+        )
+
+    @cached_property
+    def selinux_disk(self) -> Path:
+        """The same with a policy of SELinux, permissive, and every file labelled: no boot has to do that."""
+        tree = self.tree
+        return self.made_once(
+            f"disk-selinux-{digest(tree.name, PARTITIONS, NETWORK, _LABEL)}.qcow2",
+            lambda path: _make_disk(tree, path, _label),
         )
 
     @property
@@ -199,6 +212,11 @@ def _bootstrap(path: Path, log: Path) -> None:
         'echo MODULES=list > "$1/etc/initramfs-tools/conf.d/lab"; '
         f"printf '%s\\n' {MODULES} > \"$1/usr/share/initramfs-tools/modules.d/lab\""
     )
+    fetch = (
+        f'mkdir "$1{FETCHED}"; export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG"; '
+        f"apt-get -q -y --no-install-recommends --download-only install {POLICY}; "
+        f'mv "$1"/var/cache/apt/archives/*.deb "$1{FETCHED}/"'
+    )
     call(
         [
             # What it binds into the tree is gone with it, however it ends: nobody deletes through a mount.
@@ -211,6 +229,7 @@ def _bootstrap(path: Path, log: Path) -> None:
             "--dpkgopt=path-exclude=/usr/share/man/*",
             "--dpkgopt=path-exclude=/usr/share/locale/*",
             f"--essential-hook={hook}",
+            f"--customize-hook={fetch}",
             "bookworm",
             path,
         ],
@@ -236,7 +255,7 @@ _SETTLE = textwrap.dedent("""\
     systemctl disable apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \\
         fstrim.timer systemd-timesyncd.service 2>/dev/null || true
     # There for the tests that confine them; the others know a machine without them.
-    systemctl disable nginx.service rsyslog.service 2>/dev/null
+    systemctl disable nginx.service rsyslog.service auditd.service dailyaidecheck.timer 2>/dev/null
     rm -f /etc/resolv.conf
 """)
 
@@ -247,8 +266,27 @@ def _settle(path: Path, public: str) -> None:
     (path / "etc/hostname").write_text("lab\n")
 
 
-def _make_disk(tree: Path, out: Path) -> None:
-    """A disk without a mount or a loop device: one ``mke2fs -d`` a partition, laid one behind the other."""
+_LABEL = textwrap.dedent(f"""\
+    set -eu
+    mount -t proc proc "$1/proc"  # setfiles finds no file without it
+    chroot "$1" /bin/sh -euc '
+        DEBIAN_FRONTEND=noninteractive dpkg --install {FETCHED}/*.deb
+        rm -r {FETCHED}
+        sed -i "s/^SELINUX=.*/SELINUX=permissive/" /etc/selinux/config
+        setfiles -F -e /proc /etc/selinux/default/contexts/files/file_contexts /
+    '
+""")
+
+
+def _label(root: Path) -> None:
+    call(["unshare", "--mount", "--propagation", "private", "/bin/sh", "-c", _LABEL, "sh", root])
+
+
+def _make_disk(tree: Path, out: Path, finish: Callable[[Path], None] = lambda _root: None) -> None:
+    """A disk without a mount or a loop device: one ``mke2fs -d`` a partition, laid one behind the other.
+
+    ``finish`` has the last word on the files.
+    """
     work = out.parent
     root = work / "root"
     call(["cp", "-a", "--reflink=auto", tree, root])
@@ -259,16 +297,16 @@ def _make_disk(tree: Path, out: Path) -> None:
     (root / "etc/fstab").write_text(fstab)
     (root / "etc/systemd/network/10-lab.network").write_text(NETWORK)
     call(["systemctl", f"--root={root}", "enable", "systemd-networkd.service"])
+    finish(root)
     for target, label, _ in sorted(PARTITIONS, reverse=True):  # the deepest mount point first
         if target == "/":
             continue
         point, apart = root / target[1:], work / label
         point.mkdir(parents=True, exist_ok=True)
         call(["cp", "-a", point, apart])
-        mode = point.stat().st_mode
         shutil.rmtree(point)
         point.mkdir()
-        point.chmod(mode)
+        shutil.copystat(apart, point)  # its label too
     raw = work / "raw"
     with raw.open("wb") as file:
         file.truncate((FIRST_MIB + sum(size for _, _, size in PARTITIONS) + 1) * MIB)

@@ -135,9 +135,10 @@ class Product:
         assert "Traceback" not in done.stderr, said(done)
         return done
 
-    def scan(self, *, plan: bool = True) -> Findings:
-        """Its answers are those of the plan, if there is one."""
-        words = ["--plan", PLAN] if plan else self.answers
+    def scan(self, *, plan: bool = True, chapter: str = "") -> Findings:
+        """Its answers are those of the plan, if there is one; ``chapter`` is the only one looked at."""
+        words = ["--plan", PLAN] if plan else list(self.answers)
+        words += ["--chapter", chapter] if chapter else []
         done = self.call("scan", "--json", *words, allowed=(0, 1, 3))
         found = json.loads(done.stdout)["findings"]
         assert found, "a scan without findings"
@@ -145,13 +146,16 @@ class Product:
 
     def plan(self, *apply: str) -> list[str]:
         """Decide, and write the script; the ids that the plan applies."""
+        self.decide(apply or ("all",), () if apply else self.chapters)
+        return self.applied()
+
+    def decide(self, apply: Sequence[str], chapters: Sequence[str] = ()) -> None:
+        """The same, without a look at what the plan applies; only ``chapters`` are looked at, if any."""
         self.machine.run(["rm", "-f", PLAN, SCRIPT], check=True)
-        wanted = [word for id_ in apply or ("all",) for word in ("--apply", id_)]
-        if not apply:
-            wanted += [word for chapter in self.chapters for word in ("--chapter", chapter)]
+        wanted = [word for id_ in apply for word in ("--apply", id_)]
+        wanted += [word for chapter in chapters for word in ("--chapter", chapter)]
         self.call("plan", "new", "-o", PLAN, *self.answers, *wanted)
         self.call("script", PLAN, "-o", SCRIPT)
-        return self.applied()
 
     def applied(self) -> list[str]:
         """The ids that the plan decides to apply."""

@@ -24,6 +24,7 @@ from rig.waiting import OverdueError, wait_for
 
 BOOT_SECONDS = 240  # an emulated boot takes 20 to 45 s on a quiet machine
 SNAPSHOT = "up"
+COMMAND_LINE = "root=LABEL=root ro console=ttyS0 net.ifnames=0 mitigations=off fsck.mode=skip"
 HOPELESS = (
     "Kernel panic",
     "Dropping to a shell",
@@ -34,9 +35,11 @@ HOPELESS = (
 class Vm(Machine):
     """One machine over a throw-away overlay of the lab's disk."""
 
-    def __init__(self, lab: Lab, name: str) -> None:
+    def __init__(self, lab: Lab, name: str, disk: Path | None = None, words: str = "") -> None:
+        """``disk`` is the lab's plain one unless it is given; ``words`` join the kernel's command line."""
         self.name = name
         self.lab = lab
+        self.command_line = f"{COMMAND_LINE} {words}".strip()
         self.folder = lab.runs / f"{name}-{os.getpid()}"
         self.folder.mkdir(parents=True)
         self.process: subprocess.Popen[bytes] | None = None
@@ -52,7 +55,7 @@ class Vm(Machine):
                 "-F",
                 "qcow2",
                 "-b",
-                lab.disk,
+                disk or lab.disk,
                 self.folder / "disk.qcow2",
             ]
         )
@@ -66,7 +69,7 @@ class Vm(Machine):
             # Never kvm: where it exists in a container it may be one that crawls.
             *("-accel", "tcg,thread=multi,tb-size=512", "-cpu", "Nehalem", "-smp", "2", "-m", "1024"),
             *("-kernel", str(self.lab.kernel), "-initrd", str(self.lab.initrd)),
-            *("-append", "root=LABEL=root ro console=ttyS0 net.ifnames=0 mitigations=off fsck.mode=skip"),
+            *("-append", self.command_line),
             *(
                 "-drive",
                 f"if=none,id=disk,file={self.folder}/disk.qcow2,format=qcow2,cache=unsafe,discard=unmap",
@@ -133,6 +136,11 @@ class Vm(Machine):
             check=True,
         )
         self.run(["tar", "-C", "/", "--no-overwrite-dir", "-xf", "-"], stdin=packed.stdout, check=True)
+
+    def write_boot_entry(self) -> None:
+        """Say in the machine what starts it: qemu, who does, leaves no word of it there."""
+        entry = f"title lab\noptions {self.command_line}\n"
+        self.put(entry.encode(), "/boot/loader/entries/lab.conf", "0644")
 
     def forget_connection(self) -> None:
         """The kept connection does not survive a reboot or a snapshot, and must not be waited for."""

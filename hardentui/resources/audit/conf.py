@@ -1,0 +1,107 @@
+"""auditd.conf(5): what the daemon does with what it is given, above all where there is no room left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hardentui.i18n import _
+from hardentui.model import Gap, GapKind
+from hardentui.resources.audit.state import DAEMON
+from hardentui.snapshot import File, Folder, Processes, Reason, Snapshot, Stat, Unread
+
+CONF = "/etc/audit/auditd.conf"
+PLUGINS = ("/etc/audit/plugins.d", "/etc/audisp/plugins.d")
+# What counts where the file says nothing (auditd-config.c); words in lower case, as all that we compare.
+_DEFAULTS: Mapping[str, str] = {
+    "admin_space_left": "0",
+    "admin_space_left_action": "ignore",
+    "disk_error_action": "syslog",
+    "disk_full_action": "ignore",
+    "flush": "none",
+    "log_file": "/var/log/audit/audit.log",
+    "log_format": "raw",
+    "log_group": "root",
+    "max_log_file": "0",
+    "max_log_file_action": "ignore",
+    "num_logs": "0",
+    "space_left": "0",
+    "space_left_action": "ignore",
+    "write_logs": "yes",
+}
+KEYS = frozenset(_DEFAULTS)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A setting: its value in lower case, the line that gives it (0 for none), and that line as written.
+
+    ``twice`` where the very line stands again, so that no edit can name it.
+    """
+
+    value: str
+    line: int = 0
+    text: str = ""
+    twice: bool = False
+
+
+def settings(snapshot: Snapshot) -> Mapping[str, Setting] | Gap:
+    """Every setting that we know, by name: of two lines the last counts."""
+    text = snapshot.ask(File(CONF))
+    if isinstance(text, Unread):
+        return text.gap(CONF)
+    found = {name: Setting(value) for name, value in _DEFAULTS.items()}
+    lines = text.split("\n")
+    for number, line in enumerate(lines, 1):
+        name, equals, value = line.partition("=")
+        name = name.strip().lower()
+        if equals and name in found:
+            words = value.split()
+            shown = " ".join(words) if name == "log_file" else " ".join(words).lower()
+            found[name] = Setting(shown, number, line, lines.count(line) > 1)
+    return found
+
+
+def stale(snapshot: Snapshot) -> Gap | None:
+    """Why what the file says is not what the daemon does: it does not run, or began before the file changed.
+
+    A daemon that read the file again since then leaves no trace of it.
+    """
+    running = snapshot.ask(Processes())
+    if isinstance(running, Unread):
+        return running.gap(_("processes"))
+    started = max((one.started for one in running if one.name == "auditd"), default=None)
+    if started is None:
+        return Gap(GapKind.UNTOLD, _("auditd does not run"))
+    seen = snapshot.ask(Stat(CONF))
+    if isinstance(seen, Unread):
+        return seen.gap(CONF)
+    if seen.modified > started + 1:
+        return Gap(
+            GapKind.STALE, _("{unit} was started before {path} was changed").format(unit=DAEMON, path=CONF)
+        )
+    return None
+
+
+def exporters(snapshot: Snapshot) -> tuple[str, ...] | Gap:
+    """The plugins that hand each event on, away from the log of this host, by the names of their files."""
+    found: list[str] = []
+    for folder in PLUGINS:
+        entries = snapshot.ask(Folder(folder))
+        if isinstance(entries, Unread):
+            if entries.reason is Reason.MISSING:
+                continue
+            return entries.gap(folder)
+        for name in (one.name for one in entries if one.name.endswith(".conf")):
+            text = snapshot.ask(File(f"{folder}/{name}"))
+            if isinstance(text, Unread):
+                return text.gap(f"{folder}/{name}")
+            if _is_active(text):
+                found.append(name.removesuffix(".conf"))
+    return tuple(dict.fromkeys(found))
+
+
+def _is_active(text: str) -> bool:
+    pairs = (line.partition("=") for line in text.split("\n") if not line.lstrip().startswith("#"))
+    given = {name.strip().lower(): value.strip().lower() for name, equals, value in pairs if equals}
+    return given.get("active") == "yes" and given.get("direction", "out") == "out"

@@ -1,0 +1,93 @@
+"""What rules would cost on this host: seen at a glance, before a decision; estimates, and said to be."""
+
+from __future__ import annotations
+
+import re
+
+from hardentui.i18n import _, ngettext
+from hardentui.model import Gap, Recommendation
+from hardentui.resources.audit import state
+from hardentui.resources.audit.sets import SENSITIVE
+from hardentui.snapshot import Folder, KernelFile, Kind, Logins, Processes, Snapshot, Unread
+
+_STAT = "/proc/stat"
+_UPTIME = "/proc/uptime"
+_EVENT = 1500  # bytes of one start of a program in an enriched log, with its arguments and file names
+_CLOCKS = frozenset({"ntpd", "chronyd", "systemd-timesyn", "ptp4l", "phc2sys"})
+
+
+def exec_volume(snapshot: Snapshot, entry: Recommendation) -> str | None:  # noqa: ARG001 - a probe
+    """How many processes this host begins, and what that would be in the log at the most."""
+    stat, uptime = snapshot.ask(KernelFile(_STAT)), snapshot.ask(KernelFile(_UPTIME))
+    if isinstance(stat, Unread) or isinstance(uptime, Unread):
+        return None
+    begun, up = re.search(r"^processes (\d+)", stat, re.MULTILINE), re.match(r"([0-9.]+)", uptime)
+    if begun is None or up is None or float(up[1]) < 1:
+        return None
+    rate = int(begun[1]) / float(up[1])
+    return _(
+        "this host began {rate} processes a second since its start: if people start all of them, about "
+        "{size} MiB of log a day (an estimate)"
+    ).format(rate=f"{rate:.1f}", size=int(rate * 86400 * _EVENT) >> 20)
+
+
+def time_daemon(snapshot: Snapshot, entry: Recommendation) -> str | None:  # noqa: ARG001 - a probe
+    """The service that keeps the time, whose own adjustments will be recorded."""
+    running = snapshot.ask(Processes())
+    names = () if isinstance(running, Unread) else sorted({p.name for p in running if p.name in _CLOCKS})
+    if not names:
+        return None
+    return _("{names} adjusts the clock with the same calls: each time is recorded").format(
+        names=", ".join(names)
+    )
+
+
+def sessions(snapshot: Snapshot, entry: Recommendation) -> str | None:  # noqa: ARG001 - a probe
+    """How many logins there were in the records: what people do is what these rules record."""
+    seen = snapshot.ask(Logins())
+    if isinstance(seen, Unread) or not seen:
+        return None
+    return ngettext(
+        "one login is on record here: what happens in it is recorded",
+        "{count} logins are on record here: what happens in each is recorded",
+        len(seen),
+    ).format(count=len(seen))
+
+
+def locked(snapshot: Snapshot, entry: Recommendation) -> str | None:  # noqa: ARG001 - a probe
+    """That rules are locked, so that nothing counts before a boot."""
+    now = state.status(snapshot)
+    if isinstance(now, Gap) or now.enabled != 2:  # noqa: PLR2004 - auditctl -e 2
+        return None
+    return _("the rules are locked (enabled 2): this counts from the next boot on, and so does its rollback")
+
+
+def loading_stops(snapshot: Snapshot, entry: Recommendation) -> str | None:  # noqa: ARG001 - a probe
+    """The line of the files at which the loading stops today; with ours, what stands below it loads again."""
+    found = state.boot_loading(snapshot)
+    stop = None if isinstance(found, Gap) else found.stopped_at
+    if stop is None:
+        return None
+    words = _("{place}:{line} cannot be loaded ({text}), and nothing below it is; with our files the rest is")
+    return words.format(place=stop.place, line=stop.line, text=stop.text)
+
+
+def sensitive_use(snapshot: Snapshot, entry: Recommendation) -> str | None:
+    """What lies in the sensitive folders, and which programs run from them: a glance, no measurement."""
+    if entry.aspect != SENSITIVE:
+        return None
+    running = snapshot.ask(Processes())
+    programs = () if isinstance(running, Unread) else running
+    told = []
+    for path in (word.strip() for word in entry.subject.split(",") if word.strip()):
+        inside = f"{path.rstrip('/')}/"
+        names = sorted({one.name for one in programs if one.executable.startswith(inside)})
+        if names:
+            words = _("{path} holds programs that run: {names}")
+            told.append(words.format(path=path, names=", ".join(names)))
+        entries = snapshot.ask(Folder(path)) if state.kind_of(snapshot, path) is Kind.FOLDER else ()
+        count = 0 if isinstance(entries, Unread) else len(entries)
+        if count:
+            there = ngettext("{path} has one entry", "{path} has {count} entries", count)
+            told.append(there.format(path=path, count=count))
+    return "; ".join(told) or None

@@ -1,0 +1,281 @@
+"""The resource "auditd": the daemon, the kernel's side of it, and what both do when there is no room left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from hardentui.i18n import _
+from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation, Text
+from hardentui.operations import (
+    ByHand,
+    Change,
+    EnableUnit,
+    LoadAuditRules,
+    Operation,
+    Refusal,
+    ReplaceLine,
+    RestartUnit,
+)
+from hardentui.resources import unit_files
+from hardentui.resources.audit import conf, sets, state
+from hardentui.resources.audit.state import KernelStatus
+from hardentui.resources.base import missing, table_fact, text_fact, wrong_subject
+from hardentui.snapshot import KernelFile, Snapshot, SpaceUsed, Unread
+
+RECORDING, LOCKED, OPEN = "recording", "locked", "open"
+_BACKLOG_OF_KERNEL = "64"
+_STOPPING = frozenset({"halt", "single"})
+_MIB = 1 << 20
+
+
+class Auditd:
+    """One value for each subject; see the functions below."""
+
+    name = "auditd"
+
+    def check(self, subject: str, aspect: str) -> str | None:
+        """See Resource."""
+        return wrong_subject(subject, aspect, (*_KERNEL, *_CONF, "export"))
+
+    def observe(self, snapshot: Snapshot, entry: Recommendation) -> Observation:
+        """See Resource."""
+        inside = state.elsewhere(snapshot)
+        if inside is not None:
+            return missing(inside)
+        if entry.subject in _KERNEL:
+            return _of_kernel(snapshot, entry.subject)
+        if state.not_installed(snapshot) is True:
+            return missing(Gap(GapKind.ABSENT, _("auditd is not installed")))
+        if entry.subject == "export":
+            return _both(snapshot, _export(snapshot), {})
+        return _of_file(snapshot, _CONF[entry.subject])
+
+    def change(self, entry: Recommendation, facts: Mapping[str, Fact], target: str) -> Change:
+        """See Resource."""
+        if refused := text_fact(facts, "refused"):
+            return Refusal(refused)
+        if entry.subject == "service":
+            start = EnableUnit(owners=(entry.id,), unit=state.DAEMON, start=True)
+            return (start, LoadAuditRules(owners=(entry.id,)))
+        if entry.subject in {"backlog", "lock"}:
+            line = f"-b {int(target)}" if entry.subject == "backlog" and target.isdecimal() else "-e 2"
+            return sets.written(entry.id, entry.subject, [line], facts)
+        if entry.subject in _CONF and _CONF[entry.subject].changes:
+            return _edited(entry, facts, target)
+        return Refusal(_("a person must do this: see the procedure"))
+
+
+# --- the kernel and its daemon --------------------------------------------------------------------
+
+
+def _of_kernel(snapshot: Snapshot, subject: str) -> Observation:
+    now, then = _KERNEL[subject]
+    boot = (then(snapshot),) if then else ()
+    name = subject if then else ""
+    facts = sets.prepared(snapshot, name) if name else {}
+    if not snapshot.live:
+        return Observation(None, boot, facts, snapshot.taken_at)
+    if state.not_installed(snapshot) is True:
+        running = Reading({"": state.NOT_INSTALLED})
+        return Observation(running, boot, facts, snapshot.taken_at)
+    seen = state.status(snapshot)
+    running = Reading(gap=seen) if isinstance(seen, Gap) else _one(now(seen), "auditctl -s")
+    return Observation(running, boot, facts, snapshot.taken_at)
+
+
+def _one(value: str, place: str, line: int = 0, text: str = "") -> Reading:
+    return Reading({"": value}, provenance=(Provenance(place, line=line, text=text),))
+
+
+def _service_now(seen: KernelStatus) -> str:
+    if not seen.enabled:
+        return state.OFF
+    return RECORDING if seen.pid else "no daemon"
+
+
+def _service_then(snapshot: Snapshot) -> Reading:
+    off = state.off_at_boot(snapshot)
+    return Reading(gap=off) if isinstance(off, Gap) else _one(off or RECORDING, state.DAEMON)
+
+
+def _set_then(snapshot: Snapshot, name: str) -> Reading | str:
+    """What the rules files set at boot; "" where they say nothing, or nothing loads them."""
+    off = state.off_at_boot(snapshot)
+    if isinstance(off, Gap):
+        return Reading(gap=off)
+    lines = state.written(snapshot)
+    if isinstance(lines, Gap):
+        return Reading(gap=lines)
+    return "" if off else state.controls(lines).get(name, "")
+
+
+def _backlog_then(snapshot: Snapshot) -> Reading:
+    found = _set_then(snapshot, "backlog")
+    if isinstance(found, Reading) or found:
+        return found if isinstance(found, Reading) else _one(found, state.FOLDER)
+    line = snapshot.ask(KernelFile("/proc/cmdline")) if snapshot.live else ""
+    words = [] if isinstance(line, Unread) else line.split()
+    given = [word.partition("=")[2] for word in words if word.startswith("audit_backlog_limit=")]
+    return _one(given[-1] if given else _BACKLOG_OF_KERNEL, "/proc/cmdline")
+
+
+def _lock_then(snapshot: Snapshot) -> Reading:
+    found = _set_then(snapshot, "enabled")
+    if isinstance(found, Reading):
+        return found
+    return _one(LOCKED if found == "2" else OPEN, state.FOLDER)
+
+
+_Now = Callable[[KernelStatus], str]
+_KERNEL: Mapping[str, tuple[_Now, Callable[[Snapshot], Reading] | None]] = {
+    "backlog": (lambda seen: str(seen.backlog_limit), _backlog_then),
+    "lock": (lambda seen: LOCKED if seen.enabled == 2 else OPEN, _lock_then),  # noqa: PLR2004 - auditctl -e 2
+    "lost": (lambda seen: str(seen.lost), None),
+    "panic": (lambda seen: "panic" if seen.failure == 2 else "no", None),  # noqa: PLR2004 - auditctl -f 2
+    "service": (_service_now, _service_then),
+}
+
+
+# --- auditd.conf ----------------------------------------------------------------------------------
+
+_Settings = Mapping[str, conf.Setting]
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """How a subject is read from the settings, and which of them a change sets."""
+
+    read: Callable[[Snapshot, _Settings], Reading]
+    changes: tuple[str, ...] = ()
+
+
+def _of_file(snapshot: Snapshot, subject: _Subject) -> Observation:
+    found = conf.settings(snapshot)
+    if isinstance(found, Gap):
+        return _both(snapshot, Reading(gap=found), {})
+    written: dict[str, Fact] = {
+        name: {"text": one.text, "value": one.value, "twice": one.twice}
+        for name, one in found.items()
+        if name in subject.changes
+    }
+    facts: dict[str, Fact] = {"settings": written, "restart": _restart(snapshot)}
+    return _both(snapshot, subject.read(snapshot, found), facts)
+
+
+def _both(snapshot: Snapshot, seen: Reading, facts: Mapping[str, Fact]) -> Observation:
+    """What the file says counts at boot, and now where the daemon was started since."""
+    old = conf.stale(snapshot) if snapshot.live else None
+    running = Reading(gap=old) if old else seen
+    if old is not None and old.kind is GapKind.UNTOLD:
+        running = Reading(gap=Gap(GapKind.ABSENT, old.detail))
+    then = Reading(seen.values, seen.gap, seen.provenance if not snapshot.live or old else ())
+    return Observation(running if snapshot.live else None, (then,), facts, snapshot.taken_at)
+
+
+def _restart(snapshot: Snapshot) -> str:
+    """Whether systemd restarts the daemon ("yes"), refuses to ("refused"), or has none running ("no")."""
+    old = conf.stale(snapshot)
+    if old is not None and old.kind is GapKind.UNTOLD:
+        return "no"
+    files = unit_files.read(snapshot, state.DAEMON)
+    lines = () if isinstance(files, Gap) else files.lines
+    return "refused" if ("RefuseManualStop", "yes") in lines else "yes"
+
+
+def _place(name: str, one: conf.Setting) -> Provenance:
+    return Provenance(conf.CONF, line=one.line, text=one.text.strip() or f"{name} = {one.value}")
+
+
+def _plain(name: str) -> Callable[[Snapshot, _Settings], Reading]:
+    return lambda _snapshot, found: Reading(
+        {"": found[name].value.partition(" ")[0]}, provenance=(_place(name, found[name]),)
+    )
+
+
+_ACTIONS = ("space_left_action", "admin_space_left_action", "disk_full_action", "disk_error_action")
+
+
+def _stops_host(_snapshot: Snapshot, found: _Settings) -> Reading:
+    """The settings by which a lack of room stops the machine; "none"."""
+    stopping = {name: found[name].value for name in _ACTIONS if found[name].value in _STOPPING}
+    places = tuple(_place(name, found[name]) for name in _ACTIONS)
+    return Reading(stopping or {"": "none"}, provenance=places)
+
+
+def _fits(snapshot: Snapshot, found: _Settings) -> Reading:
+    """Whether the files of rotation leave the room that is warned of: "fits", or "LOGS + FREE of ALL MiB"."""
+    names = ("max_log_file", "num_logs", "space_left", "max_log_file_action", "log_file")
+    places = tuple(_place(name, found[name]) for name in names)
+    if found["max_log_file_action"].value != "rotate":
+        why = _("the logs are not rotated: what they take has no bound")
+        return Reading(gap=Gap(GapKind.ABSENT, why), provenance=places)
+    folder = found["log_file"].value.rpartition("/")[0]
+    usage = snapshot.ask(SpaceUsed(folder))
+    if isinstance(usage, Unread):
+        return Reading(gap=usage.gap(folder), provenance=places)
+    size = usage.size // _MIB
+    number = found["num_logs"].value
+    kept = _mebibytes(found["max_log_file"], size) * (int(number) if number.isdecimal() else 0)
+    room = _mebibytes(found["space_left"], size)
+    if kept + room <= size:
+        return Reading({"": "fits"}, provenance=places)
+    return Reading({"": f"{kept} + {room} of {size} MiB"}, provenance=places)
+
+
+def _mebibytes(one: conf.Setting, size: int) -> int:
+    """A size of auditd.conf: MiB, or a share of the file system."""
+    number = one.value.rstrip("%")
+    if not number.isdecimal():
+        return 0
+    return int(number) * size // 100 if one.value.endswith("%") else int(number)
+
+
+_CONF: Mapping[str, _Subject] = {
+    "flush": _Subject(_plain("flush"), ("flush",)),
+    "full-log": _Subject(_plain("max_log_file_action"), ("max_log_file_action",)),
+    "log-format": _Subject(_plain("log_format"), ("log_format",)),
+    "rotation-fits": _Subject(_fits),
+    "space-warning": _Subject(_plain("space_left_action"), ("space_left_action",)),
+    "stops-host": _Subject(_stops_host, _ACTIONS),
+    "write-logs": _Subject(_plain("write_logs"), ("write_logs",)),
+}
+_RESTART = Text(
+    "auditd reads its file when it starts, and systemd is told not to stop it here: service auditd restart.",
+    "auditd lit son fichier en démarrant, et systemd a pour consigne de ne pas l'arrêter ici : "
+    "service auditd restart.",
+)
+
+
+def _edited(entry: Recommendation, facts: Mapping[str, Fact], target: str) -> Change:
+    written = table_fact(facts, "settings")
+    steps: list[Operation] = []
+    for name in _CONF[entry.subject].changes:
+        seen = written.get(name)
+        if not isinstance(seen, Mapping):
+            return Refusal(_("the plan does not say what {path} holds").format(path=conf.CONF))
+        value = "suspend" if entry.subject == "stops-host" else target
+        if entry.subject == "stops-host" and seen.get("value") not in _STOPPING:
+            continue
+        if seen.get("twice"):
+            return Refusal(
+                _("the line {line} stands twice in {path}").format(line=seen["text"], path=conf.CONF)
+            )
+        before = text_fact(seen, "text")
+        if before and before.partition("=")[0].strip().lower() != name:
+            return Refusal(_("{line} is not the setting {name}").format(line=repr(before), name=name))
+        after = f"{name} = {value.upper() if name != 'write_logs' else value}"
+        steps.append(ReplaceLine(owners=(entry.id,), path=conf.CONF, before=before, after=after))
+    if text_fact(facts, "restart") == "yes":
+        steps.append(RestartUnit(owners=(entry.id,), unit=state.DAEMON))
+    elif text_fact(facts, "restart") == "refused":
+        steps.append(ByHand(owners=(entry.id,), subject=state.DAEMON, instructions=_RESTART))
+    return tuple(steps)
+
+
+def _export(snapshot: Snapshot) -> Reading:
+    """The plugins that hand events on; "none"."""
+    found = conf.exporters(snapshot)
+    if isinstance(found, Gap):
+        return Reading(gap=found)
+    return Reading({"": ", ".join(found) or "none"}, provenance=tuple(Provenance(p) for p in conf.PLUGINS))

@@ -1,0 +1,306 @@
+"""Where records end: the journal, files of rsyslog, other hosts, the log of auditd; now or after a boot."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from hardentui.i18n import _
+from hardentui.model import Gap, GapKind
+from hardentui.resources import journal, rsyslog
+from hardentui.resources.audit import Rule, at_boot, covers, loaded
+from hardentui.resources.audit import state as audit
+from hardentui.resources.audit.catalogue import wanted
+from hardentui.resources.journal.settings import LEVELS
+from hardentui.resources.mount.boot import read_fstab
+from hardentui.resources.rsyslog.destinations import CLEAR, LOCAL, Destination
+from hardentui.resources.rsyslog.state import view as rsyslog_view
+from hardentui.snapshot import (
+    File,
+    Folder,
+    KernelFile,
+    Mounts,
+    Processes,
+    Reason,
+    Snapshot,
+    Stat,
+    UnitFiles,
+    Unread,
+)
+
+AUDITD = "/etc/audit/auditd.conf"
+AUDIT_LOG = "/var/log/audit/audit.log"
+_PLUGINS = ("/etc/audit/plugins.d", "/etc/audisp/plugins.d")
+_REMOTE_PLUGIN = "au-remote.conf"
+_IN_MEMORY = frozenset({"tmpfs", "ramfs"})
+_OTHER_DAEMON = "syslog-ng"
+
+
+class Kind(StrEnum):
+    """What a store is."""
+
+    JOURNAL = "journal"
+    FILE = "file"
+    REMOTE = "remote"
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """One place where a record ends.
+
+    ``lasts`` says that it is there after a reboot. ``readers`` are those who may read it beside root, ""
+    where that is not known or not ours to know.
+    """
+
+    kind: Kind
+    place: str
+    lasts: bool
+    readers: str = ""
+    encrypted: bool = False
+
+    @property
+    def remote(self) -> bool:
+        """Whether it is on another host."""
+        return self.kind is Kind.REMOTE
+
+
+@dataclass(frozen=True, slots=True)
+class Covering:
+    """The rules of audit that record a set, and those of the set that none of them covers."""
+
+    rules: tuple[Rule, ...]
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A host now, or after its next boot."""
+
+    snapshot: Snapshot
+    boot: bool
+
+    # --- messages --------------------------------------------------------------------------------------
+
+    def of_messages(self, facility: str, severity: str, program: str) -> Sequence[Store] | Gap:
+        """Where a message of a program ends; a gap where that is not known."""
+        kept = journal.keeps(self.snapshot)
+        if isinstance(kept, Gap) and kept.kind is not GapKind.ABSENT:
+            return kept
+        found: list[Store] = []
+        forwarded = "yes"  # without journald, rsyslog hears the programs itself
+        if not isinstance(kept, Gap):
+            storage = kept.storage_boot if self.boot else kept.storage_now
+            forwarded = kept.forward_boot if self.boot else kept.forward_now
+            if not storage:
+                return Gap(GapKind.UNTOLD, _("where journald stores is not known"))
+            if storage != journal.NONE and _is_stored(kept.level, severity):
+                found.append(self._journal(storage))
+        files = self._of_rsyslog(facility, severity, program, forwarded)
+        if isinstance(files, Gap):
+            return tuple(found) if any(store.lasts for store in found) else files
+        return (*found, *files)
+
+    def _journal(self, storage: str) -> Store:
+        readers = _("groups systemd-journal and adm")
+        return Store(Kind.JOURNAL, _("journal"), storage == journal.PERSISTENT, readers)
+
+    def _of_rsyslog(
+        self, facility: str, severity: str, program: str, forwarded: str
+    ) -> Sequence[Store] | Gap:
+        if (other := self._other_daemon()) is not None:
+            return other
+        seen = rsyslog_view(self.snapshot)
+        why = seen.boot if self.boot else seen.running
+        if why is not None:
+            return () if why.kind is GapKind.ABSENT else why
+        modules = {one.parameters.one("load").lower() for one in seen.config.modules}
+        if (
+            forwarded == "no"
+            and "imjournal" not in modules
+            and not (facility == "kern" and "imklog" in modules)
+        ):
+            return ()
+        try:
+            found = rsyslog.destinations(self.snapshot, facility, severity, program)
+        except ValueError:
+            return Gap(
+                GapKind.FAILED, _("{name} is no facility of syslog").format(name=f"{facility}.{severity}")
+            )
+        if isinstance(found, Gap):
+            return () if found.kind is GapKind.ABSENT else found
+        stores = [store for one in found if one.certain and (store := self._store(one)) is not None]
+        doubtful = next((one for one in found if not one.certain), None)
+        if not stores and doubtful is not None:
+            place = doubtful.doubt or doubtful.place
+            words = _("the words of a message decide at {place}")
+            return Gap(GapKind.UNTOLD, words.format(place=f"{place.file}:{place.line}"))
+        return tuple(stores)
+
+    def _store(self, one: Destination) -> Store | None:
+        if one.kind == "file" and one.path:
+            return self.file(one.path)
+        if one.kind == "remote" and one.transport != LOCAL:
+            place = f"{one.protocol}://{one.host}{':' if one.port else ''}{one.port}"
+            return Store(Kind.REMOTE, place, lasts=True, encrypted=one.transport != CLEAR)
+        return None
+
+    def _other_daemon(self) -> Gap | None:
+        """Why nothing can be said of syslog: a daemon that is seen and not read."""
+        if self.boot:
+            files = self.snapshot.ask(UnitFiles())
+            known = () if isinstance(files, Unread) else files
+            there = any(one.name == f"{_OTHER_DAEMON}.service" and one.state == "enabled" for one in known)
+        else:
+            running = self.snapshot.ask(Processes())
+            there = not isinstance(running, Unread) and any(one.name == _OTHER_DAEMON for one in running)
+        return Gap(GapKind.UNMODELLED, _OTHER_DAEMON) if there else None
+
+    # --- audit -----------------------------------------------------------------------------------------
+
+    def covering(self, name: str, about: Sequence[str] = ()) -> Covering | Gap:
+        """How the rules record a set, or those rules of it that are ``about`` these paths."""
+        if (off := self._no_rules()) is not None:
+            return off
+        rules = at_boot(self.snapshot) if self.boot else loaded(self.snapshot)
+        if isinstance(rules, Gap):
+            return rules
+        needed = wanted(self.snapshot, name)
+        if isinstance(needed, Gap):
+            return needed
+        needed = tuple(rule for rule in needed if not about or rule.path in about)
+        missing = tuple(dict.fromkeys(_about(rule) for rule in needed if not covers(rules, rule)))
+        recorders = tuple(
+            dict.fromkeys(
+                one for need in needed for one in rules if covers((one,), need) and one.action == "always"
+            )
+        )
+        return Covering(recorders, missing or (() if needed else (name,)))
+
+    def auditing(self) -> bool | Gap:
+        """Whether the kernel records what needs no rule."""
+        outside = audit.elsewhere(self.snapshot)
+        if outside is not None:
+            return outside if outside.kind is not GapKind.ABSENT else False
+        lacking = audit.not_installed(self.snapshot)
+        if isinstance(lacking, Gap):
+            return lacking
+        if not lacking and not self.boot:
+            status = audit.status(self.snapshot)
+            return status if isinstance(status, Gap) else status.enabled > 0
+        if not lacking and self.boot and audit.off_at_boot(self.snapshot) == "":
+            return True
+        return self._by_journald()
+
+    def _by_journald(self) -> bool | Gap:
+        """Without auditd it is journald that may switch auditing on when it starts, or the command line."""
+        if audit.off_by_command_line(self.snapshot):
+            return False
+        kept = journal.keeps(self.snapshot)
+        if isinstance(kept, Gap):
+            return False if kept.kind is GapKind.ABSENT else kept
+        if kept.audit == "keep":
+            line = self.snapshot.ask(KernelFile("/proc/cmdline"))
+            return not isinstance(line, Unread) and bool({"audit=1", "audit=on"} & set(line.split()))
+        if not kept.audit:
+            return Gap(GapKind.UNTOLD, _("whether journald switches auditing on is not known"))
+        return kept.audit == "yes"
+
+    def _no_rules(self) -> Gap | None:
+        """Why there can be no rules; ABSENT where that is certain."""
+        outside = audit.elsewhere(self.snapshot)
+        if outside is not None:
+            return outside
+        lacking = audit.not_installed(self.snapshot)
+        if isinstance(lacking, Gap):
+            return lacking
+        if lacking:
+            return Gap(GapKind.ABSENT, _("auditd is not installed"))
+        if not self.boot:
+            return None
+        off = audit.off_at_boot(self.snapshot)
+        return off if isinstance(off, Gap) else Gap(GapKind.ABSENT, off) if off else None
+
+    def of_audit(self) -> Sequence[Store] | Gap:
+        """Where the records of audit end: with auditd in its log, without it among the kernel's messages."""
+        daemon = self._has_auditd()
+        if isinstance(daemon, Gap):
+            return daemon
+        if not daemon:
+            return self.of_messages("kern", "notice", "kernel")
+        text = self.snapshot.ask(File(AUDITD))
+        if isinstance(text, Unread) and text.reason is not Reason.MISSING:
+            return text.gap(AUDITD)
+        said = dict(re.findall(r"^\s*(\w+)\s*=\s*(\S+)", text if isinstance(text, str) else "", re.MULTILINE))
+        found = []
+        if said.get("write_logs", "yes").lower() != "no":
+            found.append(self.file(said.get("log_file", AUDIT_LOG)))
+        return (*found, *self._plugins())
+
+    def _has_auditd(self) -> bool | Gap:
+        if not self.boot:
+            status = audit.status(self.snapshot)
+            if isinstance(status, Gap):
+                return False if audit.not_installed(self.snapshot) is True else status
+            return status.pid > 0
+        files = self.snapshot.ask(UnitFiles())
+        if isinstance(files, Unread):
+            return files.gap(audit.DAEMON)
+        return any(one.name == audit.DAEMON and one.state == "enabled" for one in files)
+
+    def _plugins(self) -> Sequence[Store]:
+        """The plugins of auditd that send its records away."""
+        for folder in _PLUGINS:
+            entries = self.snapshot.ask(Folder(folder))
+            names = () if isinstance(entries, Unread) else tuple(entry.name for entry in entries)
+            if _REMOTE_PLUGIN in names:
+                text = self.snapshot.ask(File(f"{folder}/{_REMOTE_PLUGIN}"))
+                if isinstance(text, str) and re.search(r"^\s*active\s*=\s*yes", text, re.MULTILINE):
+                    return (Store(Kind.REMOTE, "audisp-remote", lasts=True),)
+        return ()
+
+    # --- files -----------------------------------------------------------------------------------------
+
+    def file(self, path: str) -> Store:
+        """A file of this host as a store."""
+        return Store(Kind.FILE, path, not self._in_memory(path), self._readers(path))
+
+    def _in_memory(self, path: str) -> bool:
+        """Whether a path lies on a file system that is made anew at each boot."""
+        mounts = self.snapshot.ask(Mounts())
+        if not self.boot and not isinstance(mounts, Unread):
+            types = {mount.path: mount.fstype for mount in mounts}
+        else:
+            entries = self.snapshot.derive(read_fstab)
+            types = {} if isinstance(entries, Unread) else {one.path: one.fstype for one in entries}
+        above = path
+        while above not in types and above not in {"/", ""}:
+            above = posixpath.dirname(above)
+        return types.get(above, "") in _IN_MEMORY
+
+    def _readers(self, path: str) -> str:
+        """Who may read a file beside root; "" while it is not there."""
+        status = self.snapshot.ask(Stat(path))
+        if isinstance(status, Unread):
+            return ""
+        if status.mode & 0o004:
+            return _("everybody")
+        names = []
+        if status.uid and status.mode & 0o400:
+            names.append(status.user or str(status.uid))
+        if status.gid and status.mode & 0o040:
+            names.append(_("group {name}").format(name=status.group or status.gid))
+        return ", ".join(names) or "root"
+
+
+def _is_stored(level: str, severity: str) -> bool:
+    """Whether journald stores a severity; what is not known is not said to be stored."""
+    severity = {"warn": "warning", "error": "err", "panic": "emerg"}.get(severity, severity)
+    return level in LEVELS and severity in LEVELS and LEVELS.index(severity) <= LEVELS.index(level)
+
+
+def _about(rule: Rule) -> str:
+    """What a rule would be about, in few words."""
+    return rule.path or ",".join(sorted(rule.syscalls)[:3])

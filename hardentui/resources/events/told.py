@@ -1,0 +1,277 @@
+"""What would be recorded of each class of events: now and after a boot, by which rule, in which store.
+
+This is a prediction from configuration: no event is made to try it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from hardentui.i18n import _
+from hardentui.model import Gap, GapKind
+from hardentui.resources.events import speakers
+from hardentui.resources.events.catalogue import CLASSES, FIREWALL, MAC, TYPED, EventClass, Voice
+from hardentui.resources.events.stores import Moment, Store
+from hardentui.resources.firewall import logs
+from hardentui.resources.firewall.logs import LogRule
+from hardentui.resources.mac.lsm import running_module
+from hardentui.resources.mount.boot import container
+from hardentui.resources.pam.stack import read_stack
+from hardentui.snapshot import Reason, Snapshot, Stat, Unread
+
+_SESSIONS = ("sudo", "su", "login", "sshd")
+
+
+class State(StrEnum):
+    """What comes of an event."""
+
+    KEPT = "kept"  # recorded, and there after a reboot
+    PASSING = "until the reboot"  # recorded, and lost with the reboot
+    LOST = "not recorded"
+    UNKNOWN = "not known"
+    ABSENT = "cannot happen"  # the program is not installed
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """What writes an event down: the rule, where it stands, and the stores in which that ends."""
+
+    rule: str
+    place: str
+    stores: tuple[Store, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What would be recorded of a class at one time, and what could not be found out about it.
+
+    ``silent`` says, in sentences, what is there and writes nothing down, and why.
+    """
+
+    witnesses: tuple[Witness, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    silent: tuple[str, ...] = ()
+    absent: bool = False
+
+    @property
+    def stores(self) -> tuple[Store, ...]:
+        """Where the event is found, each store once."""
+        return tuple(dict.fromkeys(store for witness in self.witnesses for store in witness.stores))
+
+    @property
+    def state(self) -> State:
+        """What comes of an event. What was not read can only add to it."""
+        if any(store.lasts for store in self.stores):
+            return State.KEPT
+        if self.gaps:
+            return State.UNKNOWN
+        if self.stores:
+            return State.PASSING
+        return State.ABSENT if self.absent else State.LOST
+
+    @property
+    def leaves(self) -> bool:
+        """Whether a copy leaves this host."""
+        return any(store.remote for store in self.stores)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A class of events and what is recorded of it; ``now`` is None on an image."""
+
+    kind: EventClass
+    now: Side | None
+    boot: Side
+
+
+def told(snapshot: Snapshot) -> tuple[Told, ...]:
+    """All classes, in the order of the course."""
+    now = _Observer(Moment(snapshot, boot=False)) if snapshot.live else None
+    boot = _Observer(Moment(snapshot, boot=True))
+    return tuple(Told(kind, now.side(kind) if now else None, boot.side(kind)) for kind in CLASSES)
+
+
+class _Found:
+    """A side that is being put together."""
+
+    def __init__(self) -> None:
+        self.witnesses: list[Witness] = []
+        self.gaps: list[Gap] = []
+        self.silent: list[str] = []
+        self.present = False
+
+    def add(self, rule: str, place: str, stores: Sequence[Store] | Gap) -> None:
+        """Note a witness; one whose words are stored nowhere is silent."""
+        if isinstance(stores, Gap):
+            self.gaps.append(stores)
+        elif stores:
+            self.witnesses.append(Witness(rule, place, tuple(stores)))
+        else:
+            self.silent.append(_("{rule}: nothing stores it").format(rule=rule))
+
+    def unsaid(self, gap: Gap) -> None:
+        """Note why something says nothing: for certain, or as far as can be seen."""
+        if gap.kind is GapKind.ABSENT:
+            self.silent.append(gap.detail)
+        else:
+            self.gaps.append(gap)
+
+    def side(self, *, can_be_absent: bool) -> Side:
+        """What was found."""
+        absent = can_be_absent and not self.present
+        gaps = tuple(dict.fromkeys(self.gaps))
+        return Side(tuple(self.witnesses), gaps, tuple(dict.fromkeys(self.silent)), absent)
+
+
+class _Observer:
+    """Looks at every class at one time."""
+
+    def __init__(self, moment: Moment) -> None:
+        self._moment = moment
+        self._snapshot = moment.snapshot
+
+    def side(self, kind: EventClass) -> Side:
+        """What would be recorded of a class."""
+        found = _Found()
+        if kind.special == MAC and running_module(self._snapshot) == "":
+            found.silent.append(_("neither SELinux nor AppArmor runs"))
+            return found.side(can_be_absent=True)
+        for voice in kind.voices if kind.special != FIREWALL else ():
+            self._voice(found, voice)
+        self._audit(found, kind)
+        for path in kind.files:
+            self._binary(found, path)
+        if kind.special == FIREWALL:
+            self._firewall(found, kind.voices[0])
+        elif kind.special == TYPED:
+            self._typed(found)
+        needed = any(voice.needs for voice in kind.voices) and all(voice.needs for voice in kind.voices)
+        return found.side(can_be_absent=needed)
+
+    # --- programs --------------------------------------------------------------------------------------
+
+    def _voice(self, found: _Found, voice: Voice) -> None:
+        there = self._is_there(voice)
+        if isinstance(there, Gap):
+            found.present = True
+            found.gaps.append(there)
+            return
+        if not there:
+            return
+        found.present = True
+        if voice.facility == "kern" and (outside := self._outside()) is not None:
+            found.unsaid(outside)
+            return
+        spoken = speakers.of(self._snapshot, voice, boot=self._moment.boot)
+        if isinstance(spoken, Gap):
+            found.unsaid(spoken)
+            return
+        for path, place in spoken.files:
+            found.add(f"{voice.name} -> {path}", place, (self._moment.file(path),))
+        if spoken.silent:
+            found.silent.append(spoken.silent)
+            return
+        rule = f"{voice.name} -> {spoken.facility}.{spoken.severity}"
+        found.add(rule, spoken.place, self._moment.of_messages(spoken.facility, spoken.severity, voice.name))
+
+    def _is_there(self, voice: Voice) -> bool | Gap:
+        unread = None
+        for path in voice.needs:
+            status = self._snapshot.ask(Stat(path))
+            if not isinstance(status, Unread):
+                return True
+            if status.reason is not Reason.MISSING:
+                unread = status.gap(path)
+        return unread or not voice.needs
+
+    # --- audit -----------------------------------------------------------------------------------------
+
+    def _audit(self, found: _Found, kind: EventClass) -> None:
+        if not kind.rules and not kind.types:
+            return
+        if kind.rules:
+            covering = self._moment.covering(kind.rules, kind.about)
+            if isinstance(covering, Gap):
+                found.unsaid(covering)
+            elif covering.missing:
+                what = _("audit: no rule for {rules}").format(rules=" | ".join(covering.missing[:2]))
+                found.silent.append(what)
+            else:
+                for rule in covering.rules:
+                    found.add(rule.text or rule.shown(), rule.place, self._moment.of_audit())
+        if kind.types:
+            on = self._moment.auditing()
+            if isinstance(on, Gap):
+                found.gaps.append(on)
+            elif on:
+                name = "/".join(kind.types[:3])
+                found.add(_("audit by itself: {types}").format(types=name), "auditd", self._moment.of_audit())
+
+    # --- records of logins -----------------------------------------------------------------------------
+
+    def _binary(self, found: _Found, path: str) -> None:
+        status = self._snapshot.ask(Stat(path))
+        if not isinstance(status, Unread):
+            found.add(path.rpartition("/")[2], path, (self._moment.file(path),))
+        elif status.reason is not Reason.MISSING:
+            found.gaps.append(status.gap(path))
+
+    # --- the firewall ----------------------------------------------------------------------------------
+
+    def _firewall(self, found: _Found, voice: Voice) -> None:
+        rules = (logs.at_boot if self._moment.boot else logs.now)(self._snapshot)
+        if isinstance(rules, Gap):
+            found.gaps.append(rules)
+            return
+        if (outside := self._outside()) is not None:
+            found.unsaid(outside)
+            return
+        refusing = [rule for rule in rules if rule.refused]
+        if not refusing:
+            found.silent.append(_("no rule of the firewall logs what it refuses"))
+        for rule in refusing:
+            if rule.group:
+                why = _("{place} hands packets to a program (ulogd), which is not followed here")
+                found.gaps.append(Gap(GapKind.UNMODELLED, why.format(place=rule.place)))
+                continue
+            found.add(
+                _in_words(rule),
+                rule.place,
+                self._moment.of_messages(voice.facility, voice.severity, voice.name),
+            )
+
+    def _outside(self) -> Gap | None:
+        """What the kernel says, it says to its host and not to a container."""
+        inside = container(self._snapshot)
+        if inside is None or inside.kind is not GapKind.UNMODELLED:
+            return inside
+        return Gap(GapKind.ABSENT, _("a container: the kernel writes into the log of its host"))
+
+    # --- what is typed ---------------------------------------------------------------------------------
+
+    def _typed(self, found: _Found) -> None:
+        for service in _SESSIONS:
+            stack = read_stack(self._snapshot, service, "session")
+            if isinstance(stack, Unread):
+                if stack.reason is not Reason.MISSING:
+                    found.gaps.append(stack.gap(f"/etc/pam.d/{service}"))
+                continue
+            for module in stack.named("pam_tty_audit"):
+                if module.argument("enable") is not None:
+                    place = f"{module.file}:{module.line}"
+                    found.add(module.text, place, self._moment.of_audit())
+        for path, place in speakers.sessions_of_sudo(self._snapshot):
+            found.add("sudo log_output", place, (self._moment.file(path),))
+
+
+def _in_words(rule: LogRule) -> str:
+    limit = _("limited rate") if rule.limited else _("no limit of the rate")
+    return f'log prefix "{rule.prefix}" ({limit})' if rule.prefix else f"log ({limit})"
+
+
+def by_line(found: Sequence[Told]) -> Iterator[tuple[str, tuple[Told, ...]]]:
+    """The classes below the lines of the course, in their order."""
+    for line in dict.fromkeys(one.kind.line for one in found):
+        yield line, tuple(one for one in found if one.kind.line is line)

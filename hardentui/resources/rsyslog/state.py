@@ -1,0 +1,130 @@
+"""What is known of rsyslog on one host: its files, whether it runs, and whether it has read them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from hardentui.i18n import _
+from hardentui.model import Gap, GapKind
+from hardentui.resources.rsyslog.config import MAIN, Config, read
+from hardentui.snapshot import (
+    Command,
+    Kind,
+    Process,
+    Processes,
+    Reason,
+    Snapshot,
+    Stat,
+    UnitFiles,
+    Unread,
+)
+
+PROGRAM = "/usr/sbin/rsyslogd"
+UNIT = "rsyslog.service"
+CHECK = Command((PROGRAM, "-N1"), needs_root=True)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """All that the resources need, worked out once for a snapshot.
+
+    ``gap`` stands where the files cannot be taken at their word. ``running`` says why the daemon may do
+    something else than its files (None: it does what they say), ``boot`` why the next start may.
+    """
+
+    config: Config
+    gap: Gap | None
+    running: Gap | None
+    boot: Gap | None
+    daemon: Process | None
+
+
+def view(snapshot: Snapshot) -> View:
+    """What this snapshot shows of rsyslog."""
+    return snapshot.derive(_view)
+
+
+def _view(snapshot: Snapshot) -> View:
+    config = read(snapshot)
+    gap = _gap(snapshot, config)
+    daemon = _daemon(snapshot)
+    if isinstance(daemon, Gap):
+        return View(config, gap, daemon, _boot(snapshot), None)
+    return View(config, gap, _changed_since(snapshot, config, daemon), _boot(snapshot), daemon)
+
+
+def _gap(snapshot: Snapshot, config: Config) -> Gap | None:
+    """Why the files cannot be judged; None when they can."""
+    for path, unread in config.unread:
+        if path == MAIN and unread.reason is Reason.MISSING:
+            return Gap(GapKind.ABSENT, MAIN)
+        return unread.gap(path)
+    if config.problems:
+        words = _("rsyslog would not read it as a whole, or we cannot: {line}")
+        return Gap(GapKind.FAILED, words.format(line=config.problems[0]))
+    said = snapshot.ask(CHECK) if snapshot.live else None
+    if isinstance(said, Unread) and said.reason is Reason.FAILED:
+        return Gap(GapKind.FAILED, _("rsyslogd -N1 finds errors in its files"))
+    return None
+
+
+def _daemon(snapshot: Snapshot) -> Process | Gap | None:
+    """The daemon of this host (not that of a container); None on an image."""
+    if not snapshot.live:
+        return None
+    running = snapshot.ask(Processes())
+    if isinstance(running, Unread):
+        return running.gap(_("list of processes"))
+    found = [one for one in running if one.name == "rsyslogd"]
+    own = [one for one in found if one.unit in {UNIT, "syslog.service"}] or [
+        one for one in found if not one.unit
+    ]
+    return own[0] if own else Gap(GapKind.ABSENT, _("rsyslog does not run"))
+
+
+def _changed_since(snapshot: Snapshot, config: Config, daemon: Process | None) -> Gap | None:
+    """Whether the daemon is older than its files: a reload only has it open its logs anew."""
+    if daemon is None:
+        return None
+    if not daemon.started:
+        return Gap(GapKind.STALE, _("when rsyslog started is not known"))
+    for path in (*config.files, *config.folders):
+        at = _changed(snapshot, path)
+        if isinstance(at, Gap):
+            return at
+        if at > daemon.started:
+            words = _("{path} was changed on {changed}, and rsyslog started on {started}: restart pending")
+            return Gap(
+                GapKind.STALE,
+                words.format(path=path, changed=_time(at), started=_time(daemon.started)),
+            )
+    return None
+
+
+def _changed(snapshot: Snapshot, path: str) -> float | Gap:
+    """When a file last changed, or a folder got or lost an entry; 0 for what is not there."""
+    status = snapshot.ask(Stat(path))
+    if isinstance(status, Unread):
+        return 0.0 if status.reason is Reason.MISSING else status.gap(path)
+    at = status.modified if status.kind is Kind.FOLDER else status.changed
+    if not at:
+        return Gap(GapKind.STALE, _("when {path} was changed is not known").format(path=path))
+    return at
+
+
+def _boot(snapshot: Snapshot) -> Gap | None:
+    """Why the next start may bring no rsyslog; None where its unit is enabled."""
+    files = snapshot.ask(UnitFiles())
+    if isinstance(files, Unread):
+        return files.gap(UNIT)
+    state = next((one.state for one in files if one.name == UNIT), "")
+    if state == "enabled":
+        return None
+    if not state:
+        return Gap(GapKind.ABSENT, UNIT)
+    return Gap(GapKind.ABSENT, _("{unit} is {state}").format(unit=UNIT, state=state))
+
+
+def _time(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

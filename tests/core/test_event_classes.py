@@ -1,0 +1,292 @@
+"""Classes of events: to which a record belongs, and what is predicted of each from a host's configuration."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hardentui import hazards
+from hardentui.assess import assess
+from hardentui.checklist import load, shipped_folder
+from hardentui.host.tail import audit_records, journal_record, syslog_records
+from hardentui.model import Drift, Finding, Result
+from hardentui.record import FACILITIES, Record
+from hardentui.resources import check
+from hardentui.resources.audit.catalogue import SETS
+from hardentui.resources.events.catalogue import BY_ID, CLASSES
+from hardentui.resources.events.classify import classify
+from hardentui.resources.events.told import State, Told, told
+from hardentui.resources.firewall import loaded
+from hardentui.resources.journal.settings import LEVELS
+from hardentui.snapshot import Output, Process, Snapshot, UnitFile
+
+from . import hosts
+
+CHECKLISTS = load([shipped_folder()], check, hazards.PROBES)
+
+# As a Debian 12 wrote them, by program.
+MESSAGES = [
+    ("sshd", "Accepted publickey for root from 10.77.0.1 port 40700 ssh2: ED25519 SHA256:O129", "ssh-login"),
+    ("sshd", "Invalid user nosuch from 10.77.0.1 port 34052", "failed-login"),
+    ("sshd", "Connection closed by invalid user nosuch 10.77.0.1 port 34052 [preauth]", "failed-login"),
+    ("sshd", "Failed password for admin from 10.77.0.1 port 22 ssh2", "failed-login"),
+    ("sshd-session", "Accepted password for admin from ::1 port 22 ssh2", "ssh-login"),
+    (
+        "login",
+        "pam_unix(login:session): session opened for user root(uid=0) by LOGIN(uid=0)",
+        "console-login",
+    ),
+    ("su", "(to admin) root on none", "su"),
+    ("su", "FAILED SU (to root) carl on none", "su"),
+    ("sudo", "   admin : PWD=/home/admin ; USER=root ; COMMAND=/usr/bin/id", "sudo"),
+    ("sudo", "carl : 3 incorrect password attempts ; TTY=pts/0 ; COMMAND=/usr/bin/id", "sudo-refused"),
+    ("sudo", "carl : user NOT in sudoers ; TTY=pts/0 ; USER=root ; COMMAND=/usr/bin/id", "sudo-refused"),
+    ("useradd", "new user: name=bob, UID=1001, GID=1001, home=/home/bob, shell=/bin/sh", "user-changed"),
+    ("userdel", "delete user 'bob'", "user-changed"),
+    ("useradd", "new group: name=bob, GID=1001", "group-changed"),
+    ("usermod", "add 'bob' to group 'sudo'", "group-changed"),
+    ("gpasswd", "user bob added by root to group zz", "group-changed"),
+    ("chpasswd", "pam_unix(chpasswd:chauthtok): password changed for bob", "password-changed"),
+    ("chage", "changed password expiry for admin", "password-changed"),
+    ("systemd", "Started cron.service - Regular background program processing daemon.", "service-changed"),
+    ("systemd", "Reached target multi-user.target - Multi-User System.", "boot"),
+    ("CRON", "(root) CMD (true)", "scheduled-job"),
+    ("kernel", "hardentui-drop: IN=eth0 OUT= MAC=52:54 SRC=192.0.2.1 DST=192.0.2.2", "packet-dropped"),
+    ("kernel", "[   12.1] usb 1-1: new high-speed USB device number 2 using xhci_hcd", "device"),
+    ("kernel", 'audit: type=1400 audit(1.2:3): apparmor="DENIED" operation="open"', "mac-denied"),
+    ("sshd", "pam_unix(sshd:session): session closed for user root", None),
+    ("systemd", "Startup finished in 69ms.", None),
+    ("root", "Accepted publickey for root", None),
+]
+AUDIT = (
+    "type=SYSCALL msg=audit(1795260818.243:24287): arch=c000003e syscall=257 success=yes uid=0 "
+    'comm="touch" exe="/usr/bin/touch" subj=unconfined key="identity"\x1dARCH=x86_64 AUID="admin"\n'
+    'type=CWD msg=audit(1795260818.243:24287): cwd="/root"\n'
+    'type=PATH msg=audit(1795260818.243:24287): item=0 name="/etc/passwd" inode=4 nametype=NORMAL\n'
+    'type=USER_CMD msg=audit(1795260819.001:24288): pid=9 uid=1000 auid=1000 msg=\'cwd="/" '
+    "cmd=636174202F6574632F736861646F77 terminal=pts/0 res=success'\n"
+    "type=USER_LOGIN msg=audit(1795260820.001:24289): pid=9 uid=0 auid=1000 msg='op=login id=1000 "
+    'exe="/usr/sbin/sshd" addr=192.0.2.1 terminal=/dev/pts/0 res=success\'\n'
+    'type=USER_LOGIN msg=audit(1795260821.001:24290): pid=9 uid=0 msg=\'op=login acct="nosuch" '
+    'exe="/usr/sbin/sshd" addr=192.0.2.1 terminal=ssh res=failed\'\n'
+    'type=SYSCALL msg=audit(1795260822.001:24291): syscall=87 success=yes exe="/usr/bin/rm" '
+    "key=64656C6574650170657273\n"
+)
+
+
+@pytest.mark.parametrize(("program", "text", "kind"), MESSAGES)
+def test_a_message_belongs_to_its_class(program: str, text: str, kind: str | None) -> None:
+    found = classify(Record(0, "journal", program, text))
+    assert (found.id if found else None) == kind
+
+
+def test_audit_events_belong_to_the_class_of_their_key_or_type() -> None:
+    records = list(audit_records(AUDIT.splitlines()))
+    kinds = [found.id if (found := classify(one)) else None for one in records]
+    assert kinds == ["account-files", "sudo", "ssh-login", "failed-login", "file-deleted"]
+    touched, command = records[0], records[1]
+    assert touched.types == ("SYSCALL", "CWD", "PATH")
+    assert 'name="/etc/passwd"' in touched.text
+    assert "AUID" not in touched.text
+    assert 'cmd="cat /etc/shadow"' in command.text
+    assert records[4].keys == ("delete", "pers")
+
+
+def test_the_journal_is_read_in_every_form_that_it_has() -> None:
+    entry: dict[str, Any] = {
+        "__REALTIME_TIMESTAMP": "1795260818662968",
+        "SYSLOG_IDENTIFIER": "sudo",
+        "SYSLOG_FACILITY": "10",
+        "MESSAGE": "x",
+    }
+    record = journal_record(json.dumps(entry))
+    assert record is not None
+    assert (record.at, record.facility, record.program, record.text) == (
+        1795260818.662968,
+        "authpriv",
+        "sudo",
+        "x",
+    )
+    spelled = journal_record(json.dumps(entry | {"MESSAGE": [104, 105, 255]}))
+    assert spelled is not None
+    assert spelled.text == "hi�"
+    audited = journal_record(
+        json.dumps(entry | {"_TRANSPORT": "audit", "_AUDIT_TYPE_NAME": "SYSCALL", "MESSAGE": 'key="delete"'})
+    )
+    assert audited is not None
+    assert (audited.types, audited.keys) == (("SYSCALL",), ("delete",))
+    assert journal_record('{"MESSAGE": null}') is not None
+    for no_record in ("", "[]", "7", "{", "[" * 100_000):
+        assert journal_record(no_record) is None
+
+
+@given(st.text())
+def test_no_line_breaks_a_reader(text: str) -> None:
+    for line in (text, f'{{"MESSAGE": {json.dumps(text)}}}'):
+        record = journal_record(line)
+        if record is not None:
+            classify(record)
+    for known in (*audit_records([f"type=X msg=audit(1.2:3): {text}"]), *syslog_records([text], "f")):
+        classify(known)
+
+
+@given(st.sampled_from(["sshd", "sudo", "kernel", "systemd", "useradd", "login"]), st.text(max_size=60))
+def test_no_text_of_a_program_breaks_the_classes(program: str, text: str) -> None:
+    for kind in (
+        classify(Record(0, "journal", program, text)),
+        classify(Record(0, "a", "X", text, types=("X",))),
+    ):
+        assert kind is None or kind.id in BY_ID
+
+
+def test_both_forms_of_log_files_are_read() -> None:
+    lines = [
+        "Nov 21 18:49:01 lab sshd[12]: Accepted x",
+        "2026-11-21T18:49:01.1+00:00 lab sudo: a : COMMAND=/b",
+    ]
+    assert [record.program for record in syslog_records(lines, "f")] == ["sshd", "sudo"]
+
+
+def test_the_table_of_classes_holds_together() -> None:
+    assert len({one.id for one in CLASSES}) == len(CLASSES)
+    assert {one.rules for one in CLASSES} - {""} == set(SETS)
+    for one in CLASSES:
+        assert one.provoke
+        assert one.voices or one.rules or one.types or one.special, one.id
+        for voice in one.voices:
+            assert voice.facility in FACILITIES
+            assert voice.severity in LEVELS
+
+
+# --- what is predicted ----------------------------------------------------------------------------------
+
+JOURNALD = Process(33, "systemd-journald", "root", "", "systemd-journald.service", started=hosts.NOW - 60)
+RSYSLOG = Process(44, "rsyslogd", "root", "", "rsyslog.service", started=hosts.NOW - 60)
+ID = "b0071d"
+VOLATILE = f"/run/log/journal/{ID}/system.journal"
+PERSISTENT = f"/var/log/journal/{ID}/system.journal"
+RULES = 'module(load="imuxsock")\nmodule(load="imklog")\nauth,authpriv.* /var/log/auth.log\n'
+
+
+def host(
+    *more: Process, store: str = VOLATILE, enabled: tuple[str, ...] = (), **files: str
+) -> hosts.DictHost:
+    """A Debian with sshd, sudo and journald."""
+    known = {path.replace("__", "/"): text for path, text in files.items()}
+    made = hosts.DictHost(
+        files={
+            "/usr/lib/systemd/systemd-journald": "",
+            "/etc/machine-id": f"{ID}\n",
+            "/etc/systemd/journald.conf": "[Journal]\n#Storage=auto\n#ForwardToSyslog=yes\nAudit=no\n",
+            "/usr/bin/sudo": "",
+            "/usr/sbin/useradd": "",
+            "/bin/su": "",
+            "/etc/sudoers": "root ALL=(ALL) ALL\n",
+            store: "",
+            **known,
+        },
+        processes=(JOURNALD, *more),
+        unit_files=tuple(UnitFile(f"{name}.service", "enabled") for name in enabled),
+        commands={loaded.NFT.argv: Output('{"nftables": []}')},
+    )
+    made.stats[store] = hosts.Status(
+        hosts.Kind.FILE, 0o640, 0, 4, "root", "adm", 8, "8:1", hosts.NOW, hosts.NOW
+    )
+    return made
+
+
+def of(made: hosts.DictHost, kind: str) -> Told:
+    return next(one for one in told(Snapshot(made)) if one.kind.id == kind)
+
+
+def finding(made: hosts.DictHost, id_: str) -> Finding:
+    entry = CHECKLISTS.get(id_)
+    assert entry is not None
+    return assess([entry], Snapshot(made), {}, CHECKLISTS.questions)[0]
+
+
+def test_a_journal_in_memory_is_lost_with_the_reboot() -> None:
+    one = of(host(), "sudo")
+    assert (one.now.state, one.boot.state) == (State.PASSING, State.PASSING)
+    assert finding(host(), "log.events.authentication").result is Result.FAIL
+
+
+def test_a_journal_on_disk_keeps_what_programs_tell() -> None:
+    made = host(store=PERSISTENT)
+    assert (of(made, "sudo").now.state, of(made, "sudo").boot.state) == (State.KEPT, State.KEPT)
+    assert finding(made, "log.events.accounts").result is Result.PASS
+
+
+def test_a_daemon_that_runs_and_is_not_enabled_is_lost_with_the_reboot() -> None:
+    made = host(RSYSLOG, __etc__rsyslog_conf="")
+    made.files["/etc/rsyslog.conf"] = RULES
+    one = of(made, "sudo")
+    assert (one.now.state, one.boot.state) == (State.KEPT, State.PASSING)
+    assert [store.place for store in one.now.stores] == ["journal", "/var/log/auth.log"]
+    found = finding(made, "log.events.accounts")
+    assert (found.result, found.drift) == (Result.FAIL, Drift.LOST_AT_REBOOT)
+
+
+def test_rules_that_leave_a_facility_out_keep_nothing_of_it() -> None:
+    made = host(RSYSLOG, enabled=("rsyslog",))
+    made.files["/etc/rsyslog.conf"] = RULES.replace("auth,authpriv", "cron")
+    assert of(made, "sudo").now.state is State.PASSING
+
+
+def test_a_relay_is_a_store_on_another_host() -> None:
+    made = host(RSYSLOG, enabled=("rsyslog",))
+    made.files["/etc/rsyslog.conf"] = f"{RULES}*.* @@logs.example:514\n"
+    one = of(made, "user-changed")
+    assert one.boot.leaves
+    assert [store.encrypted for store in one.boot.stores if store.remote] == [False]
+
+
+@pytest.mark.parametrize(
+    ("line", "state"),
+    [("Defaults !syslog", State.LOST), ("Defaults !syslog, logfile=/var/log/sudo.log", State.KEPT)],
+)
+def test_sudo_that_was_told_to_be_silent(line: str, state: State) -> None:
+    made = host(store=PERSISTENT)
+    made.files["/etc/sudoers"] += f"{line}\n"
+    side = of(made, "sudo").boot
+    assert side.state is state
+    assert "/etc/sudoers:2" in "".join(side.silent)
+    assert of(made, "su").boot.state is State.KEPT
+
+
+def test_what_is_not_installed_cannot_happen() -> None:
+    assert of(host(), "pkexec").boot.state is State.ABSENT
+    assert "pkexec" not in finding(host(store=PERSISTENT), "log.events.authentication").running
+
+
+def test_without_auditd_nobody_sees_a_file_that_is_written() -> None:
+    side = of(host(store=PERSISTENT), "account-files").boot
+    assert side.state is State.LOST
+    assert side.silent
+
+
+def test_what_could_not_be_read_is_never_said_to_be_lost() -> None:
+    made = host()
+    made.answers[hosts.Processes] = hosts.Unread(hosts.Reason.DENIED)
+    assert of(made, "user-changed").now.state is State.UNKNOWN
+    assert finding(made, "log.events.accounts").result in {Result.UNKNOWN, Result.FAIL}
+
+
+def test_a_recording_of_before_is_unknown_and_no_failure_of_ours() -> None:
+    silent = Snapshot(hosts.DictHost()).freeze()
+    assert {one.boot.state for one in told(silent)} <= {State.UNKNOWN, State.LOST}
+    entries = [one for one in CHECKLISTS.recommendations if one.resource in {"events", "service-logs"}]
+    found = assess(entries, silent, {}, CHECKLISTS.questions)
+    assert {one.result for one in found} <= {Result.UNKNOWN, Result.NOTCHECKED}
+
+
+def test_an_image_is_judged_by_what_it_will_do() -> None:
+    made = host(store=PERSISTENT)
+    made.name = "image"
+    one = of(made, "user-changed")
+    assert one.now is None
+    assert one.boot.state is State.KEPT
