@@ -34,11 +34,8 @@ from hardentui.resources.path import Path
 from hardentui.resources.ports import Ports
 from hardentui.resources.private_tmp import PrivateTmp
 from hardentui.resources.processes import ProcessViews
-<<<<<<< HEAD
 from hardentui.resources.rabbitmq import RabbitMq
-=======
 from hardentui.resources.retention import Retention
->>>>>>> main
 from hardentui.resources.rights import Rights
 from hardentui.resources.rsyslog import (
     LogCertificates,
@@ -100,11 +97,8 @@ _KINDS: tuple[Resource, ...] = (
     Ports(),
     PrivateTmp(),
     ProcessViews(),
-<<<<<<< HEAD
     RabbitMq(),
-=======
     Retention(),
->>>>>>> main
     Rights(),
     Rsyslog(),
     Sandbox(),
