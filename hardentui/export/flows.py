@@ -21,18 +21,17 @@ from hardentui.resources.listeners import scope_word
 from hardentui.snapshot import Snapshot
 from hardentui.visible import visible
 
-CELL = 11  # columns that a cell takes
+CELL = 12  # columns that a cell takes
 HEAD = 26  # columns of the port and its program
-_LEAST = 6
 _WORDS = {
     State.WANTED: N_("open"),
     State.SILENT: N_("(open)"),
-    State.NARROW: N_("! shut"),
-    State.PARTLY: N_("! in part"),
-    State.WIDE: N_("! open"),
-    State.PARTLY_WIDE: N_("! in part"),
+    State.NARROW: N_("shut"),
+    State.PARTLY: N_("in part"),
+    State.WIDE: N_("open"),
+    State.PARTLY_WIDE: N_("in part"),
     State.SHUT: "-",
-    State.UNBOUND: N_("! who?"),
+    State.UNBOUND: N_("who?"),
     State.UNKNOWN: "?",
 }
 # The machines of an object, by what is known of them.
@@ -54,11 +53,12 @@ class Detail:
 
 
 def word(cell: Cell | None) -> str:
-    """What a cell says, in a word or two, with the number of connections where there are some."""
+    """What a cell says, in a word, after a mark; with the number of connections where there are some."""
     if cell is None:
         return ""
-    shown = _WORDS[cell.state]
-    shown = _(shown) if shown.isascii() and len(shown) > 1 else shown
+    mark = "!" if cell.state.differs else "=" if cell.needed else " "
+    word = _WORDS[cell.state]
+    shown = f"{mark} {_(word) if len(word) > 1 else word}"
     return f"{shown} {cell.count}" if cell.count else shown
 
 
@@ -87,8 +87,8 @@ def incomplete() -> str:
 def legend() -> str:
     """The words of the cells."""
     return _(
-        "open needed and let through; (open) let through, nothing listens; - not let through; ! look at it; "
-        "? not known; a number: connected now"
+        "= needed; ! look at it; open: let through; (open): let through, and nothing listens; -: not let "
+        "through; ?: not known; a number: connected now"
     )
 
 

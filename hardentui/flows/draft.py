@@ -51,6 +51,11 @@ class Draft:
         """The policy as it is decided about and reviewed."""
         return write(self.policy)
 
+    def with_cuts(self, cuts: Iterable[Cut]) -> Draft:
+        """With these connections acknowledged as well; of two reasons for one, these count."""
+        new = {_of(cut): cut for cut in (*self.policy.cuts, *cuts)}
+        return replace(self, policy=replace(self.policy, cuts=tuple(new.values())))
+
     def acknowledging(self, contact: Contact, reason: str) -> Draft:
         """With the reason why a connection may end.
 
@@ -58,48 +63,47 @@ class Draft:
             ValueError: this is no reason; a sentence.
         """
         cut = Cut(contact.direction, contact.protocol, contact.port, contact.address, reason)
-        others = tuple(
-            c for c in self.policy.cuts if str(c).partition(": ")[0] != str(cut).partition(": ")[0]
-        )
-        return replace(self, policy=replace(self.policy, cuts=(*others, cut)))
+        return self.with_cuts([cut])
 
 
 def propose(needs: Iterable[Need], bindings: Bindings) -> tuple[Policy, tuple[str, ...]]:
     """The policy for some needs, and what of them it leaves out or opens wider, in sentences."""
-    permits, troubles = [], []
+    permits: list[Permit] = []
+    unknown: dict[str, list[str]] = {}
+    named: dict[str, list[str]] = {}
     for need in needs:
-        if not need.parties:
-            continue  # this host itself: loopback always passes
-        networks, open_to_all, said = _peers(need)
-        troubles += said
+        networks: list[Network] = []
+        open_to_all = False
+        for party in need.parties:  # none where it is this host itself: loopback always passes
+            networks += party.bound.networks
+            open_to_all = open_to_all or party.bound.anybody
+            if not party.bound.known:
+                unknown.setdefault(party.title, []).append(need.name)
+            elif party.bound.names:
+                names = ", ".join(party.bound.names)
+                named.setdefault(f"{party.title} ({names})", []).append(need.name)
+                open_to_all = open_to_all or need.direction == "out"
         if networks or open_to_all:
-            peers: tuple[Network, ...] = () if open_to_all else networks
+            peers = () if open_to_all else tuple(dict.fromkeys(networks))
             permits.append(Permit(need.direction, need.ports.protocol, need.ports.spans, peers, need.name))
-    return Policy("accept" if bindings.outgoing_open else "drop", tuple(permits)), tuple(troubles)
+    troubles = (
+        *(_left_out(party, flows) for party, flows in unknown.items()),
+        *(_by_name(party, flows) for party, flows in named.items()),
+    )
+    return Policy("accept" if bindings.outgoing_open else "drop", tuple(permits)), troubles
 
 
-def _peers(need: Need) -> tuple[tuple[Network, ...], bool, list[str]]:
-    """Whom a permit for this need names, whether that is everybody, and what is to be said of it."""
-    networks: list[Network] = []
-    open_to_all, said = False, []
-    for party in need.parties:
-        words = {"flow": need.name, "party": party.title, "names": ", ".join(party.bound.names)}
-        if not party.bound.known:
-            said.append(_("{flow}: nobody has said who {party} is, so it is left out").format(**words))
-        elif party.bound.names and need.direction == "in":
-            said.append(
-                _("{flow}: {names}: no firewall knows names; say the addresses of {party}").format(**words)
-            )
-        elif party.bound.names:
-            open_to_all = True
-            said.append(
-                _("{flow}: {names}: no firewall knows names, so the way out is open to any address").format(
-                    **words
-                )
-            )
-        networks += party.bound.networks
-        open_to_all = open_to_all or party.bound.anybody
-    return tuple(dict.fromkeys(networks)), open_to_all, said
+def _left_out(party: str, flows: Iterable[str]) -> str:
+    return _("{party}: nobody has said who that is; left out: {flows}").format(
+        party=party, flows=", ".join(flows)
+    )
+
+
+def _by_name(party: str, flows: Iterable[str]) -> str:
+    return _(
+        "{party}: no firewall knows names; what goes out is open to any address, what comes in needs "
+        "addresses: {flows}"
+    ).format(party=party, flows=", ".join(flows))
 
 
 def added(answer: str) -> tuple[tuple[Permit, ...], tuple[str, ...]]:
@@ -123,6 +127,11 @@ def permit(line: str) -> Permit:
     if len(found) != 1:
         raise ValueError(_("{line} is no permit of a policy").format(line=ascii(line[:80])))
     return found[0]
+
+
+def _of(cut: Cut) -> tuple[object, ...]:
+    """The connection that a cut is about."""
+    return cut.direction, cut.protocol, cut.port, cut.peer
 
 
 def _acknowledged(decided: str) -> tuple[Cut, ...]:
