@@ -72,7 +72,7 @@ def head(line: Line) -> str:
 def summary(draft: Draft) -> str:
     """The matrix in numbers."""
     matrix = draft.matrix
-    return _("{rows} rows, {differing} to look at; connections now: {count}").format(
+    return _("rows: {rows}, to look at: {differing}; connected now: {count}").format(
         rows=len(matrix.lines), differing=matrix.differing, count=sum(one.count for one in matrix.contacts)
     )
 
@@ -174,15 +174,17 @@ def _row(first: str, cells: Sequence[str], room: int = HEAD) -> str:
 
 def details(line: Line, matrix: Matrix, snapshot: Snapshot) -> Iterator[Detail]:
     """Everything that is known of a row, one thing after the other."""
-    if not line.needs:
-        yield Detail(_("needed"), _("by nothing that is known here"), stands_out=True)
-    for need in line.needs:
-        yield from _of_need(need)
-    yield from _seen(line)
+    nothing = _("nothing that is known here needs it")
+    yield Detail(
+        head(line), nothing if not line.needs else "; ".join(dict.fromkeys(need.title for need in line.needs))
+    )
     for column in matrix.columns:
         cell = line.cells.get(column.id)
         if cell is not None:
             yield from _of_cell(line, column, cell, snapshot)
+    yield from _seen(line)
+    for need in line.needs:
+        yield from _of_need(need)
     for component, port in line.advice:
         yield from _of_component(component, port)
 
@@ -214,7 +216,7 @@ def _of_need(need: Need) -> Iterator[Detail]:
 
 def _seen(line: Line) -> Iterator[Detail]:
     for one in line.listeners:
-        words = (one.process, one.unit, one.socket.user, scope_word(one))
+        words = ("" if one.socket.process else one.process, one.unit, one.socket.user, scope_word(one))
         yield Detail(_("listens"), f"{one.name}, {', '.join(filter(None, words))}")
     if line.direction == "in" and not line.listeners:
         yield Detail(_("listens"), _("nobody"))

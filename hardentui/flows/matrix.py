@@ -184,8 +184,8 @@ class _Builder:
             needs=self._needs,
             columns=(
                 Party(HERE, _("this host"), Bound()),
-                *self._columns,
                 Party(OTHERS, _("others"), Bound.everybody("")),
+                *self._columns,
             ),
             lines=(
                 *incoming,

@@ -110,7 +110,7 @@ class FlowsScreen(ListingScreen):
         draft, session = self._draft, self.harden.session
         if draft is None or session is None:
             return reading()
-        parts = [para(_("Flows"), "bold $text-primary"), para(export.summary(draft))]
+        parts = [para(_("Flows (never complete)"), "bold $text-primary"), para(export.summary(draft))]
         parts.append(para(f" {_(self._view.value)} ", "reverse"))
         if self._only_differing and self._view is View.MATRIX:
             parts.append(para(_("shown: {what}").format(what=_("those to look at")), "reverse"))
@@ -124,7 +124,7 @@ class FlowsScreen(ListingScreen):
                 para(_("in the plan") if same else _("the plan holds another policy (a: this one)"), "dim")
             )
         if draft.unsaid:
-            sentence = _("the policy would cut {count} open connections (c: look at them)")
+            sentence = _("open connections that the policy would cut: {count} (c: say why they may end)")
             lines.append(para(sentence.format(count=len(draft.unsaid)), "$text-warning"))
         if self._says:
             lines.append(para(self._says, "bold $text-error"))
@@ -180,7 +180,7 @@ class FlowsScreen(ListingScreen):
 
     def _who_rows(self, draft: Draft) -> Iterator[Row]:
         for question in self._general:
-            yield self._question_row(question, "")
+            yield self._question_row(question, _("none") if question.id == ADDED else "")
         for application in draft.matrix.bindings.applications:
             yield Row(
                 f"of {application.profile.id}", (cell(str(application.profile.title), "bold"),), heading=True
@@ -192,10 +192,13 @@ class FlowsScreen(ListingScreen):
             }
             bound = {one.question: str(application.objects[one.id]) for one in used if one}
             roles = ", ".join(sorted(application.roles))
+            here = {one.question for one in used if one and one.id in application.roles}
             for question in application.profile.questions:
                 if question.choices or question.id in {*bound, application.profile.roles_question}:
                     known = bound.get(question.id, roles if question.format == "words" else "")
-                    yield self._question_row(question, known)
+                    yield self._question_row(
+                        question, known or (_("this host") if question.id in here else "")
+                    )
 
     def _question_row(self, question: Question, known: str) -> Row:
         """A question with its answer; in brackets what is taken without one."""
