@@ -65,6 +65,10 @@ MESSAGES: Final = {
         "    the kernel audits by the rules of the folder",
         "    le noyau audite selon les règles du répertoire",
     ),
+    "review-firewall": Text(
+        "    nft checks %s and loads it; no other table is touched",
+        "    nft vérifie %s et le charge ; aucune autre table n'est touchée",
+    ),
     "audit-off": Text(
         "the kernel does not audit, or does not say so: %s", "le noyau n'audite pas, ou ne le dit pas : %s"
     ),

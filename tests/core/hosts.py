@@ -41,6 +41,7 @@ from hardentui.snapshot import (
     Mount,
     Mounts,
     NisEntries,
+    Output,
     Package,
     Packages,
     Passwords,
@@ -411,7 +412,7 @@ def server(interfaces: Iterable[str] = ("lo", "eth0"), **changes: Any) -> DictHo
         "logins": users.logins(NOW),
     }
     host = mac.with_apparmor(with_sshd(DictHost(files, links, **{**facts, **changes})))
-    return audit.with_audit(syslogs.with_rsyslog(host, NOW))
+    return with_nft(audit.with_audit(syslogs.with_rsyslog(host, NOW)))
 
 
 def two_interfaces() -> DictHost:
@@ -476,7 +477,7 @@ def rhel() -> DictHost:
     for path in mac.PROFILES:
         del host.files[path]
     audit.deaf(host)
-    return mac.with_selinux(host, "permissive", "/boot/grub2/grub.cfg")
+    return with_nft(mac.with_selinux(host, "permissive", "/boot/grub2/grub.cfg"))
 
 
 def with_sshd(host: DictHost) -> DictHost:
@@ -485,6 +486,13 @@ def with_sshd(host: DictHost) -> DictHost:
     for question, connection in questions.asked(Snapshot(host), read):
         host.commands[question.argv] = ssh.said(read, connection)
     host.asked.clear()  # that was us, not what is tested
+    return host
+
+
+def with_nft(host: DictHost) -> DictHost:
+    """The host with nftables installed; it has loaded nothing unless the host says so."""
+    host.stats = {"/usr/sbin/nft": status(0o755), **host.stats}
+    host.commands.setdefault(("nft", "--json", "list", "ruleset"), Output('{"nftables": []}'))
     return host
 
 
