@@ -9,13 +9,13 @@ from hardentui import i18n
 from hardentui.changeset import change_of
 from hardentui.cli import inputs, output
 from hardentui.export import flows as export
-from hardentui.flows.cut import cuts
 from hardentui.flows.draft import ADDED, DECISION, Draft, permit
 from hardentui.i18n import _
 from hardentui.model import Action, Checklists, Plan
 from hardentui.operations import Refusal
 from hardentui.plan import PlanFile
 from hardentui.resources.connections import Contact
+from hardentui.resources.firewall.policy.cut import cuts
 from hardentui.session import Session, identity
 from hardentui.snapshot import Snapshot
 

@@ -8,13 +8,13 @@ from functools import cached_property
 
 from hardentui.answers import FORMATS, items_of
 from hardentui.flows.bindings import Bindings, bind
-from hardentui.flows.cut import unsaid
 from hardentui.flows.matrix import Matrix, build
 from hardentui.flows.needs import Need
 from hardentui.flows.profile import Profile
 from hardentui.i18n import _
 from hardentui.resources.connections import Contact
 from hardentui.resources.firewall.policy import Cut, Network, Permit, Policy, parse, write
+from hardentui.resources.firewall.policy.cut import unsaid
 from hardentui.snapshot import Snapshot
 
 ADDED = "flows-added"  # the question for the flows that no profile knows

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections import Counter
 from dataclasses import dataclass
+from typing import cast
 
 from hardentui.i18n import _
 from hardentui.model import Gap, GapKind
 from hardentui.resources.firewall.policy import Address, Direction, Protocol
 from hardentui.snapshot import Connection, Connections, Snapshot, Sockets, Unread
+
+_TEXT = re.compile(r"(in|out) (tcp|udp) ([0-9]{1,5}) ([0-9a-f.:]+)")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -31,6 +35,20 @@ class Contact:
 
     def __str__(self) -> str:
         return f"{self.direction} {self.protocol} {self.port} {self.peer}"
+
+    @classmethod
+    def parse(cls, text: str) -> Contact:
+        """From what ``str`` gives; who is connected, and how often, is not in it.
+
+        Raises:
+            ValueError: it is of no such form.
+        """
+        found = _TEXT.fullmatch(text)
+        if found is None:
+            raise ValueError(_("{text} is no connection").format(text=ascii(text[:80])))
+        ipaddress.ip_address(found[4])
+        direction, protocol = cast("Direction", found[1]), cast("Protocol", found[2])
+        return cls(direction, protocol, int(found[3]), found[4], "", "", 1)
 
 
 def contacts(snapshot: Snapshot) -> tuple[Contact, ...] | Gap:
