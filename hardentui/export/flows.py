@@ -21,7 +21,7 @@ from hardentui.resources.listeners import scope_word
 from hardentui.snapshot import Snapshot
 from hardentui.visible import visible
 
-CELL = 12  # columns that a cell takes
+CELL = 13  # columns that a cell takes
 HEAD = 26  # columns of the port and its program
 _WORDS = {
     State.WANTED: N_("open"),

@@ -123,10 +123,13 @@ def permit(line: str) -> Permit:
     Raises:
         ValueError: it is none; a sentence.
     """
-    found = parse(f"in drop\nout drop\n{line}").permits
-    if len(found) != 1:
-        raise ValueError(_("{line} is no permit of a policy").format(line=ascii(line[:80])))
-    return found[0]
+    form = FORMATS["permits"]
+    if not form.fits(line):
+        expected = _(form.expected)
+        raise ValueError(
+            _("{value} does not fit: expected {expected}").format(value=ascii(line[:80]), expected=expected)
+        )
+    return parse(f"in drop\nout drop\n{line}").permits[0]
 
 
 def _of(cut: Cut) -> tuple[object, ...]:

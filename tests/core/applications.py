@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from hardentui.checklist import shipped_folder
+from hardentui import hazards
+from hardentui.checklist import load_files, shipped_folder
 from hardentui.flows import reader
 from hardentui.flows.draft import Draft
+from hardentui.resources import check
 from hardentui.resources.firewall import loaded
 from hardentui.snapshot import Connection, Interfaces, Output, Snapshot, Socket, Unread
 
@@ -14,6 +17,11 @@ from . import hosts
 from .test_firewall import FACES, NOTHING
 
 PROFILES = reader.load([shipped_folder()])
+QUESTIONS = {question.id: question for profile in PROFILES for question in profile.questions}
+CHECKLISTS = replace(
+    load_files(sorted(shipped_folder().glob("ports*.toml")), check, hazards.PROBES),
+    bindings=tuple(QUESTIONS.values()),
+)
 ADMINS, USERS, EVENTS = "10.0.0.0/24, 2001:db8:a::/64", "10.1.0.0/16", "10.2.0.5"
 ANSWERS = {
     "applications": "canopsis",

@@ -39,7 +39,7 @@ def result(id_: str, made: hosts.DictHost, **answers: str) -> Result:
     return finding(f"applications.{id_}", made, **answers).result
 
 
-# --- closed on a single host --------------------------------------------------------------------------
+# --- closed on a single host --------------------
 
 
 def test_a_lone_mongodb_on_loopback_passes_and_on_the_network_fails() -> None:
@@ -90,7 +90,7 @@ def test_a_published_port_is_open_where_nobody_listens() -> None:
     assert "6379 published" in seen.running
 
 
-# --- for those who are named -----------------------------------------------------------------------------
+# --- for those who are named --------------------
 
 
 def test_the_console_is_for_administrators_only() -> None:
@@ -108,7 +108,7 @@ def test_a_name_is_not_judged() -> None:
     assert "bastion.example.org" in seen.message
 
 
-# --- public addresses, old ports -----------------------------------------------------------------------------
+# --- public addresses, old ports --------------------
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_only_hosts_of_the_application_are_asked() -> None:
     assert result("api-behind-proxy", made, applications="roboconf") is Result.NOTAPPLICABLE
 
 
-# --- forgotten openings ---------------------------------------------------------------------------------------
+# --- forgotten openings --------------------
 
 
 def orphans(*rules: object, sockets: tuple[Socket, ...] = (SSH,)) -> str:
@@ -165,7 +165,7 @@ def test_a_rule_that_closes_is_no_opening() -> None:
     assert orphans(rule(port(8080), {"drop": None})) == "none"
 
 
-# --- RabbitMQ's own files -----------------------------------------------------------------------------------------
+# --- RabbitMQ's own files --------------------
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import ip_network
 
-from hardentui.i18n import N_
 from hardentui.resources.firewall.policy import Network
 from hardentui.resources.firewall.reach import Door, From, Reach
 
@@ -25,10 +24,10 @@ _LINK = ip_network("fe80::/10")
 class Share(StrEnum):
     """How much gets through."""
 
-    ALL = N_("all")
-    SOME = N_("some")
-    NONE = N_("none")
-    UNKNOWN = N_("unknown")
+    ALL = "all"
+    SOME = "some"
+    NONE = "none"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
