@@ -274,15 +274,11 @@ KEYS: tuple[Key, ...] = (
     ),
     Key(Place.WORKBENCH, "escape", "Esc", "screen.back", N_("Back"), N_("back to where you were"), 60),
     Key(Place.SERVICES, "escape", "Esc", "screen.back", N_("Back"), N_("back to where you were"), 60),
-    Key(
-        Place.FLOWS, "enter", N_("Enter"), "more", N_("Open"), N_("the details alone; answer; say why"), 10
-    ),
+    Key(Place.FLOWS, "enter", N_("Enter"), "more", N_("Open"), N_("the details alone; answer; say why"), 10),
     Key(Place.FLOWS, "v,tab", "v", "view", N_("View"), N_("the matrix, who is who, the policy"), 20),
     Key(Place.FLOWS, "plus", "+", "add", N_("Add"), N_("add a flow that no profile knows"), 30),
     Key(Place.FLOWS, "a", "a", "plan", N_("Into the plan"), N_("put the policy into the plan"), 40),
-    Key(
-        Place.FLOWS, "c", "c", "cut", N_("Cut"), N_("why an open connection that it cuts may end")
-    ),
+    Key(Place.FLOWS, "c", "c", "cut", N_("Cut"), N_("why an open connection that it cuts may end")),
     Key(
         Place.FLOWS,
         "w",
