@@ -15,6 +15,7 @@ from hardentui.resources.audit import Rule, at_boot, covers, loaded
 from hardentui.resources.audit import state as audit
 from hardentui.resources.audit.catalogue import wanted
 from hardentui.resources.journal.settings import LEVELS
+from hardentui.resources.journal.storage import DISK
 from hardentui.resources.mount.boot import at_boot as mounted_at_boot
 from hardentui.resources.rsyslog.destinations import CLEAR, LOCAL, Destination
 from hardentui.resources.rsyslog.state import view as rsyslog_view
