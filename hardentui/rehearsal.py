@@ -12,6 +12,7 @@ from hardentui.operations import (
     DisableUnit,
     EnableUnit,
     LoadAuditRules,
+    LoadFirewall,
     Operation,
     ReloadUnit,
     Remount,
@@ -24,6 +25,8 @@ from hardentui.operations import (
 )
 from hardentui.resources import daemons, sandbox
 from hardentui.resources.audit import rehearsed as audit
+from hardentui.resources.firewall import loaded as firewall
+from hardentui.resources.firewall.policy import applied
 from hardentui.resources.journal import storage as journal
 from hardentui.resources.mac import apparmor, lsm
 from hardentui.resources.sshd import rehearsed as sshd
@@ -125,6 +128,8 @@ def undo(  # noqa: C901, PLR0912 - one case for each kind
             case DisableUnit():
                 questions: tuple[Question[Any], ...] = (Units(), UnitFiles())
                 snapshot = _answer(snapshot, {question: before.ask(question) for question in questions})
+            case LoadFirewall():
+                snapshot = _answer(snapshot, {firewall.NFT: before.ask(firewall.NFT)})
             case EnableUnit():
                 link = Link(f"{_WANTS}/{operation.unit}")
                 links: tuple[Question[Any], ...] = (Folder(_WANTS), link, UnitFiles(), Units())
@@ -177,6 +182,8 @@ def _do(snapshot: Snapshot, operation: Operation) -> Snapshot:  # noqa: C901 - o
             return _disable(snapshot, operation.unit)
         case SetSelinuxMode():
             return _answer(snapshot, {_ENFORCE: "1" if operation.after == lsm.ENFORCING else "0"})
+        case LoadFirewall():
+            return _answer(snapshot, applied.after_load(snapshot, operation.path))
         case EnableUnit():
             if operation.start:
                 snapshot = _started(snapshot, operation.unit)
