@@ -12,6 +12,7 @@ from hardentui.operations import (
     DisableUnit,
     EnableUnit,
     LoadAuditRules,
+    LoadFirewall,
     Operation,
     ReloadUnit,
     Remount,
@@ -24,6 +25,9 @@ from hardentui.operations import (
 )
 from hardentui.resources import daemons, sandbox
 from hardentui.resources.audit import rehearsed as audit
+from hardentui.resources.firewall import loaded as firewall
+from hardentui.resources.firewall.policy import applied
+from hardentui.resources.journal import storage as journal
 from hardentui.resources.mac import apparmor, lsm
 from hardentui.resources.sshd import rehearsed as sshd
 from hardentui.resources.sshd.state import UNITS as SSHD_UNITS
@@ -118,13 +122,14 @@ def undo(  # noqa: C901, PLR0912 - one case for each kind
             case Remount():
                 snapshot = _remount(snapshot, operation.path, operation.unset)
             case RestartUnit():
-                moved: tuple[Question[Any], ...] = (SandboxSettings(), Processes())
-                snapshot = _answer(snapshot, {question: before.ask(question) for question in moved})
+                snapshot = _answer(snapshot, {one: before.ask(one) for one in _moved(before, operation.unit)})
             case WriteFile():
                 snapshot = _restore(snapshot, operation.path, before)
             case DisableUnit():
                 questions: tuple[Question[Any], ...] = (Units(), UnitFiles())
                 snapshot = _answer(snapshot, {question: before.ask(question) for question in questions})
+            case LoadFirewall():
+                snapshot = _answer(snapshot, {firewall.NFT: before.ask(firewall.NFT)})
             case EnableUnit():
                 link = Link(f"{_WANTS}/{operation.unit}")
                 links: tuple[Question[Any], ...] = (Folder(_WANTS), link, UnitFiles(), Units())
@@ -138,6 +143,17 @@ def undo(  # noqa: C901, PLR0912 - one case for each kind
     if _loads_audit_rules(change_set):
         snapshot = _answer(snapshot, {question: before.ask(question) for question in audit.MOVED})
     return snapshot
+
+
+def _restarted(snapshot: Snapshot, unit: str) -> dict[Question[Any], Any]:
+    """What a unit shows that started anew: its settings, since when it runs, and where the journal is."""
+    answers = sandbox.after_restart(snapshot, unit) | daemons.after_restart(snapshot, unit)
+    return answers | journal.after_restart(snapshot, unit)
+
+
+def _moved(snapshot: Snapshot, unit: str) -> tuple[Question[Any], ...]:
+    """What ``_restarted`` answers."""
+    return (SandboxSettings(), Processes(), *journal.moved(snapshot, unit))
 
 
 def _rollback_order(operations: Iterable[Operation]) -> list[Operation]:
@@ -161,15 +177,13 @@ def _do(snapshot: Snapshot, operation: Operation) -> Snapshot:  # noqa: C901 - o
         case Remount():
             return _remount(snapshot, operation.path, operation.set)
         case RestartUnit():
-            anew = {
-                **sandbox.after_restart(snapshot, operation.unit),
-                **daemons.after_restart(snapshot, operation.unit),
-            }
-            return _answer(snapshot, anew)
+            return _answer(snapshot, _restarted(snapshot, operation.unit))
         case DisableUnit():
             return _disable(snapshot, operation.unit)
         case SetSelinuxMode():
             return _answer(snapshot, {_ENFORCE: "1" if operation.after == lsm.ENFORCING else "0"})
+        case LoadFirewall():
+            return _answer(snapshot, applied.after_load(snapshot, operation.path))
         case EnableUnit():
             if operation.start:
                 snapshot = _started(snapshot, operation.unit)

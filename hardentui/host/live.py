@@ -23,6 +23,7 @@ from hardentui.host import (
     files,
     logins,
     logs,
+    openings,
     packages,
     passwords,
     processes,
@@ -69,6 +70,7 @@ from hardentui.snapshot import (
     Mount,
     Mounts,
     NisEntries,
+    OpeningsOf,
     Output,
     Packages,
     Passwords,
@@ -139,6 +141,7 @@ class LiveHost:
             Units: lambda _: units.loaded(briefly, booted=_booted()),
             UnitFiles: lambda _: units.files(briefly, "/"),
             SandboxSettings: lambda _: services.settings(briefly, booted=_booted()),
+            OpeningsOf: lambda q: self._at(q.path, openings.read),
             UseOf: lambda q: services.use(q.unit, _unit_of),
             Processes: lambda _: _processes(),
             Confinement: lambda _: confinement.read(_unit_of),
@@ -351,7 +354,7 @@ def _connections() -> tuple[Connection, ...] | Unread:
         return Unread(Reason.FAILED, str(error))
     names: dict[int | None, tuple[str, str]] = {}
     for one in seen:
-        if not one.raddr or (one.type == 1 and one.status != psutil.CONN_ESTABLISHED):
+        if not one.laddr or not one.raddr or (one.type == 1 and one.status != psutil.CONN_ESTABLISHED):
             continue
         local, peer = (ipaddress.ip_address(end.ip.partition("%")[0]) for end in (one.laddr, one.raddr))
         local, peer = (getattr(end, "ipv4_mapped", None) or end for end in (local, peer))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from functools import partial
 from typing import TypeVar, cast
 
 from hardentui.snapshot.answers import Mount, Unread
@@ -39,6 +40,26 @@ _ARGUMENT = re.compile(
     re.IGNORECASE,
 )
 
+# Programs that take a secret behind a short flag, which elsewhere names a port or a path: mysql -pSECRET.
+_SHORT = (
+    (r"my(?:sql\w*|top)|mariadb[\w-]*|mongo\w*|sshpass|7z[ar]?", r"-p"),
+    (r"redis-cli|valkey-cli|keydb-cli", r"-a"),
+    (r"ldap(?:add|compare|delete|exop|modify|modrdn|passwd|search|whoami)", r"-w"),
+    (r"mosquitto_(?:pub|sub|rr)|ipmitool|zip|unzip", r"-P"),
+    (r"curl|lftp", r"""(?:-u|--user)[ \t=]*["']?[^\s:,"']{1,64}[:,]"""),
+)
+# Each with what follows the name of the program, up to the end of a line that backslashes may make longer.
+_COMMANDS = tuple(
+    (
+        re.compile(rf"(?<![A-Za-z0-9_.-])(?:{programs})(?![A-Za-z0-9_.-])(?:.*\\\n)*.*"),
+        re.compile(
+            rf"""(?P<key>(?<=[\s"']){flag}(?:[ \t]*=|(?:[ \t]|\\\n)+(?!-)|(?!=)))"""
+            r"""(?P<value>"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|(?!\\\n)[^\s"']+)"""
+        ),
+    )
+    for programs, flag in _SHORT
+)
+
 # What a unit gives to its programs (systemd.exec(5)), with the lines that go on after a backslash. Of an
 # environment only what names a place is kept. What was put out of use by a # is cut, too.
 _GIVEN = re.compile(
@@ -72,7 +93,7 @@ def without_secrets(question: Question[T], answer: T | Unread) -> T | Unread:
         if _LOGGING.fullmatch(question.path):
             text = _OF_LOGGING.sub(_without_login, text)
         if _STARTS.fullmatch(question.path):
-            text = _ARGUMENT.sub(_without_argument, text)
+            text = _without_short_flags(_ARGUMENT.sub(_without_argument, text))
         return cast("T", _hidden(text) if _MAY_HOLD_SECRETS.fullmatch(question.path) else text)
     if isinstance(answer, tuple) and isinstance(question, Mounts):
         return cast("T", tuple(_without_secrets(mount) for mount in answer))
@@ -105,6 +126,16 @@ def _without_value(word: re.Match[str]) -> str:
     if _PLACE.fullmatch(value) or value == HIDDEN_LOGIN:  # so it was cut when it was recorded
         return word[0]
     return f"{pair['name']}{HIDDEN_LOGIN if _SECRETS.search(value) else HIDDEN}"
+
+
+def _without_short_flags(text: str) -> str:
+    for command, flag in _COMMANDS:
+        text = command.sub(partial(_without_flag, flag), text)
+    return text
+
+
+def _without_flag(flag: re.Pattern[str], command: re.Match[str]) -> str:
+    return flag.sub(_without_argument, command[0])
 
 
 def _without_argument(given: re.Match[str]) -> str:

@@ -56,7 +56,7 @@ def test_only_the_live_host_and_its_search_run_programs() -> None:
                 names = ["subprocess"]
             if RUNS_PROGRAMS & set(names):
                 found.add(str(path.relative_to(PACKAGE)))
-    assert found == {"host/live.py", "host/search.py"}
+    assert found == {"host/live.py", "host/search.py", "host/tail.py"}
 
 
 def test_no_shell_reads_what_a_host_says() -> None:
@@ -147,8 +147,8 @@ def test_a_scan_opens_nothing_for_writing_and_runs_what_it_names() -> None:
     assert done.returncode == 0, done.stderr
     written, programs = done.stdout.splitlines()
     assert written == "[]"
-    named = {"lsblk", "cryptsetup", "find", "sshd", "nft", "systemctl", "systemd-analyze"}
-    named |= {"rsyslogd", "openssl"}
+    named = {"lsblk", "cryptsetup", "find", "sshd", "nft", "systemctl", "systemd-analyze", "auditctl"}
+    named |= {"timedatectl", "chronyc", "rsyslogd", "openssl"}
     assert set(ast.literal_eval(programs)) <= named
 
 
