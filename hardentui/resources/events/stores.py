@@ -15,6 +15,7 @@ from hardentui.resources.audit import Rule, at_boot, covers, loaded
 from hardentui.resources.audit import state as audit
 from hardentui.resources.audit.catalogue import wanted
 from hardentui.resources.journal.settings import LEVELS
+from hardentui.resources.journal.storage import DISK
 from hardentui.resources.mount.boot import at_boot as mounted_at_boot
 from hardentui.resources.rsyslog.destinations import CLEAR, LOCAL, Destination
 from hardentui.resources.rsyslog.state import view as rsyslog_view
@@ -108,7 +109,7 @@ class Moment:
 
     def _journal(self, storage: str) -> Store | Gap:
         lasts = storage == journal.PERSISTENT
-        memory = lasts and self._in_memory(storage.DISK)
+        memory = lasts and self._in_memory(DISK)
         if isinstance(memory, Gap):
             return memory
         return Store(Kind.JOURNAL, _("journal"), lasts and not memory, _("groups systemd-journal and adm"))
