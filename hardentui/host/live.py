@@ -409,6 +409,9 @@ def _processes() -> tuple[Process, ...] | Unread:
     import psutil  # noqa: PLC0415 - see _sockets
 
     running = []
+    # psutil counts from the second of the boot; a daemon that was restarted at once after its file was
+    # written would seem older than it.
+    boot = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) - psutil.boot_time()
     for seen in psutil.process_iter(["pid", "name", "username", "exe", "create_time"], ad_value=""):
         info = seen.info
         running.append(
@@ -418,7 +421,7 @@ def _processes() -> tuple[Process, ...] | Unread:
                 user=info["username"] or "",
                 executable=info["exe"] or "",
                 unit=_unit(info["pid"]),
-                started=info["create_time"] or 0.0,
+                started=info["create_time"] + boot if info["create_time"] else 0.0,
                 **processes.standing(info["pid"]),
             )
         )
