@@ -100,6 +100,16 @@ def _hypervisor_routing(snapshot: Snapshot, entry: Recommendation) -> str | None
     return _("virtual machines may route through this host: {names}").format(names=names or bridges)
 
 
+def _firewall_guests(snapshot: Snapshot, entry: Recommendation) -> str | None:  # noqa: ARG001 - a probe
+    names = _named(snapshot, lambda name: name in _ENGINES or _HYPERVISORS.fullmatch(name) is not None)
+    if not names:
+        return None
+    return _(
+        "containers or virtual machines ({names}) are strangers to this host, too: "
+        "permit what they ask of it (DNS, DHCP); what they publish past the input chain stays open"
+    ).format(names=names)
+
+
 def _routing_now(snapshot: Snapshot, entry: Recommendation) -> str | None:  # noqa: ARG001 - a probe
     if snapshot.ask(KernelFile("/proc/sys/net/ipv4/ip_forward")) == "1":
         return _("this host forwards packets now (ip_forward is 1): something turned that on")
@@ -420,6 +430,7 @@ PROBES: Mapping[str, Probe] = {
     "container-engine": _container_engine,
     "crash-collectors": _crash_collectors,
     "dpkg-on-mount": _dpkg_on_mount,
+    "firewall-guests": _firewall_guests,
     "hypervisor-routing": _hypervisor_routing,
     "ipv6-autoconfigured": _ipv6_autoconfigured,
     "ipv6-in-use": _ipv6_in_use,

@@ -30,6 +30,7 @@ _KEY = re.compile(r"[a-z][a-z0-9_]*(?:/[A-Za-z0-9_.@:+\-]{1,64}){1,8}")
 _MODE = re.compile(r"0[0-7]{3,4}")
 _OWNER = re.compile(r"[a-z_][a-z0-9_-]{0,31}:[a-z_][a-z0-9_-]{0,31}")
 _WORDS = re.compile(r"[A-Za-z0-9_.:=/%+@\-]{1,64}(?:,[A-Za-z0-9_.:=/%+@\-]{1,64})*")
+_POLICY = re.compile(r"[0-9a-f]{16}|absent|")
 _DIGEST = re.compile(r"[0-9a-f]{64}|absent|")
 
 
@@ -394,6 +395,30 @@ class LoadAuditRules(Operation):
     def target(self) -> str:
         """The folder that the rules come from."""
         return "/etc/audit/rules.d"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadFirewall(Operation):
+    """Have nftables replace our own table by that of a file, whole or not at all; nft judges it first.
+
+    ``before`` and ``after`` are the digests of the policy that the loaded table names, "absent" for no
+    table. A rollback loads the table that stood there, or takes ours away; counters begin anew.
+    """
+
+    path: str
+    before: str
+    after: str
+    phase: ClassVar[Phase] = Phase.RELOADS
+
+    def __post_init__(self) -> None:
+        _demand_path(self.path)
+        for policy in (self.before, self.after):
+            _demand(_POLICY.fullmatch(policy) is not None, "the digest of a policy", policy)
+
+    @property
+    def target(self) -> str:
+        """The table."""
+        return "inet hardentui"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from hardentui.operations import (
     DisableUnit,
     EnableUnit,
     LoadAuditRules,
+    LoadFirewall,
     Operation,
     ReloadManager,
     ReloadUnit,
@@ -353,6 +354,8 @@ def _primitive(operation: Operation) -> tuple[str, list[str], Sequence[str]]:  #
             return "restart_unit", [operation.unit], []
         case LoadAuditRules():
             return "load_audit_rules", [], []
+        case LoadFirewall():
+            return "load_firewall", [operation.path, operation.before, operation.after], []
         case CheckMounts():
             return "check_mounts", [], []
         case CheckSyntax():

@@ -94,6 +94,11 @@ start_unit() { # STEP FLAGS UNIT
 
 load_audit_rules() { register "$1" audit "$2" /etc/audit/rules.d; } # STEP FLAGS
 
+load_firewall() { # STEP FLAGS FILE BEFORE AFTER
+    register "$1" table "$2" 'inet hardentui'
+    SETS[$1]=$3 WAS[$1]=$4 WANTED[$1]=$5
+}
+
 reload_manager() { register "$1" reload "$2" systemd; } # STEP FLAGS
 
 check_mounts() { register "$1" check "$2" /etc/fstab; } # STEP FLAGS
@@ -903,6 +908,57 @@ audit_rules() { # prints the files in the order of augenrules, without what it m
     done
 }
 
+# ---- Our table of nftables --------------------------------------------------------------------------------------
+
+# NOW is "absent", or of the table as it is loaded "POLICY RULES": the digest of the policy that it names,
+# and one of all its rules and sets, without what they counted.
+table_now() { # STEP
+    local rules policy=-
+    if [[ $AT_BOOT == 1 ]]; then # no table is loaded yet: the files that are restored say which one will be
+        NOW=$BEFORE
+        return 0
+    fi
+    NOW=unreadable
+    rules=$(nft list tables 2>/dev/null) || return 0
+    NOW=absent
+    [[ $'\n'$rules$'\n' == *$'\ntable inet hardentui\n'* ]] || return 0
+    NOW=unreadable
+    rules=$(nft --stateless --numeric list table inet hardentui 2>/dev/null) && digest "$rules" || return 0
+    [[ ! $rules =~ \"hardentui:\ policy\ ([0-9a-f]{16})\" ]] || policy=${BASH_REMATCH[1]}
+    NOW="$policy ${REPLY:0:32}"
+}
+
+table_expect() { # STEP; rules that somebody else changed are replaced where the policy is one that we know
+    case $NOW in
+        "${WANTED[$1]} "*) if ours "$1"; then VERDICT=made; else VERDICT=todo; fi ;;
+        absent | "${WAS[$1]:-unseen} "*) VERDICT=todo ;;
+        unreadable) ;;
+        *) ! ours "$1" || VERDICT=todo ;;
+    esac
+}
+
+table_passes() { # STEP; once it is made: from then on its record says what it really came to
+    [[ -z $REACHED && $NOW == "${WANTED[$1]} "* ]]
+}
+
+table_save() { # STEP; with the rules that are loaded, as nft reads them again
+    numbered "$1"
+    {
+        printf '%s\n' 'table inet hardentui' 'delete table inet hardentui'
+        nft --stateless --numeric list table inet hardentui || :
+    } 2>/dev/null >"$RECORD" && flush "$RECORD" || return 1
+    value_save "$1" "${WANTED[$1]}"
+}
+
+table_make() { # STEP; nft takes a file whole or not at all
+    try nft --check --file "${SETS[$1]}" && try nft --file "${SETS[$1]}"
+}
+
+table_restore() { # STEP
+    numbered "$1"
+    [[ $AT_BOOT == 1 ]] || try nft --file "$RECORD"
+}
+
 # ---- SELinux: enforcing is a checkpoint -----------------------------------------------------------------------
 
 set_selinux_mode() { # STEP FLAGS BEFORE AFTER
@@ -1012,11 +1068,17 @@ call() { # VERB STEP; the one place where a kind is chosen
         now:unit) unit_now "$2" ;;
         now:off | now:start) state_now "$2" ;;
         now:selinux) selinux_now "$2" ;;
+        now:table) table_now "$2" ;;
         expect:write) write_expect "$2" ;;
         expect:edit) edit_expect "$2" ;;
         expect:mount) mount_expect "$2" ;;
         expect:unit) unit_expect "$2" ;;
         expect:start) start_expect "$2" ;;
+        expect:table) table_expect "$2" ;;
+        passes:table) table_passes "$2" ;;
+        save:table) table_save "$2" ;;
+        make:table) table_make "$2" ;;
+        restore:table) table_restore "$2" ;;
         passes:start) start_passes "$2" ;;
         expect:mode | expect:sysctl | expect:off | expect:selinux) value_expect "$2" ;;
         passes:off) off_passes "$2" ;;
@@ -1078,7 +1140,7 @@ value_save() { # STEP AFTER
 
 is_file() { [[ ${KIND[$1]} == write || ${KIND[$1]} == edit ]]; } # STEP
 
-is_value() { [[ ${KIND[$1]} =~ ^(mode|sysctl|mount|off|selinux)$ ]]; } # STEP
+is_value() { [[ ${KIND[$1]} =~ ^(mode|sysctl|mount|off|selinux|table)$ ]]; } # STEP
 
 is_service() { [[ ${KIND[$1]} =~ ^(service|restart|audit)$ ]]; } # STEP
 
@@ -1166,7 +1228,7 @@ position() { # STEP...; those that made something of one target, latest first
     done
     if [[ $NOW == "$BEFORE" ]]; then
         POSITION=before
-    elif [[ $NOW == absent ]] && is_value "$step"; then
+    elif [[ $NOW == absent && ${KIND[step]} != table ]] && is_value "$step"; then
         POSITION=gone
     elif [[ ${KIND[step]} == mount && ${NOW% * *} != "${BEFORE% * *}" ]]; then
         POSITION=foreign
@@ -1174,7 +1236,7 @@ position() { # STEP...; those that made something of one target, latest first
 }
 
 left_by() { # STEP; 0 when NOW is as it left the target
-    if is_value "$1" && [[ $RECORD_BOOT != "$BOOT" ]]; then
+    if is_value "$1" && [[ ${KIND[$1]} != table && $RECORD_BOOT != "$BOOT" ]]; then
         # A boot set it anew, from the files, and numbered and named the devices anew.
         REACHED=''
         [[ ${KIND[$1]} != mount || $NOW == absent ]] || same_after_boot
@@ -1865,6 +1927,7 @@ review_step() { # STEP
         mount) mount_flags "$NOW" && say review-value "$REPLY" "+${SETS[step]}" ;;
         mode | sysctl | off | start | selinux) say review-value "$NOW" "${WANTED[step]}" ;;
         audit) say review-audit ;;
+        table) say review-firewall "${SETS[step]}" ;;
         unit) say review-value "$NOW" enabled ;;
         reload) say review-reload ;;
         check) say review-check ;;

@@ -24,6 +24,7 @@ class Place(StrEnum):
     VOLUME = N_("Volume of logs")
     EVENTS = N_("What is recorded")
     WORKBENCH = N_("Workbench")
+    FLOWS = N_("Matrix of flows")
     SAVING = N_("Not saved")
     PANEL = N_("Decision panel")
     SEARCH = N_("Word to find")
@@ -33,7 +34,8 @@ class Place(StrEnum):
 class Key:
     """One key: what is pressed (Textual's names), what a reader sees of it, what it does.
 
-    ``bar`` orders the keys of the key bar, which holds seven at most; 0 keeps a key out of it.
+    ``bar`` orders the keys of the key bar, which holds seven at most; 0 keeps a key out of it. ``view``
+    says that it opens a screen beside the walk: the overview names those.
     """
 
     place: Place
@@ -43,6 +45,7 @@ class Key:
     label: str
     help: str
     bar: int = 0
+    view: bool = False
 
 
 KEYS: tuple[Key, ...] = (
@@ -72,8 +75,9 @@ KEYS: tuple[Key, ...] = (
         "R",
         "R",
         "app.guide",
-        N_("R1-R80"),
+        N_("ANSSI's list"),
         N_("ANSSI's own list, and what accounts for each"),
+        view=True,
     ),
     Key(
         Place.EVERYWHERE,
@@ -82,6 +86,7 @@ KEYS: tuple[Key, ...] = (
         "app.services",
         N_("Services"),
         N_("the matrix of services: what holds each that runs"),
+        view=True,
     ),
     Key(
         Place.EVERYWHERE,
@@ -90,6 +95,7 @@ KEYS: tuple[Key, ...] = (
         "app.volume",
         N_("Filling"),
         N_("how fast the logs grow, and when their file systems are full"),
+        view=True,
     ),
     Key(
         Place.EVERYWHERE,
@@ -98,6 +104,14 @@ KEYS: tuple[Key, ...] = (
         "app.events",
         N_("Events"),
         N_("what is recorded, now and after a reboot; and events as they come"),
+    ),
+    Key(
+        Place.EVERYWHERE,
+        "P",
+        "P",
+        "app.flows",
+        N_("Ports"),
+        N_("the matrix of flows: what applications need, and the firewall policy for it"),
     ),
     Key(Place.EVERYWHERE, "r", "r", "app.reread", N_("Re-read"), N_("read all facts of the host again"), 0),
     Key(
@@ -260,6 +274,25 @@ KEYS: tuple[Key, ...] = (
     ),
     Key(Place.WORKBENCH, "escape", "Esc", "screen.back", N_("Back"), N_("back to where you were"), 60),
     Key(Place.SERVICES, "escape", "Esc", "screen.back", N_("Back"), N_("back to where you were"), 60),
+    Key(Place.FLOWS, "enter", N_("Enter"), "more", N_("Open"), N_("the details alone; answer; say why"), 10),
+    Key(Place.FLOWS, "v,tab", "v", "view", N_("View"), N_("the matrix, who is who, the policy"), 20),
+    Key(Place.FLOWS, "plus", "+", "add", N_("Add"), N_("add a flow that no profile knows"), 30),
+    Key(Place.FLOWS, "a", "a", "plan", N_("Into the plan"), N_("put the policy into the plan"), 40),
+    Key(Place.FLOWS, "c", "c", "cut", N_("Cut"), N_("why an open connection that it cuts may end")),
+    Key(
+        Place.FLOWS,
+        "w",
+        "w",
+        "waive",
+        N_("Waive"),
+        N_("bear for a time what a vendor asks of this host (on its line)"),
+    ),
+    Key(Place.FLOWS, "u", "u", "undo", N_("Undo"), N_("take the decision or the answer back")),
+    Key(Place.FLOWS, "f", "f", "filter", N_("Filter"), N_("all rows, or those to look at"), 50),
+    Key(Place.FLOWS, "right,l", "l", "columns(1)", N_("Columns"), N_("more columns (or arrow right)")),
+    Key(Place.FLOWS, "left,h", "h", "columns(-1)", N_("Columns"), N_("columns back (or arrow left)")),
+    Key(Place.FLOWS, "slash", "/", "search", N_("Find"), N_("show only what contains a word")),
+    Key(Place.FLOWS, "escape", "Esc", "screen.back", N_("Back"), N_("back to where you were"), 60),
     Key(
         Place.SAVING,
         "enter",
@@ -314,6 +347,11 @@ def bindings(*places: Place) -> list[Binding | tuple[str, str] | tuple[str, str,
 def scrolling() -> list[Binding | tuple[str, str] | tuple[str, str, str]]:
     """The keys of a list, for a text that has no line to choose."""
     return [b for b in bindings(Place.LISTS) if isinstance(b, Binding) and b.action != "select_cursor"]
+
+
+def views() -> tuple[Key, ...]:
+    """The keys that open a screen beside the walk."""
+    return tuple(key for key in KEYS if key.view)
 
 
 def bar(place: Place) -> tuple[Key, ...]:

@@ -15,6 +15,7 @@ from hardentui.snapshot import (
     Clock,
     Command,
     Confinement,
+    Connections,
     ControlGroups,
     Denials,
     Distribution,
@@ -41,6 +42,8 @@ from hardentui.snapshot import (
     Mount,
     Mounts,
     NisEntries,
+    OpeningsOf,
+    Output,
     Package,
     Packages,
     Passwords,
@@ -70,7 +73,7 @@ from hardentui.snapshot import (
     WrongLabels,
 )
 
-from . import audit, mac, ssh, syslogs, users
+from . import audit, journals, mac, ssh, syslogs, users
 
 NOW = 1_795_245_751.0  # 2026-11-21T07:22:31Z
 
@@ -102,6 +105,7 @@ class DictHost:
         self.answers: dict[type[Question[Any]], Any] = {
             Mounts: mounts,
             Sockets: others.pop("sockets", ()),
+            Connections: others.pop("connections", ()),
             Processes: others.pop("processes", ()),
             Confinement: others.pop("confinement", ()),
             Denials: others.pop("denials", ()),
@@ -166,6 +170,8 @@ class DictHost:
                 return options.get(name, "n") if options else Unread(Reason.MISSING)
             case Packages():
                 return self.packages
+            case OpeningsOf(path):
+                return self.given.get(question, Unread(Reason.MISSING, path))
             case UseOf(unit):
                 return self.uses.get(unit, Unread(Reason.MISSING, unit))
             case _:
@@ -307,6 +313,7 @@ LOOSE = {
     "/etc/crontab": status(0o644, "alice"),
     "/root": status(0o755, kind=Kind.FOLDER),
     "/etc/crypttab": status(0o644),
+    "/var/lib/rabbitmq/.erlang.cookie": status(0o644, "rabbitmq", group="rabbitmq"),
     "/etc/pam.d": status(0o777, kind=Kind.FOLDER),
 }
 # Everything that a server seldom needs is on; a few of them under the names of Debian.
@@ -411,13 +418,15 @@ def server(interfaces: Iterable[str] = ("lo", "eth0"), **changes: Any) -> DictHo
         "logins": users.logins(NOW),
     }
     host = mac.with_apparmor(with_sshd(DictHost(files, links, **{**facts, **changes})))
-    return audit.with_audit(syslogs.with_rsyslog(host, NOW))
+    host = journals.with_logs(host, NOW)
+    return with_nft(audit.with_audit(syslogs.with_rsyslog(host, NOW)))
 
 
 def two_interfaces() -> DictHost:
     """One interface has a dot in its name (a VLAN), and a file names it."""
     rival = "net/ipv4/conf/eth0.100/rp_filter = 2\nnet.ipv4.conf.eth0/100.log_martians = 0\n"
-    return server(("lo", "eth0", "eth0.100"), files={"/etc/sysctl.d/20-vlan.conf": rival})
+    host = server(("lo", "eth0", "eth0.100"), files={"/etc/sysctl.d/20-vlan.conf": rival})
+    return journals.with_client(host, "timesyncd", NOW)
 
 
 def rivals() -> DictHost:
@@ -437,11 +446,13 @@ def rivals() -> DictHost:
             "/etc/sysctl.conf": conf,
             **users.RIVALS,
             **ssh.OLD,
+            **journals.RIVALS,
         }
     )
     audit.silenced(host)
     host.files[f"{syslogs.FOLDER}/10-old.conf"] = syslogs.CLEAR
     host.files[f"{syslogs.FOLDER}/20-ufw.conf"] = syslogs.UFW
+    host = journals.with_client(host, "chrony", NOW)
     return mac.with_selinux(host, "disabled")
 
 
@@ -476,7 +487,9 @@ def rhel() -> DictHost:
     for path in mac.PROFILES:
         del host.files[path]
     audit.deaf(host)
-    return mac.with_selinux(host, "permissive", "/boot/grub2/grub.cfg")
+    host.files["/etc/chrony.conf"] = journals.RHEL_CHRONY
+    host = journals.with_client(host, "chrony", NOW)
+    return with_nft(mac.with_selinux(host, "permissive", "/boot/grub2/grub.cfg"))
 
 
 def with_sshd(host: DictHost) -> DictHost:
@@ -485,6 +498,13 @@ def with_sshd(host: DictHost) -> DictHost:
     for question, connection in questions.asked(Snapshot(host), read):
         host.commands[question.argv] = ssh.said(read, connection)
     host.asked.clear()  # that was us, not what is tested
+    return host
+
+
+def with_nft(host: DictHost) -> DictHost:
+    """The host with nftables installed; it has loaded nothing unless the host says so."""
+    host.stats = {"/usr/sbin/nft": status(0o755), **host.stats}
+    host.commands.setdefault(("nft", "--json", "list", "ruleset"), Output('{"nftables": []}'))
     return host
 
 

@@ -17,6 +17,7 @@ from hardentui.model import Drift, Finding, Gap, GapKind, Result
 from hardentui.resources import check
 from hardentui.resources.firewall import boot, iptables, loaded, script, sources
 from hardentui.resources.firewall.evaluate import Verdict, evaluate
+from hardentui.resources.firewall.reach import Door, Reachability
 from hardentui.resources.firewall.ruleset import Ruleset, Span, build, parse
 from hardentui.resources.firewall.values import Packet
 from hardentui.snapshot import (
@@ -558,3 +559,11 @@ def test_rules_in_a_form_that_nobody_knows_are_not_guessed_at() -> None:
     assert verdicts(chain(), rule({"jump": {}})) == {"accept", "drop"}
     assert verdicts(chain(), rule({"newfangled": 1})) == {"accept", "drop"}
     assert verdicts(chain(), rule({"jump": {"target": "gone"}})) == {"accept", "drop"}
+
+
+def test_a_log_with_a_prefix_is_no_address() -> None:
+    """What a rule writes before its lines in the log says nothing about who may come in."""
+    log = rule({"log": {"prefix": "dropped: "}}, {"drop": None})
+    assert Reachability(build([chain(), log])).of(
+        "tcp", 22, [Door("eth0", ipaddress.ip_address("192.0.2.7"))]
+    )

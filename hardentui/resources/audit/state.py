@@ -289,6 +289,11 @@ def _natural(name: str) -> tuple[tuple[int, int | str], ...]:
     return tuple((0, int(part)) if part.isdigit() else (1, part) for part in parts)
 
 
+def switches_off(lines: tuple[Rule | Control, ...]) -> bool:
+    """Whether the lines end with auditing off (-e 0), whatever rules they hold."""
+    return controls(lines).get("enabled") == "0"
+
+
 def controls(lines: tuple[Rule | Control, ...]) -> Mapping[str, str]:
     """What the lines that are no rules set: the last of each."""
     return {one.name: one.value for one in lines if isinstance(one, Control)}

@@ -108,7 +108,7 @@ class Moment:
 
     def _journal(self, storage: str) -> Store | Gap:
         lasts = storage == journal.PERSISTENT
-        memory = lasts and self._in_memory(journal.DISK)
+        memory = lasts and self._in_memory(DISK)
         if isinstance(memory, Gap):
             return memory
         return Store(Kind.JOURNAL, _("journal"), lasts and not memory, _("groups systemd-journal and adm"))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 
 from hardentui.i18n import _
-from hardentui.model import Fact, Gap, Observation, Provenance, Reading, Recommendation
+from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation
 from hardentui.operations import Change, Refusal
 from hardentui.resources.base import wrong_subject
 from hardentui.resources.firewall import boot, loaded, verdict
 from hardentui.resources.firewall.loaded import Loaded
+from hardentui.resources.firewall.policy import applied, nftables
 from hardentui.resources.firewall.ruleset import Ruleset
 from hardentui.snapshot import KernelFile, Reason, Snapshot, Unread
 
@@ -24,15 +26,19 @@ class Firewall:
 
     def check(self, subject: str, aspect: str) -> str | None:
         """See Resource."""
-        return wrong_subject(subject, aspect, _SUBJECTS)
+        return wrong_subject(subject, aspect, (*_SUBJECTS, _POLICY))
 
     def observe(self, snapshot: Snapshot, entry: Recommendation) -> Observation:
         """See Resource."""
+        if entry.subject == _POLICY:
+            return _policy(snapshot)
         running, then = _SUBJECTS[entry.subject](snapshot)
         return Observation(running if snapshot.live else None, then, seen_at=snapshot.taken_at)
 
-    def change(self, entry: Recommendation, facts: Mapping[str, Fact], target: str) -> Change:  # noqa: ARG002
+    def change(self, entry: Recommendation, facts: Mapping[str, Fact], target: str) -> Change:
         """See Resource."""
+        if entry.subject == _POLICY:
+            return applied.change(entry, facts, target)
         return Refusal(_("rules are for a person to write: what is cut off is known here only"))
 
 
@@ -76,7 +82,9 @@ def _input_at_boot(snapshot: Snapshot, versions: tuple[str, ...]) -> tuple[Readi
     if not found:
         place = Provenance(_("no enabled unit loads a firewall"))
         return (Reading(dict.fromkeys(versions, "accept"), provenance=(place,)),)
-    readings = (holder.reading for holder in found)
+    # A packet must pass every table: what our own closes, no other opens.
+    ours = [holder.reading for holder in found if holder.name == boot.OURS and not holder.reading.gap]
+    readings = ours or [holder.reading for holder in found]
     return tuple(
         Reading({v: one.values[v] for v in versions if v in one.values}, one.gap, one.provenance, one.by)
         for one in readings
@@ -108,11 +116,54 @@ def _holder(snapshot: Snapshot) -> tuple[Reading, tuple[Reading, ...]]:
     if isinstance(then, Gap):
         boots = (Reading(gap=then),)
     else:
-        names = ",".join(holder.name for holder in then) or "none"
+        names = ",".join(dict.fromkeys(_KINDS.get(holder.name, holder.name) for holder in then)) or "none"
         boots = (Reading({"": names}, provenance=tuple(p for h in then for p in h.reading.provenance)),)
     if now.gap is not None:
         return Reading(gap=now.gap, provenance=now.provenance), boots
     return Reading({"": ",".join(_holding(now)) or "none"}, provenance=now.provenance), boots
+
+
+def _policy(snapshot: Snapshot) -> Observation:
+    """Our own policy; where another program holds the firewall, whether that is closed."""
+    holder = _other_holder(snapshot)
+    seen = applied.observe(snapshot, holder)
+    sides = (*((seen.running,) if seen.running else ()), *seen.boot)
+    if holder in {"", "none"} or any(side.values != {"": "none"} for side in sides):
+        return seen
+    running, then = _input(snapshot)
+    return dataclasses.replace(
+        seen,
+        running=_of_others(running, holder) if snapshot.live else None,
+        boot=tuple(_of_others(one, holder) for one in then),
+    )
+
+
+def _of_others(seen: Reading, holder: str) -> Reading:
+    """What the rules of another program do with what they do not name, in the words of a policy."""
+    if seen.gap is not None or not seen.values:
+        return seen
+    end = "drop" if set(seen.values.values()) == {"drop"} else "accept"
+    return dataclasses.replace(seen, values={"": f"in {end}; {holder}"})
+
+
+def _other_holder(snapshot: Snapshot) -> str:
+    """Who but our own policy filters what comes in: "none" for nobody, "" where it cannot be told."""
+    then = boot.holders(snapshot)
+    if isinstance(then, Gap):
+        return ""
+    found = {holder.name for holder in then if holder.name != boot.OURS and _filters(holder.reading)}
+    if snapshot.live:
+        now = loaded.read(snapshot)
+        if now.gap is not None and now.gap.kind is not GapKind.UNSUPPORTED:
+            return ""
+        others = now.rules.without_table(nftables.FAMILY, nftables.TABLE)
+        found |= set(_holding(dataclasses.replace(now, rules=others)))
+    return ",".join(sorted(found)) or "none"
+
+
+def _filters(reading: Reading) -> bool:
+    """Whether a boot closes something by this; an example that accepts everything holds nothing."""
+    return reading.gap is not None or set(reading.values.values()) != {"accept"}
 
 
 # Chains and tables by which programs that add a few rules to the firewall of another are known.
@@ -153,6 +204,8 @@ def _holding(now: Loaded) -> list[str]:
     return sorted(found)
 
 
+_POLICY = "policy"
+_KINDS = {boot.OURS: "nftables"}
 _SUBJECTS: Mapping[str, Callable[[Snapshot], tuple[Reading, tuple[Reading, ...]]]] = {
     "holder": _holder,
     "input": _input,

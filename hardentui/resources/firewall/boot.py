@@ -11,9 +11,11 @@ from hardentui.i18n import _
 from hardentui.model import Gap, GapKind, Provenance, Reading
 from hardentui.resources.families import FAMILIES, family_of
 from hardentui.resources.firewall import iptables, script, verdict
+from hardentui.resources.firewall.policy import place
 from hardentui.snapshot import File, Folder, Reason, Snapshot, UnitFiles, Unread
 
 VERSIONS = ("IPv4", "IPv6")
+OURS = "hardentui"  # the holder of a policy that a plan brought
 _UFW = ("/etc/ufw/ufw.conf", "/etc/default/ufw")
 _FIREWALLD = "/etc/firewalld/firewalld.conf"
 _ZONES = ("/etc/firewalld/zones", "/usr/lib/firewalld/zones")
@@ -89,6 +91,14 @@ def _nftables(snapshot: Snapshot, units: frozenset[str]) -> Reading | None:  # n
     except script.UnclearError as error:
         return Reading(gap=Gap(GapKind.UNMODELLED, str(error)), by="nftables", provenance=(Provenance(path),))
     return _both(four, six, "nftables", Provenance(path))
+
+
+def _policy(snapshot: Snapshot, units: frozenset[str]) -> Reading | None:  # noqa: ARG001 - one unit only
+    """Our own table, which drops what it does not name."""
+    found = place.at_boot(snapshot)
+    if isinstance(found, Gap):
+        return Reading(gap=found, by=place.UNIT, provenance=(Provenance(place.FILE),))
+    return _both("drop", "drop", place.UNIT, Provenance(place.FILE)) if found else None
 
 
 # --- ufw --------------------------------------------------------------------------------------------
@@ -202,6 +212,7 @@ _HOLDERS: Mapping[
     tuple[Callable[[Snapshot], tuple[str, ...]], Callable[[Snapshot, frozenset[str]], Reading | None]],
 ] = {
     "nftables": (lambda _: ("nftables.service",), _nftables),
+    OURS: (lambda _: (place.UNIT,), _policy),
     "ufw": (lambda _: ("ufw.service",), _ufw),
     "firewalld": (lambda _: ("firewalld.service",), _firewalld),
     "iptables": (_iptables_units, _iptables),

@@ -7,6 +7,7 @@ such JSON is refused with ValueError.
 from __future__ import annotations
 
 import bisect
+import functools
 import ipaddress
 import json
 from collections.abc import Iterable, Mapping
@@ -20,6 +21,7 @@ Json = Any  # one node of libnftables JSON
 _VERSIONS = {"ip": (4,), "ip6": (6,), "inet": (4, 6), "netdev": (4, 6)}
 # Order in which a packet that comes in passes the hooks.
 HOOKS = ("ingress", "prerouting", "input")
+WAY_OUT = ("output", "postrouting")  # of a packet that this host sends
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ def literal(node: Json) -> Literal | None:
     return None
 
 
+@functools.lru_cache(4096)  # the same constants are asked for with every packet
 def _from_text(text: str) -> Literal:
     if text == "*":
         return Anything()
@@ -77,9 +80,14 @@ def _from_text(text: str) -> Literal:
 
 
 def _prefix(node: Mapping[str, Json]) -> Span | None:
+    return _network(f"{node.get('addr')}/{node.get('len')}")
+
+
+@functools.lru_cache(4096)
+def _network(text: str) -> Span | None:
     try:
-        network = ipaddress.ip_network(f"{node['addr']}/{node['len']}", strict=False)
-    except (KeyError, ValueError):
+        network = ipaddress.ip_network(text, strict=False)
+    except ValueError:
         return None
     return Span(network.version, int(network.network_address), int(network.broadcast_address))
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, cast
 
 from hardentui.i18n import _
@@ -76,7 +76,7 @@ class Permit:
 
     def __str__(self) -> str:
         ports = ",".join(str(low) if low == high else f"{low}-{high}" for low, high in self.ports)
-        peers = ",".join(map(_peer_text, self.peers)) or "any"
+        peers = ",".join(map(peer_text, self.peers)) or "any"
         return f"{self.direction} {self.protocol} {ports} {_WORDS[self.direction]} {peers} {self.name}"
 
 
@@ -114,7 +114,8 @@ class Cut:
 class Policy:
     """What may come in, and what may go out; the order of permits has no meaning, and is always the same.
 
-    What comes in and is not permitted is dropped; ``outgoing`` says what becomes of what goes out.
+    What comes in and is not permitted is dropped; ``outgoing`` says what becomes of what goes out. Permits
+    that differ in nothing but their peers become one.
     """
 
     outgoing: Literal["accept", "drop"]
@@ -123,7 +124,7 @@ class Policy:
 
     def __post_init__(self) -> None:
         _among(self.outgoing, ("accept", "drop"))
-        object.__setattr__(self, "permits", tuple(sorted(dict.fromkeys(self.permits), key=_order)))
+        object.__setattr__(self, "permits", tuple(sorted(_joined_permits(self.permits), key=_order)))
         object.__setattr__(self, "cuts", tuple(sorted(dict.fromkeys(self.cuts), key=str)))
 
     def permit(self, direction: Direction, protocol: str, port: int, peer: Address) -> Permit | None:
@@ -242,6 +243,12 @@ def parse_peers(text: str) -> tuple[Network, ...]:
     return tuple(found)
 
 
+def peer_text(network: Network) -> str:
+    """A peer as the policy writes it: a single address without its length."""
+    single = network.prefixlen == network.max_prefixlen
+    return str(network.network_address) if single else str(network)
+
+
 def _among(value: str, known: Iterable[str]) -> None:
     names = tuple(known)
     if value not in names:
@@ -315,18 +322,22 @@ def _joined_peers(peers: Iterable[Network], direction: Direction) -> tuple[Netwo
     joined: tuple[Network, ...] = (*four, *six)
     for network in joined:
         if isinstance(network, ipaddress.IPv6Network) and network.subnet_of(_MAPPED):
-            raise ValueError(_("{network}: write the IPv4 address").format(network=_peer_text(network)))
+            raise ValueError(_("{network}: write the IPv4 address").format(network=peer_text(network)))
         if network.prefixlen and (network.is_loopback or (network.is_multicast and direction == "in")):
-            raise ValueError(_("{network}: nothing comes from there").format(network=_peer_text(network)))
+            raise ValueError(_("{network}: nothing comes from there").format(network=peer_text(network)))
     if [network.prefixlen for network in joined] == [0, 0]:
         return ()
     return joined
 
 
-def _peer_text(network: Network) -> str:
-    """A peer as the policy writes it: a single address without its length."""
-    single = network.prefixlen == network.max_prefixlen
-    return str(network.network_address) if single else str(network)
+def _joined_permits(permits: Iterable[Permit]) -> tuple[Permit, ...]:
+    joined: dict[tuple[object, ...], Permit] = {}
+    for permit in permits:
+        key = (permit.direction, permit.protocol, permit.ports, permit.name)
+        known = joined.setdefault(key, permit)
+        peers = (*known.peers, *permit.peers) if known.peers and permit.peers else ()
+        joined[key] = replace(known, peers=peers)
+    return tuple(joined.values())
 
 
 def _order(permit: Permit) -> tuple[object, ...]:

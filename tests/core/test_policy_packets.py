@@ -1,0 +1,186 @@
+"""Policies against the kernel: they are loaded, and traffic is sent for every flow and every other one."""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from hardentui.resources.firewall import loaded
+from hardentui.resources.firewall.policy import Policy, nftables, parse
+from hardentui.resources.firewall.reach import Door, From, Reach, Reachability
+from hardentui.resources.firewall.ruleset import Ruleset, build
+from hardentui.snapshot import Output
+
+from . import hosts
+from .rooted import in_namespaces, needs_namespaces
+
+ADMINISTRATOR, USER = "10.1.0.2,fd00:1::2", "10.2.0.0/24,fd00:2::/64"
+# Docker publishes port 8088: it is led to a container before any input chain sees it.
+DOCKER = """
+table ip nat {
+    chain PREROUTING { type nat hook prerouting priority dstnat; policy accept; jump DOCKER; }
+    chain DOCKER { tcp dport 8088 dnat to 10.4.0.2:80; }
+}
+"""
+# Another program closes a port that the policy opens.
+CLOSED = "table inet other { chain in { type filter hook input priority 5; tcp dport 443 drop; }; }"
+POLICIES = {
+    "the course": f"""in drop
+out drop
+in tcp 22 from {ADMINISTRATOR} course.ssh
+out udp 53 to 10.1.0.2,fd00:1::2 course.dns
+out tcp 53 to 10.1.0.2,fd00:1::2 course.dns
+out udp 67,547 to any course.dhcp
+out tcp 80,443 to any course.web""",
+    "an application": f"""in drop
+out accept
+in tcp 22 from {ADMINISTRATOR} app.ssh
+in tcp 15672 from {ADMINISTRATOR} app.broker
+in tcp 80,443 from any app.web
+in tcp 5672,8080-8083 from {USER} app.events
+in udp 162 from 10.2.0.2 app.traps
+in udp 161 from fd00:1::/64 app.snmp""",
+    "nobody": "in drop\nout drop",
+    "only IPv4": "in drop\nout drop\nin tcp 22 from 0.0.0.0/0 a.ssh\nout tcp 22 to 0.0.0.0/0 a.out",
+}
+UNNAMED = (23, 8088, 40000)
+
+
+def ports(policy: Policy) -> list[int]:
+    """The ports that the policy names, the one after each range, and some that it does not know."""
+    ranges = [one for permit in policy.permits for one in permit.ports]
+    return sorted({*UNNAMED, *(p for low, high in ranges for p in (low, high, high + 1))})
+
+
+def file(policy: Policy) -> str:
+    return "\n".join(nftables.render(policy)) + "\n"
+
+
+def jobs() -> dict[str, dict[str, Any]]:
+    found = {
+        name: {"load": [file(parse(text))], "ports": ports(parse(text))} for name, text in POLICIES.items()
+    }
+    web = parse(POLICIES["an application"])
+    found["beside Docker"] = {"load": [DOCKER, file(web)], "ports": ports(web)}
+    found["beside a closed chain"] = {"load": [CLOSED, file(web)], "ports": ports(web)}
+    return found
+
+
+@functools.cache
+def happened(seconds: float = 0.7) -> dict[str, dict[str, Any]]:
+    known = jobs()
+    job = {
+        "listen": sorted({port for one in known.values() for port in one["ports"]}),
+        "peers": ["administrator", "user", "stranger"],
+        "firewalls": list(known.values()),
+        "seconds": seconds,
+    }
+    return dict(zip(known, in_namespaces("namespace_policy.py", job), strict=True))
+
+
+def rules(answer: dict[str, Any]) -> Ruleset:
+    """The loaded rules, as the product reads them."""
+    now = loaded.read(hosts.snapshot(hosts.DictHost(commands={loaded.NFT.argv: Output(answer["shown"])})))
+    assert now.gap is None, now.gap
+    return now.rules
+
+
+def admits(reach: Reach, source: str) -> bool | None:
+    """Whether the product says that this source gets in; None where it says that it cannot tell."""
+    address = ipaddress.ip_address(source)
+    match reach.kind:
+        case From.ANY:
+            return not any(address in ipaddress.ip_network(one) for one in reach.without)
+        case From.SOME:
+            return any(address in ipaddress.ip_network(one) for one in reach.networks)
+        case From.DIVERTED:
+            return True
+        case From.UNKNOWN:
+            return None
+        case _:
+            return False
+
+
+def wrongs(name: str, policy: Policy, answer: dict[str, Any]) -> list[str]:
+    """The probes of which the policy, or the product's reachability, foretells another end."""
+    reachability = Reachability(rules(answer))
+    found = []
+    for probe, came in zip(answer["asked"], answer["seen"], strict=True):
+        peer = ipaddress.ip_address(probe["peer"])
+        protocol, port = probe["protocol"], probe["port"]
+        expected = policy.lets(probe["direction"], protocol, port, peer)
+        if name == "beside a closed chain" and (probe["direction"], protocol, port) == ("in", "tcp", 443):
+            expected = False
+        published = name == "beside Docker" and peer.version == 4 and (protocol, port) == ("tcp", 8088)
+        if published and probe["direction"] == "in":
+            expected = True
+        if came != expected:
+            found.append(f"{name}: {probe} came through: {came}, the policy says {expected}")
+        if probe["direction"] == "in":
+            door = Door(probe["interface"], ipaddress.ip_address(probe["own"]))
+            reach = reachability.of(protocol, port, [door])[door]
+            # What a DHCP client hears depends on the port that it comes from, which is not known beforehand.
+            if (protocol, port) in {("udp", 68), ("udp", 546)} and not came:
+                assert reach.kind in {From.UNKNOWN, From.NOBODY}
+            elif admits(reach, probe["peer"]) != came:
+                found.append(f"{name}: {probe} came through: {came}, computed {reach}")
+    return found
+
+
+@pytest.mark.parametrize("name", jobs())
+def test_traffic_does_what_the_policy_and_the_reachability_say(name: str) -> None:
+    needs_namespaces("nft", "ip", "nsenter")
+    text = POLICIES.get(name, POLICIES["an application"])
+    wrong = wrongs(name, parse(text), happened()[name])
+    if wrong:  # a machine that was held up for a moment looks like a drop: it gets all the time it needs
+        wrong = wrongs(name, parse(text), happened(4.0)[name])
+    assert not wrong, "\n".join(wrong[:20])
+
+
+def test_much_came_through_and_much_did_not() -> None:
+    """A harness in which all or nothing gets through would prove nothing."""
+    needs_namespaces("nft", "ip", "nsenter")
+    for direction in ("in", "out"):
+        for version in (4, 6):
+            seen = {
+                came
+                for answer in happened().values()
+                for probe, came in zip(answer["asked"], answer["seen"], strict=True)
+                if probe["direction"] == direction and ipaddress.ip_address(probe["peer"]).version == version
+            }
+            assert seen == {True, False}, (direction, version)
+
+
+def test_a_published_port_is_reported_although_the_policy_does_not_name_it() -> None:
+    needs_namespaces("nft", "ip", "nsenter")
+    answer = happened()["beside Docker"]
+    door = Door("c0", ipaddress.ip_address("10.3.0.1"))
+    reach = Reachability(rules(answer)).of("tcp", 8088, [door])[door]
+    assert reach.kind is From.DIVERTED
+    assert reach.value() == "diverted to 10.4.0.2:80"
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_what_nft_shows_is_read_as_the_policy_that_was_loaded(name: str) -> None:
+    """The way back is held against the real program, and so is what a rehearsal shows in its place."""
+    needs_namespaces("nft", "ip", "nsenter")
+    policy = parse(POLICIES[name])
+    objects = json.loads(happened()[name]["shown"])["nftables"]
+    table = nftables.loaded(objects)
+    assert table == nftables.Table(policy, nftables.digest(policy), ())
+    assert nftables.loaded(nftables.show(policy)) == table
+    rehearsed = Reachability(build(nftables.show(policy)))
+    real = Reachability(rules(happened()[name]))
+    for port in ports(policy):
+        for door in (
+            Door("a0", ipaddress.ip_address("10.1.0.1")),
+            Door("a0", ipaddress.ip_address("fd00:1::1")),
+        ):
+            for protocol in ("tcp", "udp"):
+                foretold, seen = (one.of(protocol, port, [door])[door] for one in (rehearsed, real))
+                assert replace(foretold, why="") == replace(seen, why="")
