@@ -202,6 +202,7 @@ def host(
             store: "",
             **known,
         },
+        kernel={"/proc/cmdline": "quiet"},
         processes=(JOURNALD, *more),
         unit_files=tuple(UnitFile(f"{name}.service", "enabled") for name in enabled),
         commands={loaded.NFT.argv: Output('{"nftables": []}')},
