@@ -15,6 +15,7 @@ _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _NAME = re.compile(rf"(?:\*\.)?{_LABEL}(?:\.{_LABEL})*")
 _PATH = re.compile(r"/[A-Za-z0-9._@:+=,\-]+(?:/[A-Za-z0-9._@:+=,\-]+)*")
 _WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,63}")
+_PERMIT = re.compile(r"(?:in \S+ [0-9,-]+ from|out \S+ [0-9,-]+ to) [^\s;]+ [a-z0-9][a-z0-9.-]{0,63}")
 _LONGEST_NAME = 253
 _LAST_PORT = 65535
 _MOST_DAYS = 36500
@@ -27,6 +28,7 @@ class Format:
     expected: str
     fits: Callable[[str], bool]
     many: bool = False
+    separator: str = ","
 
 
 def _is_host(text: str) -> bool:
@@ -51,6 +53,11 @@ def _is_network(text: str) -> bool:
     return "%" not in address
 
 
+def _is_permit(text: str) -> bool:
+    """Whether it looks like a line of a firewall policy, which judges its numbers and addresses itself."""
+    return _PERMIT.fullmatch(text) is not None
+
+
 def _is_number(least: int, most: int) -> Callable[[str], bool]:
     return lambda text: re.fullmatch(r"[1-9][0-9]{0,8}", text) is not None and least <= int(text) <= most
 
@@ -66,6 +73,12 @@ FORMATS: Mapping[str, Format] = {
         N_("addresses, networks (10.0.0.0/24, 2001:db8::/32), host names or any, with commas between them"),
         _is_network,
         many=True,
+    ),
+    "permits": Format(
+        N_("in|out tcp|udp PORTS from|to PEERS NAME, with semicolons between several"),
+        _is_permit,
+        many=True,
+        separator=";",
     ),
     "port": Format(N_("a port number from 1 to 65535"), _is_number(1, _LAST_PORT)),
     "days": Format(N_("a number of days"), _is_number(1, _MOST_DAYS)),
@@ -89,19 +102,19 @@ def cleaned(question: Question, answer: str) -> str:
             raise ValueError(_("expected one of {expected}").format(expected=", ".join(choices)))
         return answer
     form = FORMATS[question.format]
-    items = items_of(answer) if form.many else (answer.strip(),)
+    items = items_of(answer, form.separator) if form.many else (answer.strip(),)
     wrong = next((item for item in items if not form.fits(item)), None if items else "")
     if wrong is not None:
         expected = _(form.expected)
         raise ValueError(
             _("{value} does not fit: expected {expected}").format(value=repr(wrong), expected=expected)
         )
-    return ", ".join(dict.fromkeys(items))
+    return f"{form.separator} ".join(dict.fromkeys(items))
 
 
-def items_of(answer: str) -> tuple[str, ...]:
+def items_of(answer: str, separator: str = ",") -> tuple[str, ...]:
     """The items of an answer that is a list."""
-    return tuple(item for part in answer.split(",") if (item := part.strip()))
+    return tuple(item for part in answer.split(separator) if (item := part.strip()))
 
 
 def valid(questions: Iterable[Question], given: Mapping[str, str]) -> Mapping[str, str]:

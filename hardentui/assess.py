@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from hardentui import hazards
-from hardentui.answers import filled, needed, valid
+from hardentui.answers import filled, items_of, needed, valid
 from hardentui.comparison import Operator
 from hardentui.i18n import _
 from hardentui.model import (
@@ -65,7 +65,7 @@ def _excluded(entry: Recommendation, snapshot: Snapshot, answers: Mapping[str, s
     for condition in entry.when:
         if condition.question:
             answer = answers.get(condition.question)
-            if answer is not None and answer not in condition.one_of:
+            if answer is not None and not set(condition.one_of) & {answer, *items_of(answer)}:
                 return _("not asked of this host: {question} is {answer}").format(
                     question=condition.question, answer=answer
                 )

@@ -57,7 +57,7 @@ def load(folders: Iterable[Path], check: Check, hazards: Iterable[str]) -> Check
     paths = []
     for folder in folders:
         found = sorted(folder.glob("*.toml"), key=lambda path: path.stem)  # "x" before "x-more"
-        if not found:
+        if not found and not (folder / "applications").is_dir():
             raise MistakesError([f"{folder}: no checklist (*.toml) in this folder"])
         paths += found
     return load_files(paths, check, hazards)
@@ -363,7 +363,7 @@ class _Reader:
                 )
             elif question is not None:
                 ids = [choice.id for choice in question.choices]
-                for answer in condition.one_of:
+                for answer in condition.one_of if ids else ():
                     if answer not in ids:
                         table.wrong(
                             "is", f"{answer!r} is no answer to {question.id}; expected {', '.join(ids)}"

@@ -209,10 +209,14 @@ class Chapter:
 
 @dataclass(frozen=True, slots=True)
 class Checklists:
-    """All chapters that were loaded, and a digest of the files they came from (sha256, hex)."""
+    """All chapters that were loaded, and a digest of the files they came from (sha256, hex).
+
+    ``bindings`` are the questions of application profiles: who is who in their flows.
+    """
 
     chapters: tuple[Chapter, ...]
     digest: str
+    bindings: tuple[Question, ...] = ()
 
     @property
     def recommendations(self) -> tuple[Recommendation, ...]:
@@ -220,9 +224,15 @@ class Checklists:
         return tuple(entry for chapter in self.chapters for entry in chapter.recommendations)
 
     @property
-    def questions(self) -> tuple[Question, ...]:
-        """All questions; one that two chapters ask stands once."""
+    def asked(self) -> tuple[Question, ...]:
+        """The questions of the chapters; one that two of them ask stands once."""
         return tuple({question.id: question for c in self.chapters for question in c.questions}.values())
+
+    @property
+    def questions(self) -> tuple[Question, ...]:
+        """All questions, those of application profiles too."""
+        known = {question.id for question in self.asked}
+        return (*self.asked, *(question for question in self.bindings if question.id not in known))
 
     def get(self, id_: str) -> Recommendation | None:
         """The recommendation with this id, or one that was once called so."""

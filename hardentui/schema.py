@@ -14,8 +14,11 @@ from hardentui import hazards, i18n
 from hardentui import plan as plans
 from hardentui.answers import FORMATS
 from hardentui.comparison import Operator
+from hardentui.flows import reader as profiles
+from hardentui.flows.profile import Exposure, Phase
 from hardentui.model import Action, Level, Severity
 from hardentui.resources import RESOURCES
+from hardentui.resources.firewall.policy import PROTOCOLS
 
 Schema = dict[str, Any]
 
@@ -23,6 +26,16 @@ _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _STRING: Schema = {"type": "string"}
 _FILLED: Schema = {"type": "string", "minLength": 1}
 _STRINGS: Schema = {"type": "array", "items": _STRING}
+_ID: Schema = {"type": "string", "pattern": f"^(?:{checklists.ID.pattern})$"}
+_SOURCES: Schema = {"type": "array", "items": {"type": "string", "pattern": "^[^:]*:"}}
+_LABELS = dict.fromkeys(i18n.LANGUAGES, _STRING)
+_PORTS: dict[str, Schema] = {
+    "protocol": {"enum": list(PROTOCOLS)},
+    "ports": {
+        "type": "string",
+        "pattern": r"^[1-9][0-9]*(?:-[1-9][0-9]*)?(?:,[1-9][0-9]*(?:-[1-9][0-9]*)?)*$",
+    },
+}
 _TEXT = "#/$defs/text"
 _FACT = "#/$defs/fact"
 
@@ -44,6 +57,29 @@ def checklist() -> Schema:
     )
     text = _table({language: {"type": "string", "pattern": r"\S"} for language in i18n.LANGUAGES})
     return {"$schema": _DRAFT, "title": "hardentui checklist", **top, "$defs": {"text": text}}
+
+
+def application() -> Schema:
+    """The schema of a profile of an application."""
+    top = _table(
+        {
+            "format": {"const": profiles.FORMAT},
+            "application": _ID,
+            "version": _STRING,
+            "title": {"$ref": _TEXT},
+            "text": {"$ref": _TEXT},
+            "covers": _STRINGS,
+            "documents": {"type": "object", "additionalProperties": _document()},
+            "versions": _array(_table({"id": _ID, **_LABELS, "covers": _STRINGS}, optional={"covers"}), 2),
+            "objects": _array(_object()),
+            "components": _array(_component()),
+            "flows": _array(_flow()),
+            "clauses": _array(_clause()),
+        },
+        optional={"covers", "documents", "versions", "objects", "components", "flows", "clauses"},
+    )
+    text = _table({language: {"type": "string", "pattern": r"\S"} for language in i18n.LANGUAGES})
+    return {"$schema": _DRAFT, "title": "hardentui application", **top, "$defs": {"text": text}}
 
 
 def plan() -> Schema:
@@ -144,7 +180,7 @@ def _recommendation() -> Schema:
         "target": _STRING,
         "absent": _one_of(checklists.ABSENT),
         "covers": _STRINGS,
-        "errata": _array(_table({"id": _STRING, "says": text, "right": text, "why": text})),
+        "errata": _array(_erratum()),
         "hazards": _array(_one_of(sorted(hazards.PROBES))),
         "when": _array(_condition()),
         "alternatives": _STRING,
@@ -181,6 +217,90 @@ def _accept() -> Schema:
 def _condition() -> Schema:
     words = {"type": "array", "items": _STRING, "minItems": 1}
     return {"oneOf": [_table({"family": words}), _table({"question": _STRING, "is": words})]}
+
+
+def _object() -> Schema:
+    required: dict[str, Schema] = {"id": _ID, "title": {"$ref": _TEXT}, "text": {"$ref": _TEXT}}
+    optional: dict[str, Schema] = {
+        "question": _ID,
+        "role": {"type": "boolean"},
+        "proposed": _STRING,
+        "seen": _one_of(profiles.SEEN),
+        "upstream": {"type": "boolean"},
+        "covers": _STRINGS,
+    }
+    return _table({**required, **optional}, optional)
+
+
+def _component() -> Schema:
+    text: Schema = {"$ref": _TEXT}
+    port_optional: dict[str, Schema] = {
+        "single": _one_of(Exposure),
+        "cluster": _one_of(Exposure),
+        "tls": text,
+        "versions": _STRINGS,
+        "errata": _array(_erratum()),
+        "upstream": {"type": "boolean"},
+        "covers": _STRINGS,
+    }
+    port = _table({"id": _STRING, "title": text, **_PORTS, **port_optional}, port_optional)
+    setting = _table({**dict.fromkeys(("file", "key", "single", "cluster"), _STRING), "text": text})
+    optional: dict[str, Schema] = {
+        "of": _ID,
+        "title": text,
+        "text": text,
+        "ports": _array(port),
+        "settings": _array(setting),
+        "sources": _SOURCES,
+        "errata": _array(_erratum()),
+        "covers": _STRINGS,
+    }
+    table = _table({"id": _ID, **optional}, optional)
+    return {**table, "anyOf": [{"required": ["of"]}, {"required": ["title", "text"]}]}
+
+
+def _flow() -> Schema:
+    text: Schema = {"$ref": _TEXT}
+    ends: Schema = {"type": "array", "items": _ID, "minItems": 1}
+    required: dict[str, Schema] = {
+        "id": _ID,
+        "title": text,
+        "from": ends,
+        "to": ends,
+        **_PORTS,
+        "phase": _one_of(Phase),
+    }
+    optional: dict[str, Schema] = {
+        "component": _ID,
+        "versions": _STRINGS,
+        "tls": text,
+        "text": text,
+        "upstream": {"type": "boolean"},
+        "needs": _one_of(profiles.NEEDS),
+        "program": _STRING,
+        "sources": _SOURCES,
+        "errata": _array(_erratum()),
+        "covers": _STRINGS,
+    }
+    return _table({**required, **optional}, optional)
+
+
+def _clause() -> Schema:
+    text: Schema = {"$ref": _TEXT}
+    texts = dict.fromkeys(("title", "says", "instead", "reason"), text)
+    optional: dict[str, Schema] = {"sources": _SOURCES, "covers": _STRINGS}
+    required: dict[str, Schema] = {
+        "id": _ID,
+        **texts,
+        "recommendation": _ID,
+        "months": {"type": "integer", "minimum": 1},
+    }
+    return _table({**required, **optional}, optional)
+
+
+def _erratum() -> Schema:
+    text: Schema = {"$ref": _TEXT}
+    return _table({"id": _STRING, "says": text, "right": text, "why": text})
 
 
 def _decision() -> Schema:

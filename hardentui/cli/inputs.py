@@ -11,6 +11,8 @@ from hardentui import checklist, guide, hazards, i18n, resources
 from hardentui.answers import cleaned
 from hardentui.cli.output import CommandError
 from hardentui.cli.parser import LEVELS
+from hardentui.flows import reader
+from hardentui.flows.profile import Profile
 from hardentui.guide import Guide
 from hardentui.i18n import _
 from hardentui.model import Checklists, Finding, Plan
@@ -43,7 +45,14 @@ def host(options: argparse.Namespace) -> Host:
 def checklists(options: argparse.Namespace) -> Checklists:
     """The shipped checklists and those of the site."""
     folders = [checklist.shipped_folder(), *options.checklists]
-    return checklist.load(folders, resources.check, hazards.PROBES)
+    found = checklist.load(folders, resources.check, hazards.PROBES)
+    asked = (question for profile in profiles(options) for question in profile.questions)
+    return replace(found, bindings=tuple({question.id: question for question in asked}.values()))
+
+
+def profiles(options: argparse.Namespace) -> tuple[Profile, ...]:
+    """The profiles of applications beside the shipped checklists and the site's."""
+    return reader.load([checklist.shipped_folder(), *options.checklists])
 
 
 def guides(options: argparse.Namespace) -> tuple[Guide, ...]:

@@ -65,6 +65,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title=_("commands"), metavar="COMMAND")
     _add_finding_commands(commands, common)
     _add_sandbox(commands, common)
+    _add_flows(commands, common)
     _add_plan_commands(commands, common)
     _add_writing_commands(commands, common)
     _add_reference_commands(commands, common)
@@ -238,6 +239,39 @@ def _add_sandbox(commands: Commands[Parser], common: Parser) -> None:
     _add_plan(parser, _("put what is chosen into this plan; it is made if it is not there"))
 
 
+def _add_flows(commands: Commands[Parser], common: Parser) -> None:
+    parser = _command(
+        commands,
+        common,
+        "flows",
+        "flows:flows",
+        _("print the flows that applications need, against what this host shows, and the policy for them"),
+        takes_plan=True,
+    )
+    shown = parser.add_mutually_exclusive_group()
+    shown.add_argument("--json", action="store_true", help=_("print JSON for other programs"))
+    shown.add_argument(
+        "--propose", action="store_true", help=_("print the firewall policy that they come to, line by line")
+    )
+    _add_answer(parser)
+    parser.add_argument(
+        "--add",
+        action="append",
+        default=[],
+        metavar="PERMIT",
+        help=_("add a flow: in|out tcp|udp PORTS from|to PEERS NAME"),
+    )
+    parser.add_argument(
+        "--acknowledge",
+        action="append",
+        default=[],
+        metavar="CONNECTION: REASON",
+        help=_("say why an open connection that the policy would cut may end"),
+    )
+    parser.add_argument("--apply", action="store_true", help=_("put the policy into the plan"))
+    _add_plan(parser, _("take answers from this plan; with --apply it is written"))
+
+
 def _add_plan_commands(commands: Commands[Parser], common: Parser) -> None:
     parser = commands.add_parser("plan", help=_("work with plans"), parents=[common], allow_abbrev=False)
     plans = parser.add_subparsers(metavar="COMMAND", required=True)
@@ -285,9 +319,9 @@ def _add_reference_commands(commands: Commands[Parser], common: Parser) -> None:
         common,
         "schema",
         "reference:schema",
-        _("print the JSON Schema of checklists or plans, for editors"),
+        _("print the JSON Schema of checklists, plans or profiles of applications, for editors"),
     )
-    schema.add_argument("kind", choices=("checklist", "plan"))
+    schema.add_argument("kind", choices=("checklist", "plan", "application"))
     completion = _command(
         commands, common, "completion", "reference:completion", _("print a completion script for a shell")
     )

@@ -13,16 +13,28 @@ def check(options: argparse.Namespace) -> int:
     """Say what is wrong with checklists: the named files, or all that a scan would read."""
     from hardentui import checklist, hazards, resources  # noqa: PLC0415 - completion must be quick
     from hardentui.cli import inputs  # noqa: PLC0415 - as above
+    from hardentui.flows import reader  # noqa: PLC0415 - as above
 
-    loaded = inputs.checklists(options)
+    loaded, profiles = inputs.checklists(options), inputs.profiles(options)
     if options.files:
+        of_profiles = [path for path in options.files if path.parent.name == reader.FOLDER]
         loaded = checklist.load_files(
-            options.files, resources.check, hazards.PROBES, asked_elsewhere=loaded.questions
+            (path for path in options.files if path not in of_profiles),
+            resources.check,
+            hazards.PROBES,
+            asked_elsewhere=loaded.questions,
         )
+        profiles = reader.load_files(of_profiles, beside=profiles)
     for chapter in loaded.chapters:
         output.say(
             _("{chapter}: {count} recommendations, version {version}").format(
                 chapter=chapter.id, count=len(chapter.recommendations), version=chapter.version
+            )
+        )
+    for profile in profiles:
+        output.say(
+            _("{application}: {count} flows, version {version}").format(
+                application=profile.id, count=len(profile.flows), version=profile.version
             )
         )
     return 0
@@ -32,8 +44,8 @@ def schema(options: argparse.Namespace) -> int:
     """Print a JSON Schema."""
     from hardentui import schema as schemas  # noqa: PLC0415 - as in check
 
-    made = schemas.checklist() if options.kind == "checklist" else schemas.plan()
-    output.put(json.dumps(made, indent=2) + "\n")
+    made = {"checklist": schemas.checklist, "plan": schemas.plan, "application": schemas.application}
+    output.put(json.dumps(made[options.kind](), indent=2) + "\n")
     return 0
 
 

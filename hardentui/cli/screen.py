@@ -57,7 +57,7 @@ def show(options: argparse.Namespace) -> int:
         checklists, host = inputs.checklists(options), inputs.host(options)
         path = options.plan or default_plan(host)
         file = PlanFile.read(path) if path.exists() else None
-        return Opening(checklists, host, file, path, inputs.guides(options))
+        return Opening(checklists, host, file, path, inputs.guides(options), inputs.profiles(options))
 
     return open_screen(load, i18n.language(), deep=options.deep)
 

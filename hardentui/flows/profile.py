@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from hardentui.i18n import N_
 from hardentui.model import Choice, Document, Erratum, Question, Source, Text
+from hardentui.resources.firewall.policy import PROTOCOLS, Protocol, parse_ports
 
 LIBRARY = "components"  # the profile whose components others build on
 ANY = "any"
-_PORT = re.compile(r"([1-9][0-9]{0,4})(?:-([1-9][0-9]{0,4}))?")
-_LAST = 65535
 
 
 class Phase(StrEnum):
@@ -38,7 +36,7 @@ class Exposure(StrEnum):
 class Ports:
     """Ports of one protocol: numbers, and ranges with both ends."""
 
-    protocol: str  # "tcp" or "udp"
+    protocol: Protocol
     spans: tuple[tuple[int, int], ...]
 
     @classmethod
@@ -48,16 +46,10 @@ class Ports:
         Raises:
             ValueError: it is no list of ports, or no such protocol; a sentence.
         """
-        if protocol not in {"tcp", "udp"}:
-            raise ValueError(f"expected tcp or udp, found {protocol!r}")
-        spans = []
-        for word in text.split(","):
-            found = _PORT.fullmatch(word.strip())
-            low, high = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
-            if not 1 <= low <= high <= _LAST:
-                raise ValueError(f"expected ports such as 22 or 8080,8443 or 35672-35682, found {text!r}")
-            spans.append((low, high))
-        return cls(protocol, tuple(spans))
+        spoken = next((known for known in PROTOCOLS if known == protocol), None)
+        if spoken is None:
+            raise ValueError(f"expected {' or '.join(PROTOCOLS)}, found {protocol!r}")
+        return cls(spoken, parse_ports(text))
 
     def holds(self, protocol: str, port: int) -> bool:
         """Whether a port is one of these."""
@@ -136,7 +128,11 @@ class Object:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """One line of a flow matrix. ``needs`` names what must be seen on the host for it to be proposed."""
+    """One line of a flow matrix.
+
+    ``needs`` names what must be seen on a host for it to be proposed; where a process called ``program``
+    listens here, its ports take the place of ``ports``.
+    """
 
     id: str
     title: Text
@@ -150,6 +146,7 @@ class Flow:
     text: Text | None = None
     upstream: bool = False
     needs: str = ""
+    program: str = ""
     cited: tuple[Source, ...] = ()
     errata: tuple[Erratum, ...] = ()
 

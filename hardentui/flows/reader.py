@@ -207,6 +207,7 @@ class _Reader:
             text=read_text(table, "text") if "text" in table else None,
             upstream=table.get("upstream", bool, default=False),
             needs=table.string("needs", ""),
+            program=table.string("program", ""),
             cited=self._sources(table),
             errata=_errata(table),
         )
@@ -253,9 +254,16 @@ class _Reader:
             instead=read_text(table, "instead"),
             recommendation=table.string("recommendation"),
             reason=read_text(table, "reason"),
-            months=table.get("months", int),
+            months=self._months(table),
             cited=self._sources(table),
         )
+
+    @staticmethod
+    def _months(table: Table) -> int:
+        months = table.get("months", int)
+        if "months" in table and months < 1:
+            table.wrong("months", f"expected one month at least, found {months}")
+        return months
 
     def _sources(self, table: Table) -> tuple[Source, ...]:
         found = []

@@ -351,7 +351,7 @@ def _connections() -> tuple[Connection, ...] | Unread:
         return Unread(Reason.FAILED, str(error))
     names: dict[int | None, tuple[str, str]] = {}
     for one in seen:
-        if not one.raddr or (one.type == 1 and one.status != psutil.CONN_ESTABLISHED):
+        if not one.laddr or not one.raddr or (one.type == 1 and one.status != psutil.CONN_ESTABLISHED):
             continue
         local, peer = (ipaddress.ip_address(end.ip.partition("%")[0]) for end in (one.laddr, one.raddr))
         local, peer = (getattr(end, "ipv4_mapped", None) or end for end in (local, peer))

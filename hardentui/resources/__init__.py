@@ -26,6 +26,7 @@ from hardentui.resources.login import Login
 from hardentui.resources.mac import AppArmor, Mac, Selinux
 from hardentui.resources.mail import Mail
 from hardentui.resources.mount import MountPoint
+from hardentui.resources.openings import Openings
 from hardentui.resources.own_services import OwnServices
 from hardentui.resources.packages import PackageManager
 from hardentui.resources.pam import Pam
@@ -33,6 +34,7 @@ from hardentui.resources.path import Path
 from hardentui.resources.ports import Ports
 from hardentui.resources.private_tmp import PrivateTmp
 from hardentui.resources.processes import ProcessViews
+from hardentui.resources.rabbitmq import RabbitMq
 from hardentui.resources.retention import Retention
 from hardentui.resources.rights import Rights
 from hardentui.resources.rsyslog import (
@@ -87,6 +89,7 @@ _KINDS: tuple[Resource, ...] = (
     Mac(),
     Mail(),
     MountPoint(),
+    Openings(),
     OwnServices(),
     PackageManager(),
     Pam(),
@@ -94,6 +97,7 @@ _KINDS: tuple[Resource, ...] = (
     Ports(),
     PrivateTmp(),
     ProcessViews(),
+    RabbitMq(),
     Retention(),
     Rights(),
     Rsyslog(),

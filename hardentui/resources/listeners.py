@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hardentui.i18n import N_, _
 from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation
@@ -62,6 +62,7 @@ class Listener:
     unit: str
     dual: bool  # an IPv6 socket that takes IPv4, too
     reach: Mapping[str, Reach]  # by interface and address; one entry "" where all are alike
+    doors: Mapping[Door, Reach] = field(default_factory=dict)  # the same by each way in, where there are any
 
     @property
     def protocol(self) -> str:
@@ -111,11 +112,21 @@ def server_of(listener: Listener, running: Mapping[int, ConfinedProcess]) -> Con
     return next((one for one in started if one.unit[: -len(".service")].partition("@")[0] == stem), None)
 
 
-def _listeners(snapshot: Snapshot) -> tuple[Listener, ...]:
+def ways_in(snapshot: Snapshot, protocol: str, port: int) -> Mapping[Door, Reach] | Gap:
+    """By every way in, from where the loaded firewall lets packets through to a port, listened to or not."""
+    return snapshot.derive(_reader).ways_in(protocol, port)
+
+
+def _reader(snapshot: Snapshot) -> _Reader:
     seen = snapshot.ask(Sockets())
-    sockets = () if isinstance(seen, Unread) else tuple(s for s in seen if s.protocol != "unix")
-    reading = _Reader(snapshot, sockets)
-    ordered = sorted(sockets, key=lambda s: (s.protocol.removesuffix("6"), s.port, s.address, s.pid))
+    return _Reader(
+        snapshot, () if isinstance(seen, Unread) else tuple(s for s in seen if s.protocol != "unix")
+    )
+
+
+def _listeners(snapshot: Snapshot) -> tuple[Listener, ...]:
+    reading = snapshot.derive(_reader)
+    ordered = sorted(reading.sockets, key=lambda s: (s.protocol.removesuffix("6"), s.port, s.address, s.pid))
     return tuple(reading.listener(socket) for socket in ordered)
 
 
@@ -123,6 +134,7 @@ class _Reader:
     """What all listeners of a snapshot share."""
 
     def __init__(self, snapshot: Snapshot, sockets: tuple[Socket, ...]) -> None:
+        self.sockets = sockets
         found = snapshot.ask(Interfaces())
         self._interfaces = () if isinstance(found, Unread) else found
         self._no_interfaces = found.gap(_("interfaces")) if isinstance(found, Unread) else None
@@ -135,6 +147,7 @@ class _Reader:
         self._gap = now.gap
         self._reachability = Reachability(now.rules) if now.gap is None else None
         self._known: dict[tuple[str, int, str, bool], Mapping[str, Reach]] = {}
+        self._ways: dict[tuple[str, int], Mapping[Door, Reach]] = {}
 
     def listener(self, socket: Socket) -> Listener:
         scope = scope_of(socket.address)
@@ -155,7 +168,25 @@ class _Reader:
             unit=unit,
             dual=dual,
             reach=self._known[key],
+            doors={} if scope == "loopback" else self._through(socket.protocol[:3], socket.port, doors),
         )
+
+    def ways_in(self, protocol: str, port: int) -> Mapping[Door, Reach] | Gap:
+        gap = self._gap or self._no_interfaces
+        if gap is not None:
+            return gap
+        either = (*self._doors("0.0.0.0", dual=False), *self._doors("::", dual=False))  # noqa: S104 - all of them
+        return self._through(protocol, port, either)
+
+    def _through(self, protocol: str, port: int, doors: tuple[Door, ...]) -> Mapping[Door, Reach]:
+        """For each of these doors; what was worked out once for a port is not worked out again."""
+        if self._reachability is None or self._no_interfaces is not None:
+            return {}
+        known = self._ways.setdefault((protocol, port), {})
+        if lacking := [door for door in doors if door not in known]:
+            known = {**known, **self._reachability.of(protocol, port, lacking)}
+            self._ways[protocol, port] = known
+        return {door: known[door] for door in doors}
 
     def _doors(self, address: str, *, dual: bool) -> tuple[Door, ...]:
         """The interfaces and addresses by which packets come to a socket at this address."""
@@ -181,7 +212,7 @@ class _Reader:
             return {"": Reach(From.UNKNOWN, why=N_("packets to a group are not followed"))}
         if not doors:
             return {"": Reach(From.NOBODY)}  # no interface has an address of that kind
-        found = self._reachability.of(socket.protocol[:3], socket.port, doors)
+        found = self._through(socket.protocol[:3], socket.port, doors)
         if len(set(found.values())) == 1:
             return {"": next(iter(found.values()))}
         by_version: dict[str, Reach] = {}

@@ -25,6 +25,7 @@ from hardentui.tui.screens.overview import OverviewScreen
 from hardentui.visible import visible
 
 if TYPE_CHECKING:
+    from hardentui.flows.profile import Profile
     from hardentui.guide import Guide
     from hardentui.model import Decision, Finding, Plan
     from hardentui.resources.volume.samples import Samples
@@ -87,6 +88,7 @@ class HardenApp(App[int]):
         self.session: Session | None = None
         self.store: PlanStore | None = None
         self.guides: tuple[Guide, ...] = ()
+        self.profiles: tuple[Profile, ...] = ()
         self.moved: dict[str, Move] = {}
         self.trouble = ""
         self.unsaved = ""  # why the plan could not be saved
@@ -321,6 +323,7 @@ class HardenApp(App[int]):
         """The first pass is over."""
         self._passing = False
         self.session, self.store, self.guides = message.session, message.store, message.guides
+        self.profiles = message.profiles
         self.show()
         if self._deep:
             self.action_search_host()
@@ -495,6 +498,16 @@ class HardenApp(App[int]):
 
         if not isinstance(self.screen, EventsScreen):
             self.push_screen(EventsScreen())
+
+    def action_flows(self) -> None:
+        """The matrix of flows."""
+        self.when_read(self._open_flows)
+
+    def _open_flows(self) -> None:
+        from hardentui.tui.screens.flows import FlowsScreen  # noqa: PLC0415 - as above
+
+        if not isinstance(self.screen, FlowsScreen):
+            self.push_screen(FlowsScreen())
 
     def open_chapter(self, chapter: str, at: str = "") -> None:
         """Walk a chapter, at this recommendation, in place of the screen that walks another."""

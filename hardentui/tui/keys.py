@@ -24,6 +24,7 @@ class Place(StrEnum):
     VOLUME = N_("Volume of logs")
     EVENTS = N_("What is recorded")
     WORKBENCH = N_("Workbench")
+    FLOWS = N_("Matrix of flows")
     SAVING = N_("Not saved")
     PANEL = N_("Decision panel")
     SEARCH = N_("Word to find")
@@ -98,6 +99,14 @@ KEYS: tuple[Key, ...] = (
         "app.events",
         N_("Events"),
         N_("what is recorded, now and after a reboot; and events as they come"),
+    ),
+    Key(
+        Place.EVERYWHERE,
+        "P",
+        "P",
+        "app.flows",
+        N_("Ports"),
+        N_("the matrix of flows: what applications need, and the firewall policy for it"),
     ),
     Key(Place.EVERYWHERE, "r", "r", "app.reread", N_("Re-read"), N_("read all facts of the host again"), 0),
     Key(
@@ -252,6 +261,29 @@ KEYS: tuple[Key, ...] = (
     ),
     Key(Place.WORKBENCH, "escape", "Esc", "screen.back", N_("Back"), N_("back to where you were"), 60),
     Key(Place.SERVICES, "escape", "Esc", "screen.back", N_("Back"), N_("back to where you were"), 60),
+    Key(
+        Place.FLOWS, "enter", N_("Enter"), "more", N_("Open"), N_("the details alone; answer; say why"), 10
+    ),
+    Key(Place.FLOWS, "v,tab", "v", "view", N_("View"), N_("the matrix, who is who, the policy"), 20),
+    Key(Place.FLOWS, "plus", "+", "add", N_("Add"), N_("add a flow that no profile knows"), 30),
+    Key(Place.FLOWS, "a", "a", "plan", N_("Into the plan"), N_("put the policy into the plan"), 40),
+    Key(
+        Place.FLOWS, "c", "c", "cut", N_("Cut"), N_("why an open connection that it cuts may end")
+    ),
+    Key(
+        Place.FLOWS,
+        "w",
+        "w",
+        "waive",
+        N_("Waive"),
+        N_("bear for a time what a vendor asks of this host (on its line)"),
+    ),
+    Key(Place.FLOWS, "u", "u", "undo", N_("Undo"), N_("take the decision or the answer back")),
+    Key(Place.FLOWS, "f", "f", "filter", N_("Filter"), N_("all rows, or those to look at"), 50),
+    Key(Place.FLOWS, "right,l", "l", "columns(1)", N_("Columns"), N_("more columns (or arrow right)")),
+    Key(Place.FLOWS, "left,h", "h", "columns(-1)", N_("Columns"), N_("columns back (or arrow left)")),
+    Key(Place.FLOWS, "slash", "/", "search", N_("Find"), N_("show only what contains a word")),
+    Key(Place.FLOWS, "escape", "Esc", "screen.back", N_("Back"), N_("back to where you were"), 60),
     Key(
         Place.SAVING,
         "enter",

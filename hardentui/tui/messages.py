@@ -15,6 +15,8 @@ from rich.text import Text
 from textual.message import Message
 
 if TYPE_CHECKING:
+    from hardentui.flows.draft import Draft
+    from hardentui.flows.profile import Profile
     from hardentui.guide import Guide
     from hardentui.model import Finding, Gap, Plan
     from hardentui.operations import ChangeSet
@@ -34,6 +36,7 @@ class Opened(Message):
     session: Session
     store: PlanStore
     guides: tuple[Guide, ...]
+    profiles: tuple[Profile, ...]
 
 
 @dataclass
@@ -144,6 +147,28 @@ class Came(Message):
 
     records: tuple[tuple[EventClass, Record], ...] = ()
     rate: int = 0
+
+
+@dataclass
+class Drafted(Message):
+    """The flows of this host, and the policy that they come to; ``of`` says from what it was made."""
+
+    draft: Draft
+    of: object
+
+    @classmethod
+    def made(
+        cls,
+        profiles: tuple[Profile, ...],
+        answers: Mapping[str, str],
+        snapshot: Snapshot,
+        decided: str,
+        of: object,
+    ) -> Drafted:
+        """Work it out; in a worker, for it asks the host and follows its rules."""
+        from hardentui.flows.draft import Draft  # noqa: PLC0415 - not for the first frame
+
+        return cls(Draft.open(profiles, answers, snapshot, decided), of)
 
 
 @dataclass

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from hardentui.flows.profile import Profile
     from hardentui.guide import Guide
     from hardentui.model import Checklists
     from hardentui.plan import PlanFile
@@ -16,13 +17,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Opening:
-    """The checklists, the host, the plan to go on with (None for a new one), where it is kept, and guides."""
+    """The checklists, the host, the plan to go on with (None: a new one), its place, guides, profiles."""
 
     checklists: Checklists
     host: Host
     plan_file: PlanFile | None
     plan_path: Path
     guides: tuple[Guide, ...] = ()
+    profiles: tuple[Profile, ...] = ()
 
 
 # May raise InputError: the screen closes then, and its sentences are printed.

@@ -47,7 +47,7 @@ def opened(load: Load) -> Opened | NotOpened:
     identity(session.snapshot)
     session.snapshot.ask(PrivilegesAre())
     session.snapshot.ask(Clock())
-    return Opened(session, PlanStore(begin.plan_path, begin.plan_file), begin.guides)
+    return Opened(session, PlanStore(begin.plan_path, begin.plan_file), begin.guides, begin.profiles)
 
 
 def again(session: Session, turn: int, *, reread: bool) -> FactsMoved | PassFailed:

@@ -55,7 +55,7 @@ class Tally:
     @cached_property
     def unanswered(self) -> Mapping[str, Question]:
         """The questions without an answer, by id."""
-        questions = self.session.checklists.questions
+        questions = self.session.checklists.asked
         answers = valid(questions, self.session.plan.answers)
         return {question.id: question for question in questions if question.id not in answers}
 

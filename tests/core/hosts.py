@@ -15,6 +15,7 @@ from hardentui.snapshot import (
     Clock,
     Command,
     Confinement,
+    Connections,
     ControlGroups,
     Denials,
     Distribution,
@@ -103,6 +104,7 @@ class DictHost:
         self.answers: dict[type[Question[Any]], Any] = {
             Mounts: mounts,
             Sockets: others.pop("sockets", ()),
+            Connections: others.pop("connections", ()),
             Processes: others.pop("processes", ()),
             Confinement: others.pop("confinement", ()),
             Denials: others.pop("denials", ()),
@@ -308,6 +310,7 @@ LOOSE = {
     "/etc/crontab": status(0o644, "alice"),
     "/root": status(0o755, kind=Kind.FOLDER),
     "/etc/crypttab": status(0o644),
+    "/var/lib/rabbitmq/.erlang.cookie": status(0o644, "rabbitmq", group="rabbitmq"),
     "/etc/pam.d": status(0o777, kind=Kind.FOLDER),
 }
 # Everything that a server seldom needs is on; a few of them under the names of Debian.

@@ -39,6 +39,8 @@ TYPED = {
     "path": "/etc/ssl/certs/log.pem",
     "paths": "/srv/secret",
     "words": "log01",
+    "networks": "192.0.2.0/24",
+    "permits": "in tcp 443 from any site.web",
 }
 FIRST = {
     question.id: question.choices[0].id if question.choices else question.proposed or TYPED[question.format]

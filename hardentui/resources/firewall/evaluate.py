@@ -1,8 +1,8 @@
-"""What loaded rules do with the first packet of a connection to this host. Pure, and never a guess.
+"""What loaded rules do with the first packet of a connection to or from this host. Never a guess.
 
-A packet is followed through the chains of the hooks ingress, prerouting and input. Where a rule asks
-what cannot be known here (a rate, a counter, a socket's owner), both ways are followed: the outcome
-holds every verdict that is possible, and the rules that leave it open.
+A packet is followed through the chains of the hooks ingress, prerouting and input, or output and
+postrouting. Where a rule asks what cannot be known here (a rate, a counter, a socket's owner), both ways
+are followed: the outcome holds every verdict that is possible, and the rules that leave it open.
 
 Assumed: the packet is whole, comes from another machine, and answers to its source go back through the
 interface by which it came.
@@ -17,6 +17,7 @@ from enum import StrEnum
 
 from hardentui.resources.firewall.ruleset import (
     HOOKS,
+    WAY_OUT,
     Anything,
     Chain,
     Elements,
@@ -59,12 +60,16 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Every verdict that is possible, the rules that leave it open, and where the packet is diverted to."""
+    """Every verdict that is possible, the rules that leave it open, and where the packet is diverted to.
+
+    ``by`` is the rule that spoke last, or the chain whose policy did; "" where no chain looks at the packet.
+    """
 
     verdicts: frozenset[Verdict]
     doubts: tuple[str, ...] = ()
     diverted: str = ""
     steps: int = 0  # rules that were looked at
+    by: str = ""
 
     @property
     def sure(self) -> Verdict | None:
@@ -117,23 +122,24 @@ class _Run:
         self._fields = Fields(packet)
         self._doubts: dict[str, None] = {}
         self._steps = 0
+        self._by = ""
 
     def outcome(self) -> Outcome:
         """Through all hooks; a drop in any base chain is the end."""
         state: State | None = State(dport=self._packet.dport)
         ends: set[Verdict] = set()
-        for hook in HOOKS:
+        for hook in WAY_OUT if self._packet.outgoing else HOOKS:
             for chain in self._ruleset.base_chains(self._packet.version, hook):
                 if chain.devices and self._packet.interface not in chain.devices:
                     continue
-                tracking = hook == "input" or (hook == "prerouting" and chain.priority >= _CONNTRACK)
-                self._fields.tracking = tracking
+                late = hook in {"input", "postrouting"}
+                self._fields.tracking = late or (hook != "ingress" and chain.priority >= _CONNTRACK)
                 walk = self._base_chain(chain, state or State())
                 ends |= walk.ends - {Verdict.ACCEPT}
                 state = walk.accepted
                 if state is None:
                     return self._result(ends)
-            if hook == "prerouting" and state is not None and state.diverted:
+            if hook in {"prerouting", "output"} and state is not None and state.diverted:
                 return self._result(ends | {Verdict.DIVERTED}, state.diverted)
         if state is not None and state.diverted is None:
             ends.add(Verdict.DIVERTED)
@@ -143,6 +149,7 @@ class _Run:
         """A base chain with its policy: ``accepted`` is how the packet goes on, if it does."""
         walk = self._chain(chain, state, 0)
         if walk.on:
+            self._by = f"{chain.place} (policy {chain.policy})"
             walk.ends.add(Verdict(chain.policy))
             if chain.policy == Verdict.ACCEPT:
                 walk.accepted = _joined(walk.accepted, walk.state)
@@ -154,7 +161,7 @@ class _Run:
 
     def _result(self, ends: set[Verdict], diverted: str = "") -> Outcome:
         doubts = tuple(self._doubts) if len(ends) > 1 else ()
-        return Outcome(frozenset(ends), doubts, diverted, self._steps)
+        return Outcome(frozenset(ends), doubts, diverted, self._steps, self._by)
 
     # --- chains and rules ---------------------------------------------------------------------------
 
@@ -184,9 +191,12 @@ class _Run:
                 break
             if matched is None or _is_opaque(kind, body):
                 why = why or _kind(kind, body)
+            spoke = self._by
             step = self._act(chain, kind, body, walk.state, depth)
             if step is not None:
                 walk.took(step)
+                if step.ends and self._by == spoke:  # and not a rule of the chain that it jumps to
+                    self._by = rule.place
             if not walk.on:
                 break
         if why:

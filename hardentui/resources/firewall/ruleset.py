@@ -21,6 +21,7 @@ Json = Any  # one node of libnftables JSON
 _VERSIONS = {"ip": (4,), "ip6": (6,), "inet": (4, 6), "netdev": (4, 6)}
 # Order in which a packet that comes in passes the hooks.
 HOOKS = ("ingress", "prerouting", "input")
+WAY_OUT = ("output", "postrouting")  # of a packet that this host sends
 
 
 @dataclass(frozen=True, slots=True)

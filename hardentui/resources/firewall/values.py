@@ -41,7 +41,10 @@ class AbsentError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """The first packet of a connection, or a lone datagram. ``sport`` None is any source port."""
+    """The first packet of a connection, or a lone datagram. ``sport`` None is any source port.
+
+    ``interface`` is the one by which it comes, or leaves: when it is ``outgoing``, this host sends it.
+    """
 
     interface: str
     source: ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -49,6 +52,7 @@ class Packet:
     protocol: str  # "tcp" or "udp"
     dport: int
     sport: int | None = None
+    outgoing: bool = False
 
     @property
     def version(self) -> int:
@@ -89,7 +93,7 @@ class Fields:
             case "ct":
                 return self._connection(body, state)
             case "fib":
-                return self._route(body)
+                return self._route(body, outgoing=self.packet.outgoing)
             case "exthdr":
                 # The packet has no extension headers: a rule may ask for that, or for what they hold.
                 if "field" in body:
@@ -111,9 +115,13 @@ class Fields:
         packet = self.packet
         match key:
             case "iifname" | "iif":
+                if packet.outgoing:
+                    raise AbsentError
                 return packet.interface
             case "oifname" | "oif":
-                raise AbsentError
+                if not packet.outgoing:
+                    raise AbsentError
+                return packet.interface
             case "l4proto":
                 return plain(_TRANSPORT[packet.protocol])
             case "nfproto":
@@ -123,7 +131,7 @@ class Fields:
             case "mark":
                 return None if state.mark is None else plain(state.mark)
             case "pkttype":
-                return "host"
+                return None if packet.outgoing else "host"
             case _:
                 return None
 
@@ -182,14 +190,15 @@ class Fields:
                 return None
 
     @staticmethod
-    def _route(body: Json) -> Value:
+    def _route(body: Json, *, outgoing: bool) -> Value:
         flags = body.get("flags", ())
         flags = {flags} if isinstance(flags, str) else set(flags)
         match body.get("result"):
             case "type":
-                if "daddr" in flags:
-                    return "local"
-                return "unicast" if "saddr" in flags else None
+                if flags & {"daddr", "saddr"}:
+                    # One end is this host, the other is another machine.
+                    return "local" if ("daddr" in flags) != outgoing else "unicast"
+                return None
             case "oif" | "oifname" if "saddr" in flags:
                 return plain(1)  # the way back exists: see the module
             case _:

@@ -53,7 +53,7 @@ class QuestionsScreen(HardenScreen):
         if tally is None:
             return
         rows = []
-        for question in tally.session.checklists.questions:
+        for question in tally.session.checklists.asked:
             rows.append(Row(question.id, (cell(str(question.title), "bold"),), heading=True))
             rows += _answers(question, tally.session.plan.answers.get(question.id))
         table = self.query_one(FactsTable)
@@ -131,7 +131,7 @@ class QuestionsScreen(HardenScreen):
 
     def _question(self, id_: str) -> Question | None:
         session = self.harden.session
-        return next((q for q in session.checklists.questions if q.id == id_), None) if session else None
+        return next((q for q in session.checklists.asked if q.id == id_), None) if session else None
 
     def _first_choice(self, id_: str) -> str:
         question = self._question(id_)

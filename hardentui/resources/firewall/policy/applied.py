@@ -32,10 +32,13 @@ from hardentui.operations import (
     WriteFile,
 )
 from hardentui.resources.base import digest, list_fact, nothing, text_fact
+from hardentui.resources.connections import Contact, contacts
 from hardentui.resources.firewall import loaded
 from hardentui.resources.firewall.policy import Permit, Policy, commands, nftables, parse, place, write
+from hardentui.resources.firewall.policy.cut import unsaid
 from hardentui.snapshot import File, Output, Question, Reason, Snapshot, Sockets, Stat, Unread
 
+_SHOWN = 4  # connections that are named
 _EPHEMERAL = 32768  # UDP sockets from here on up are mostly clients that wait for an answer
 _CLIENTS = frozenset({68, 546})  # DHCP: its answers pass as such
 _NO_NAME = re.compile(r"[^a-z0-9.-]+")
@@ -53,6 +56,7 @@ def observe(snapshot: Snapshot, holder: str) -> Observation:
         "unit": digest(snapshot, place.UNIT_FILE),
         "loaded": now.digest if isinstance(now, nftables.Table) else "absent",
         PROPOSED: _proposed(snapshot),
+        "connected": _connected(snapshot),
     }
     running = _running(now, then) if snapshot.live else None
     return Observation(running, (_boot(then),), facts, snapshot.taken_at)
@@ -67,6 +71,8 @@ def change(entry: Recommendation, facts: Mapping[str, Fact], target: str) -> Cha
         policy = parse(text)
     except ValueError as error:
         return Refusal(_("the policy cannot be read: {error}").format(error=error))
+    if refused := _cutting(policy, list_fact(facts, "connected")):
+        return refused
     holder = text_fact(facts, "holder")
     if holder in commands.OF_HOLDER:
         return (_by_hand(entry, holder, policy),)
@@ -86,6 +92,29 @@ def change(entry: Recommendation, facts: Mapping[str, Fact], target: str) -> Cha
             )
         )
     return _steps(entry, facts, policy)
+
+
+def _connected(snapshot: Snapshot) -> tuple[str, ...]:
+    """Who is connected now; nobody where that cannot be seen."""
+    found = contacts(snapshot)
+    return () if isinstance(found, Gap) else tuple(sorted({str(one) for one in found}))
+
+
+def _cutting(policy: Policy, connected: tuple[Fact, ...]) -> Refusal | None:
+    """Why a policy is not loaded that would cut what was open when it was decided, and nobody said so."""
+    try:
+        found = unsaid(policy, [Contact.parse(str(text)) for text in connected])
+    except ValueError as error:
+        return Refusal(str(error))
+    if not found:
+        return None
+    shown = ", ".join(map(str, found[:_SHOWN])) + (" ..." if len(found) > _SHOWN else "")
+    return Refusal(
+        _(
+            "it would cut connections that are open: {found}; permit them, or say why they may end: "
+            "cut {first}: REASON"
+        ).format(found=shown, first=found[0])
+    )
 
 
 def _by_hand(entry: Recommendation, holder: str, policy: Policy) -> ByHand:

@@ -1,0 +1,466 @@
+"""The matrix of flows: who may reach which port, who is who, and the firewall policy that it comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from enum import StrEnum
+
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.content import Content
+
+from hardentui import i18n
+from hardentui.answers import FORMATS
+from hardentui.changeset import change_of
+from hardentui.export import flows as export
+from hardentui.flows.bindings import APPLICATIONS, OUTGOING
+from hardentui.flows.draft import ADDED, DECISION, Draft, permit
+from hardentui.flows.matrix import HERE, Line
+from hardentui.flows.needs import Party
+from hardentui.i18n import N_, _
+from hardentui.model import Action, Question
+from hardentui.operations import Refusal
+from hardentui.plan import months_after
+from hardentui.snapshot import Connections, Sockets
+from hardentui.tui import theme
+from hardentui.tui.keys import Place, bindings
+from hardentui.tui.messages import Drafted
+from hardentui.tui.screens.base import reading
+from hardentui.tui.screens.listing import ListingScreen
+from hardentui.tui.text import cell, labelled, para, stack
+from hardentui.tui.widgets.entry import Entry
+from hardentui.tui.widgets.plain import Field, Page
+from hardentui.tui.widgets.table import Column, FactsTable, Row
+
+_CELL = export.CELL
+_QUESTION, _CUT, _LINE, _CLAUSE, _SAID = "question ", "cut ", "policy ", "clause ", "said "
+_NEW = "new"  # the subject of the line for a flow that is added
+
+
+class View(StrEnum):
+    """What the list shows."""
+
+    MATRIX = N_("flows")
+    WHO = N_("who is who")
+    POLICY = N_("policy")
+
+
+class FlowsScreen(ListingScreen):
+    """The flows of the applications of this host."""
+
+    place = Place.FLOWS
+    BINDINGS = bindings(Place.FLOWS)
+    watches = frozenset({Connections(), Sockets()})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._view = View.MATRIX
+        self._draft: Draft | None = None
+        self._made_of: object = None
+        self._asking = False
+        self._from = 0  # the first column that is shown beside the port
+        self._only_differing = False
+        self._says = ""
+
+    def compose_body(self) -> ComposeResult:
+        """List and detail, the line for a word, and the line for an answer."""
+        with Container(id="body"):
+            yield FactsTable(id="list")
+            yield Page(id="detail")
+        yield Field(id="search")
+        yield Entry()
+
+    @property
+    def key_place(self) -> Place:
+        """The line for an answer has the keys of a panel."""
+        return Place.PANEL if self.has_class("asking") else super().key_place
+
+    # --- the draft, worked out in a worker ------------------------------------------------------------
+
+    def show_state(self) -> None:
+        """Work the flows out again where facts or answers moved, and show what is known."""
+        session = self.harden.session
+        if session is not None and not self._asking:
+            decision = session.plan.decision(DECISION)
+            of = (id(session.snapshot), dict(session.plan.answers), i18n.language())
+            if of != self._made_of:
+                self._asking = True
+                kept = self._draft.text if self._draft else decision.target if decision else ""
+                profiles, answers, snapshot = self.harden.profiles, session.plan.answers, session.snapshot
+                self.harden.run_worker(
+                    lambda: self.post_message(Drafted.made(profiles, answers, snapshot, kept, of)),
+                    thread=True,
+                    exit_on_error=True,
+                )
+        super().show_state()
+
+    def on_drafted(self, message: Drafted) -> None:
+        """It is worked out; what was acknowledged meanwhile stays."""
+        message.stop()
+        self._asking = False
+        cuts = self._draft.policy.cuts if self._draft else ()
+        self._draft, self._made_of = message.draft.with_cuts(cuts), message.of
+        self.show_state()
+
+    # --- showing ----------------------------------------------------------------------------------
+
+    def headline(self) -> Content:
+        """The flows in numbers, the view, and what was just refused."""
+        draft, session = self._draft, self.harden.session
+        if draft is None or session is None:
+            return reading()
+        parts = [para(_("Flows (never complete)"), "bold $text-primary"), para(export.summary(draft))]
+        parts.append(para(f" {_(self._view.value)} ", "reverse"))
+        if self._only_differing and self._view is View.MATRIX:
+            parts.append(para(_("shown: {what}").format(what=_("those to look at")), "reverse"))
+        if self._search:
+            parts.append(para(_("with: {word}").format(word=self._search), "reverse"))
+        lines = [Content("  ").join(parts)]
+        decision = session.plan.decision(DECISION)
+        if decision is not None:
+            same = decision.target == draft.text
+            lines.append(
+                para(_("in the plan") if same else _("the plan holds another policy (a: this one)"), "dim")
+            )
+        if draft.unsaid:
+            sentence = _("open connections that the policy would cut: {count} (c: say why they may end)")
+            lines.append(para(sentence.format(count=len(draft.unsaid)), "$text-warning"))
+        if self._says:
+            lines.append(para(self._says, "bold $text-error"))
+        return stack(lines)
+
+    def show_body(self) -> None:
+        """The view, and the detail of the row under the cursor."""
+        draft = self._draft
+        self.table.show_header = self._view is View.MATRIX
+        if draft is None:
+            self.table.fill([Column(cell(""))], [])
+        elif self._view is View.MATRIX:
+            self._show_matrix(draft)
+        elif self._view is View.WHO:
+            self.table.fill([Column(cell("")), Column(cell(""), self._half)], list(self._who_rows(draft)))
+        else:
+            self.table.fill([Column(cell(""))], list(self._policy_rows(draft)))
+        self.show_detail(from_top=False)
+
+    @property
+    def _half(self) -> int:
+        return self.app.size.width // 2
+
+    def _show_matrix(self, draft: Draft) -> None:
+        columns = self._columns(draft)
+        headings = [Column(cell(_("Port"))), *(Column(cell(one.title), _CELL) for one in columns)]
+        rows = [
+            self._matrix_row(line, columns)
+            for line in draft.matrix.lines
+            if (line.differs or not self._only_differing) and self._is_named(line)
+        ]
+        self.table.fill(headings, rows)
+
+    def _columns(self, draft: Draft) -> list[Party]:
+        """The columns for which there is room beside the port, from the one that was chosen on."""
+        columns = export.shown_columns(draft.matrix) or [draft.matrix.columns[0]]
+        room = max((self.app.size.width - 2 - export.HEAD) // _CELL, 1)
+        self._from = min(self._from, max(len(columns) - room, 0))
+        return columns[self._from : self._from + room]
+
+    def _is_named(self, line: Line) -> bool:
+        return self.has_word(export.head(line), *(f"{need.name} {need.title}" for need in line.needs))
+
+    def _matrix_row(self, line: Line, columns: list[Party]) -> Row:
+        bad = theme.bad_style(self.app.theme)
+        cells = [cell(export.head(line), bad if line.differs else "")]
+        for at, column in enumerate(columns):
+            # What this host calls has one answer: it stands in the first column, whichever that is.
+            one = line.cells.get(column.id if line.direction == "in" else HERE if at == 0 else "")
+            style = bad if one and one.state.differs else "" if one and one.needed else "dim"
+            cells.append(cell(export.word(one), style))
+        return Row(line.id, tuple(cells))
+
+    def _who_rows(self, draft: Draft) -> Iterator[Row]:
+        for question in self._general:
+            yield self._question_row(question, _("none") if question.id == ADDED else "")
+        for application in draft.matrix.bindings.applications:
+            yield Row(
+                f"of {application.profile.id}", (cell(str(application.profile.title), "bold"),), heading=True
+            )
+            used = {
+                application.profile.object(id_)
+                for flow in application.flows
+                for id_ in (*flow.origins, *flow.destinations)
+            }
+            bound = {one.question: str(application.objects[one.id]) for one in used if one}
+            roles = ", ".join(sorted(application.roles))
+            here = {one.question for one in used if one and one.id in application.roles}
+            for question in application.profile.questions:
+                if question.choices or question.id in {*bound, application.profile.roles_question}:
+                    known = bound.get(question.id, roles if question.format == "words" else "")
+                    yield self._question_row(
+                        question, known or (_("this host") if question.id in here else "")
+                    )
+
+    def _question_row(self, question: Question, known: str) -> Row:
+        """A question with its answer; in brackets what is taken without one."""
+        session = self.harden.session
+        given = session.plan.answers.get(question.id, "") if session else ""
+        label = next((str(choice.label) for choice in question.choices if choice.id == given), given)
+        taken = next((str(choice.label) for choice in question.choices[:1]), known)
+        shown = label or (f"({taken})" if taken else _("(say who)"))
+        style = "" if label else "dim" if taken else theme.bad_style(self.app.theme)
+        return Row(f"{_QUESTION}{question.id}", (cell(f"  {question.title}"), cell(shown, style)))
+
+    @property
+    def _general(self) -> list[Question]:
+        """The questions that no application asks by itself."""
+        session = self.harden.session
+        asked = session.checklists.asked if session else ()
+        return [question for question in asked if question.id in {APPLICATIONS, OUTGOING, ADDED}]
+
+    def _policy_rows(self, draft: Draft) -> Iterator[Row]:
+        bad = theme.bad_style(self.app.theme)
+        for one in draft.unsaid:
+            yield Row(f"{_CUT}{one}", (cell(f"! {export.would_cut(one)}", bad),))
+        for clause in export.clauses(draft.matrix):
+            yield Row(f"{_CLAUSE}{clause.id}", (cell(f"* {clause.title}"),))
+        for at, trouble in enumerate(draft.troubles):
+            yield Row(f"{_SAID}{at}", (cell(f"? {trouble}"),))
+        for text in draft.text.splitlines():
+            yield Row(f"{_LINE}{text}", (cell(f"  {text}"),))
+
+    # --- the detail -------------------------------------------------------------------------------
+
+    def show_detail(self, *, from_top: bool = True) -> None:
+        """All about the row under the cursor."""
+        draft = self._draft
+        page = self.query_one("#detail", Page)
+        page.show(reading() if draft is None else self._detail(draft), from_top=from_top)
+
+    def _detail(self, draft: Draft) -> Content:
+        session, key = self.harden.session, self.table.current
+        line = draft.matrix.line(key)
+        if line is not None and session is not None:
+            parts = [_shown(one) for one in export.details(line, draft.matrix, session.snapshot)]
+            return stack([*parts, para(""), *_footer()])
+        question = self._question(key.removeprefix(_QUESTION)) if key.startswith(_QUESTION) else None
+        if question is not None:
+            return stack([para(str(question.title), "bold"), para(str(question.why)), para(""), *_footer()])
+        if key.startswith(_CUT):
+            return stack([para(key.removeprefix(_CUT), "bold"), para(_how_to_keep()), para(""), *_footer()])
+        if key.startswith(_CLAUSE):
+            return self._of_clause(draft, key.removeprefix(_CLAUSE))
+        if key.startswith(_SAID):
+            return stack([para(draft.troubles[int(key.removeprefix(_SAID))]), para(""), *_footer()])
+        if key.startswith(_LINE):
+            return self._of_permit(draft, key.removeprefix(_LINE))
+        of = key.removeprefix("of ")
+        profile = next((a.profile for a in draft.matrix.bindings.applications if a.profile.id == of), None)
+        return (
+            stack([*(para(text) for text in str(profile.text).splitlines())]) if profile else stack(_footer())
+        )
+
+    def _of_clause(self, draft: Draft, id_: str) -> Content:
+        clause = next(one for one in export.clauses(draft.matrix) if one.id == id_)
+        waive = _("w waives {recommendation} for {count} months").format(
+            recommendation=clause.recommendation, count=clause.months
+        )
+        return stack(
+            [
+                para(str(clause.title), "bold"),
+                labelled(_("the vendor says"), str(clause.says)),
+                labelled(_("instead"), str(clause.instead)),
+                para(waive, "dim"),
+            ]
+        )
+
+    def _of_permit(self, draft: Draft, text: str) -> Content:
+        name = text.rpartition(" ")[2]
+        needs = [need for need in draft.matrix.needs if need.name == name]
+        parts = [para(text, "bold")]
+        parts += [para(f"{need.title}: {need.flow.text or ''}".rstrip(": ")) for need in needs if need.flow]
+        return stack([*parts, para(""), *_footer()])
+
+    # --- finding one's way --------------------------------------------------------------------------
+
+    def action_view(self) -> None:
+        """The matrix, who is who, the policy."""
+        views = list(View)
+        self._view = views[(views.index(self._view) + 1) % len(views)]
+        self._says = ""
+        self.show_state()
+
+    def action_columns(self, step: int) -> None:
+        """Show the next columns beside the port, or those before."""
+        self._from = max(self._from + step, 0)
+        self.show_state()
+
+    def action_filter(self) -> None:
+        """All rows, or those to look at."""
+        self._only_differing = not self._only_differing
+        self.show_state()
+
+    def action_cut(self) -> None:
+        """The next open connection that the policy would cut, and why it may end."""
+        draft = self._draft
+        if draft is None or not draft.unsaid:
+            return
+        self._view = View.POLICY
+        self.show_state()
+        if not self.table.current.startswith(_CUT):
+            self.table.go_to(f"{_CUT}{draft.unsaid[0]}")
+        self._ask_why(self.table.current)
+
+    # --- asking -----------------------------------------------------------------------------------
+
+    def action_more(self) -> None:
+        """Answer the question or acknowledge the cut under the cursor; else the details alone, and back."""
+        key = self.table.current
+        question = self._question(key.removeprefix(_QUESTION)) if key.startswith(_QUESTION) else None
+        if question is not None and question.choices:
+            self._choose_next(question)
+        elif question is not None:
+            self._ask_for(question)
+        elif key.startswith(_CUT):
+            self._ask_why(key)
+        else:
+            super().action_more()
+
+    def action_add(self) -> None:
+        """Ask for a flow that no profile knows."""
+        self._ask(_NEW, _("New flow"), "", _(FORMATS["permits"].expected))
+
+    def _ask_for(self, question: Question) -> None:
+        session = self.harden.session
+        given = session.plan.answers.get(question.id, question.proposed) if session else ""
+        expected = _("Expected: {what}").format(what=_(FORMATS[question.format].expected))
+        self._ask(f"{_QUESTION}{question.id}", _("Your answer"), given, expected)
+
+    def _ask_why(self, key: str) -> None:
+        self._ask(key, _("It may end"), "", _("Expected: the reason why, in a few words"))
+
+    def _ask(self, subject: str, label: str, text: str, hint: str) -> None:
+        self._says = ""
+        self.add_class("asking")
+        self.query_one(Entry).ask(subject, label, text, hint)
+        self.show_state()
+
+    def action_record(self) -> None:
+        """Take what was typed, for who clicks on the key bar."""
+        self.query_one(Entry).enter()
+
+    def on_entry_entered(self, entered: Entry.Entered) -> None:
+        """Take the text, unless it does not fit."""
+        try:
+            self._take(entered.subject, entered.text)
+        except ValueError as error:
+            self.query_one(Entry).say(str(error))
+            return
+        self._close_entry()
+
+    def _take(self, subject: str, text: str) -> None:
+        session, draft = self.harden.session, self._draft
+        if session is None or draft is None:
+            return
+        if subject == _NEW:
+            known = session.plan.answers.get(ADDED, "")
+            self.harden.answer(ADDED, "; ".join(filter(None, (known, str(permit(text))))))
+        elif subject.startswith(_CUT):
+            wanted = subject.removeprefix(_CUT)
+            one = next((one for one in draft.unsaid if str(one) == wanted), None)
+            self._draft = draft.acknowledging(one, text) if one else draft
+        else:
+            self.harden.answer(subject.removeprefix(_QUESTION), text or None)
+
+    def _close_entry(self) -> None:
+        self.remove_class("asking")
+        self.table.focus()
+        self.show_state()
+
+    def action_back(self) -> None:
+        """Close the line for an answer; then as in every list."""
+        if self.has_class("asking"):
+            self._close_entry()
+        else:
+            super().action_back()
+
+    def _choose_next(self, question: Question) -> None:
+        """The next of the answers to choose from."""
+        session = self.harden.session
+        ids = [choice.id for choice in question.choices]
+        given = session.plan.answers.get(question.id, "") if session else ""
+        self.harden.answer(question.id, ids[(ids.index(given) + 1) % len(ids)] if given in ids else ids[0])
+
+    def _question(self, id_: str) -> Question | None:
+        session = self.harden.session
+        questions = session.checklists.questions if session else ()
+        return next((question for question in questions if question.id == id_), None)
+
+    # --- deciding ---------------------------------------------------------------------------------
+
+    def action_plan(self) -> None:
+        """Put the policy into the plan, unless it would cut what nobody acknowledged."""
+        draft, session = self._draft, self.harden.session
+        if draft is None or session is None:
+            return
+        if draft.unsaid:
+            self._say(
+                _("{cut}: add a flow for it (+), or say why it may end (c)").format(
+                    cut=export.would_cut(draft.unsaid[0])
+                )
+            )
+            return
+        found = session.finding(DECISION)
+        if found is None:
+            self._say(_("no recommendation has the id {id}{hint}").format(id=DECISION, hint=""))
+            return
+        decision = session.decision(found, Action.APPLY, target=draft.text)
+        change = change_of(found.recommendation, decision)
+        if isinstance(change, Refusal):
+            self._say(change.reason)
+            return
+        self._says = ""
+        self.harden.decide(decision)
+
+    def action_waive(self) -> None:
+        """Bear for some months what the vendor of the line under the cursor asks for."""
+        draft, session, key = self._draft, self.harden.session, self.table.current
+        if draft is None or session is None or not key.startswith(_CLAUSE):
+            return
+        clause = next(one for one in export.clauses(draft.matrix) if one.id == key.removeprefix(_CLAUSE))
+        found = session.finding(clause.recommendation)
+        if found is None:
+            self._say(_("no recommendation has the id {id}{hint}").format(id=clause.recommendation, hint=""))
+            return
+        until = months_after(datetime.now().astimezone().date(), clause.months)
+        self._says = ""
+        self.harden.decide(session.decision(found, Action.WAIVE, reason=str(clause.reason), until=until))
+        self._say(_("{id}: waived until {day}").format(id=clause.recommendation, day=until.isoformat()))
+
+    def action_undo(self) -> None:
+        """Take back the answer under the cursor, or else the decision about the policy."""
+        key = self.table.current
+        self._says = ""
+        if key.startswith(_QUESTION):
+            self.harden.answer(key.removeprefix(_QUESTION), None)
+        else:
+            self.harden.undo(DECISION)
+
+    def _say(self, sentence: str) -> None:
+        self._says = sentence
+        self.show_state()
+
+
+def _shown(one: export.Detail) -> Content:
+    style = "bold $text-error" if one.stands_out else ""
+    return labelled(one.label, one.text, style) if one.label else para(f"  {one.text}", "dim")
+
+
+def _footer() -> list[Content]:
+    return [para(export.legend(), "dim"), para(export.incomplete(), "dim")]
+
+
+def _how_to_keep() -> str:
+    return _(
+        "Somebody is connected this way now, and no line of the policy lets it through. Add a flow for it "
+        "(+), or press Enter and say why it may end: the reason is kept with the policy."
+    )
