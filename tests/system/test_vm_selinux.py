@@ -7,11 +7,14 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
+import pytest
 from rig.product import Product
 from rig.vm import Vm
 from rig.waiting import wait_for
 
 from hardentui.host.selinux import RELABELLING, parse_relabelling
+
+pytestmark = pytest.mark.xdist_group("vm-security")  # beside the other virtual machine
 
 CHAPTER = "selinux"
 ENFORCING = "selinux.enforcing"
