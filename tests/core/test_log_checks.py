@@ -546,6 +546,9 @@ def test_what_hinders_a_relay_is_said() -> None:
     assert "50-z.conf" in refused(
         "td3.relay-relp", host(**{"50-z": 'module(load="omrelp" tls.tlslib="openssl")\n'})
     )
+    late = host()
+    late.files[syslogs.MAIN] += LOADED
+    assert syslogs.MAIN in refused("td3.relay-relp", late)
     alone = host()
     alone.files[syslogs.MAIN] = 'module(load="imuxsock")\n*.* /var/log/all\n'
     assert syslogs.FOLDER in refused("td3.relay-relp", alone)

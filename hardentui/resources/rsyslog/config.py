@@ -71,6 +71,7 @@ _GLOBAL = {
     "privdroptouser": "privdrop.user.name",
     "privdroptogroup": "privdrop.group.name",
 }
+_BUILT_IN = ("omfile", "omfwd", "omusrmsg", "ompipe", "omshell", "omdiscard")  # modules that nobody loads
 # What old directives have a module listen on: the directive, and the module.
 _LISTEN = {
     "udpserverrun": "imudp",
@@ -98,7 +99,7 @@ class Config:
     actions: tuple[Action, ...]
     queued: frozenset[str]  # the rulesets that have a queue of their own
     files: tuple[str, ...]
-    folders: tuple[str, ...]
+    includes: tuple[tuple[str, Place], ...]  # the folders whose files are read, and where that is asked for
     problems: tuple[Problem, ...]
     unread: tuple[Obstacle, ...]
 
@@ -109,6 +110,11 @@ class Config:
             if _module(one) == module:
                 found |= one.parameters.values
         return Parameters(found)
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The folders whose files are read."""
+        return tuple(dict.fromkeys(folder for folder, _place in self.includes))
 
     @property
     def loaded(self) -> Mapping[str, Object]:
@@ -143,7 +149,7 @@ class _Reader:
         self._settings: dict[str, tuple[str, ...]] = {}
         self._actions: list[Action] = []
         self._files: list[str] = []
-        self._folders: list[str] = []
+        self._includes: list[tuple[str, Place]] = []
         self._problems: list[Problem] = []
         self._unread: list[Obstacle] = []
 
@@ -172,7 +178,7 @@ class _Reader:
             tuple(self._actions),
             frozenset(self._queued),
             tuple(dict.fromkeys(self._files)),
-            tuple(dict.fromkeys(self._folders)),
+            tuple(self._includes),
             tuple(self._problems),
             tuple(dict.fromkeys(self._unread)),
         )
@@ -318,6 +324,8 @@ class _Reader:
 
     def acted(self, action: Action) -> None:
         self._actions.append(action)
+        if action.kind not in (*_BUILT_IN, *map(_module, self._modules)):
+            self._problems.append(Problem(action.place, f"the module {action.kind} is not loaded before it"))
         for asked in (action.parameters.one("template"), action.parameters.one("dynafile")):
             if asked and asked not in self._templates and not asked.startswith("RSYSLOG_"):
                 self._problems.append(Problem(action.place, f"no template {asked!r} before it"))
@@ -353,7 +361,7 @@ class _Reader:
         """The files of a pattern, in their order; a folder stands for all that begins with its path."""
         if not is_wild(pattern) and self._is_folder(pattern):
             pattern = f"{pattern}*"
-        self._folders.append(posixpath.dirname(pattern))
+        self._includes.append((posixpath.dirname(pattern), place))
         paths, obstacles = matching(self._snapshot, pattern)
         self._unread += obstacles
         if not paths and not is_wild(pattern) and not optional:
