@@ -182,7 +182,7 @@ def test_what_is_asked_for_is_recorded(vm: Vm, note: Note) -> None:
     quiet = opens(vm)
     every = product.scan(plan=False)
     ids = product.plan(*(id_ for id_ in CHANGES if every[id_]["result"] in {"fail", "informational"}))
-    assert {"audit.identity", "audit.sensitive", "audit.service", "audit.exec"} <= set(ids)
+    assert {"audit.identity", "audit.sensitive", "audit.service", "audit.exec", "journal.audit"} <= set(ids)
     product.script("apply", "--deadline", "900")
     product.script("confirm")
     assert product.scan().not_passing(ids) == []
