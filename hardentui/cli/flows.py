@@ -9,6 +9,7 @@ from hardentui import i18n
 from hardentui.changeset import change_of
 from hardentui.cli import inputs, output
 from hardentui.export import flows as export
+from hardentui.export import flows_svg
 from hardentui.flows.draft import ADDED, DECISION, Draft, permit
 from hardentui.i18n import _
 from hardentui.model import Action, Checklists, Plan
@@ -36,6 +37,8 @@ def flows(options: argparse.Namespace) -> int:
         output.complain("\n".join(export.sentences(draft)))
     elif options.json:
         output.put(export.document(draft, snapshot) + "\n")
+    elif options.svg:
+        output.put(flows_svg.picture(draft))
     else:
         output.show(export.text(draft, output.width()))
     if options.apply:

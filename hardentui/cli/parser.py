@@ -251,6 +251,7 @@ def _add_flows(commands: Commands[Parser], common: Parser) -> None:
     )
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--json", action="store_true", help=_("print JSON for other programs"))
+    shown.add_argument("--svg", action="store_true", help=_("print the matrix as a picture for reports"))
     shown.add_argument(
         "--propose", action="store_true", help=_("print the firewall policy that they come to, line by line")
     )

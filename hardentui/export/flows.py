@@ -24,11 +24,11 @@ from hardentui.visible import visible
 CELL = 13  # columns that a cell takes
 HEAD = 26  # columns of the port and its program
 _WORDS = {
-    State.WANTED: N_("open"),
-    State.SILENT: N_("(open)"),
+    State.WANTED: N_("passes"),
+    State.SILENT: N_("(passes)"),
     State.NARROW: N_("shut"),
     State.PARTLY: N_("in part"),
-    State.WIDE: N_("open"),
+    State.WIDE: N_("passes"),
     State.PARTLY_WIDE: N_("in part"),
     State.SHUT: "-",
     State.UNBOUND: N_("who?"),
@@ -87,8 +87,8 @@ def incomplete() -> str:
 def legend() -> str:
     """The words of the cells."""
     return _(
-        "= needed; ! look at it; open: let through; (open): let through, and nothing listens; -: not let "
-        "through; ?: not known; a number: connected now"
+        "= needed; ! look at it; passes: let through; (passes): let through, and nothing listens; "
+        "-: not let through; ?: not known; a number: connected now"
     )
 
 
@@ -238,7 +238,7 @@ def _of_cell(line: Line, column: Party, cell: Cell, snapshot: Snapshot) -> Itera
 
 
 def _of_component(component: Component, port: Port) -> Iterator[Detail]:
-    alone, cluster = _(port.single.value), _(port.cluster.value)
+    alone, cluster = _(port.single.word), _(port.cluster.word)
     sentence = _("{port}: alone {alone}, in a cluster {cluster}")
     yield Detail(str(component.title), sentence.format(port=port.title, alone=alone, cluster=cluster))
     yield Detail("", str(component.text))

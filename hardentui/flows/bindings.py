@@ -7,10 +7,11 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from hardentui.answers import fits, items_of
+from hardentui.answers import FORMATS, fits, items_of
 from hardentui.flows.profile import ANY, LIBRARY, Flow, Object, Profile
 from hardentui.i18n import _
 from hardentui.model import Gap
+from hardentui.resources import rsyslog
 from hardentui.resources.connections import contacts
 from hardentui.resources.firewall.passage import EVERYWHERE
 from hardentui.resources.firewall.policy import Address, Network
@@ -23,7 +24,8 @@ _NAMESERVER = re.compile(r"^nameserver\s+(\S+)", re.MULTILINE)
 _RESOLVERS = ("/run/systemd/resolve/resolv.conf", "/etc/resolv.conf")
 _CLOCKS = re.compile(r"(?:systemd-timesyncd|chronyd?|ntpd?|ntpsec|openntpd)\.service")
 _DHCP = {("udp", 68), ("udp6", 546)}
-_NTP, _RELP = 123, 2514
+_NTP = 123
+_RELAYS = frozenset({"relp", "tcp"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +154,9 @@ def _bound(one: Object, given: Mapping[str, str], snapshot: Snapshot) -> Bound:
     if one.question in given:
         return _parsed(given[one.question], "answer")
     if one.seen:
-        seen = snapshot.derive(_SEEN[one.seen])
+        seen = ", ".join(sorted(snapshot.derive(_SEEN[one.seen])))
         if seen:
-            return Bound(tuple(map(ipaddress.ip_network, sorted(seen, key=str))), (), "seen")
+            return _parsed(seen, "seen")
     return _parsed(one.proposed, "proposed") if one.proposed else Bound()
 
 
@@ -175,40 +177,49 @@ def _parsed(text: str, by: str) -> Bound:
 # --- what a host shows by itself -------------------------------------------------------------------------
 
 
-def _resolvers(snapshot: Snapshot) -> frozenset[Address]:
+def _resolvers(snapshot: Snapshot) -> frozenset[str]:
     """The name servers of the host that are other machines."""
     for path in _RESOLVERS:
         text = snapshot.ask(File(path))
         if isinstance(text, Unread):
             continue
-        found = frozenset(
-            a for word in _NAMESERVER.findall(text) if (a := _address(word)) and not a.is_loopback
-        )
+        found = frozenset(word for word in _NAMESERVER.findall(text) if _is_elsewhere(word))
         if found:
             return found
     return frozenset()
 
 
-def _address(text: str) -> Address | None:
+def _is_elsewhere(text: str) -> bool:
+    """Whether it is the address of another machine."""
     try:
-        return ipaddress.ip_address(text.partition("%")[0])
+        address = ipaddress.ip_address(text)
     except ValueError:
-        return None
+        return False
+    return not address.is_loopback and "%" not in text
 
 
-def _called(snapshot: Snapshot, port: int) -> frozenset[Address]:
+def _time_servers(snapshot: Snapshot) -> frozenset[str]:
     seen = contacts(snapshot)
     if isinstance(seen, Gap):
         return frozenset()
-    return frozenset(one.address for one in seen if one.direction == "out" and one.port == port)
+    return frozenset(one.peer for one in seen if one.direction == "out" and one.port == _NTP)
 
 
-def _time_servers(snapshot: Snapshot) -> frozenset[Address]:
-    return _called(snapshot, _NTP)
+def _log_servers(snapshot: Snapshot) -> frozenset[str]:
+    return frozenset(host for host, _port in snapshot.derive(log_relays) if _is_host(host))
 
 
-def _log_servers(snapshot: Snapshot) -> frozenset[Address]:
-    return _called(snapshot, _RELP)
+def _is_host(text: str) -> bool:
+    return FORMATS["host"].fits(text)
+
+
+def log_relays(snapshot: Snapshot) -> tuple[tuple[str, int], ...]:
+    """The hosts and TCP ports to which rsyslog's files send the messages of this host."""
+    found = rsyslog.destinations(snapshot, "authpriv", "info")
+    if isinstance(found, Gap):
+        return ()
+    listed = ((one.host, one.port) for one in found if one.kind == "remote" and one.protocol in _RELAYS)
+    return tuple((host, int(port)) for host, port in listed if FORMATS["port"].fits(port))
 
 
 _SEEN = {"resolvers": _resolvers, "time-servers": _time_servers, "log-servers": _log_servers}
@@ -225,5 +236,5 @@ def is_needed(snapshot: Snapshot, need: str) -> bool:
             running = () if isinstance(units, Unread) else (u for u in units if u.active == "active")
             return bool(_time_servers(snapshot)) or any(_CLOCKS.fullmatch(unit.name) for unit in running)
         case "relp":
-            return bool(_log_servers(snapshot))
+            return bool(snapshot.derive(log_relays))
     return True

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
+from typing import TypeVar
 
 from hardentui.flows.bindings import Bindings, Bound
 from hardentui.flows.needs import Need, Party, needs
@@ -52,6 +53,8 @@ class State(StrEnum):
 
 _DIFFERING = {State.NARROW, State.PARTLY, State.WIDE, State.PARTLY_WIDE, State.UNBOUND}
 _CLOSED = Passage(Share.NONE)
+T = TypeVar("T")
+_Way = tuple[tuple[tuple[Door, Reach], ...], tuple[Network, ...], tuple[Network, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +177,11 @@ class _Builder:
         self._needs = needs(bindings, snapshot, self._listeners, added)
         comers = {party.id: party for need in self._needs if need.direction == "in" for party in need.parties}
         self._columns = tuple(comers.values())
+        self._ears = _by_port((one.protocol, one.socket.port, one) for one in self._listeners)
+        self._callers = _by_port(
+            (one.protocol, one.port, one) for one in self._contacts if one.direction == "in"
+        )
+        self._passages: dict[_Way, Passage | None] = {}
 
     def matrix(self) -> Matrix:
         """All of it: what is needed first, then what nothing here expects."""
@@ -216,14 +224,9 @@ class _Builder:
                 yield self._port(protocol, port, port, ())
 
     def _port(self, protocol: str, low: int, high: int, asking: tuple[Need, ...]) -> Line:
-        here = tuple(
-            one for one in self._listeners if one.protocol == protocol and low <= one.socket.port <= high
-        )
-        called = tuple(
-            one
-            for one in self._contacts
-            if one.direction == "in" and one.protocol == protocol and low <= one.port <= high
-        )
+        ports = [(protocol, port) for port in range(low, high + 1)]
+        here = tuple(one for port in ports for one in self._ears.get(port, ()))
+        called = tuple(one for port in ports for one in self._callers.get(port, ()))
         line = Line("in", protocol, low, high, asking, here, called, tuple(self._advice(protocol, low)))
         return replace(line, cells=dict(self._cells(line)))
 
@@ -264,7 +267,11 @@ class _Builder:
     ) -> Passage | None:
         if self._unread:
             return Passage(Share.UNKNOWN, why=self._unread)
-        return passage(doors, networks, without)
+        # Thousands of sockets are reached alike.
+        key = (tuple(doors.items()), tuple(networks), tuple(without))
+        if key not in self._passages:
+            self._passages[key] = passage(dict(key[0]), key[1], key[2])
+        return self._passages[key]
 
     def _advice(self, protocol: str, port: int) -> Iterator[tuple[Component, Port]]:
         for application in self._bindings.applications:
@@ -309,6 +316,14 @@ class _Builder:
         """Through the loaded rules; machines that are known by name only may be any."""
         networks = EVERYWHERE if bound.names else bound.networks
         return departure(self._snapshot, need.ports.protocol, port, networks)
+
+
+def _by_port(found: Iterable[tuple[str, int, T]]) -> Mapping[tuple[str, int], list[T]]:
+    """By protocol and port, in the order in which they come."""
+    known: dict[tuple[str, int], list[T]] = {}
+    for protocol, port, one in found:
+        known.setdefault((protocol, port), []).append(one)
+    return known
 
 
 def _joined(parties: Iterable[Party]) -> Bound:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from hardentui.flows.bindings import Application, Bindings, Bound, is_needed, own_addresses
+from hardentui.flows.bindings import Application, Bindings, Bound, is_needed, log_relays, own_addresses
 from hardentui.flows.profile import Flow, Ports
 from hardentui.resources.firewall.policy import Address, Direction, Permit
 from hardentui.resources.listeners import Listener
@@ -47,12 +47,16 @@ def needs(
     for application in bindings.applications:
         for flow in application.flows:
             if is_needed(snapshot, flow.needs):
-                found += _of_flow(application, flow, own, listening)
+                found += _of_flow(application, flow, own, listening, snapshot)
     return (*found, *map(_of_permit, added))
 
 
 def _of_flow(
-    application: Application, flow: Flow, own: frozenset[Address], listening: tuple[Listener, ...]
+    application: Application,
+    flow: Flow,
+    own: frozenset[Address],
+    listening: tuple[Listener, ...],
+    snapshot: Snapshot,
 ) -> Iterator[Need]:
     name = f"{application.profile.id}.{flow.id}"
     title = str(flow.title)
@@ -63,7 +67,7 @@ def _of_flow(
         if parties or begins_here:
             yield Need(name, title, "in", _here(flow, listening), parties, application, flow)
     if begins_here and (parties := tuple(_parties(application, flow.destinations, own))):
-        yield Need(name, title, "out", flow.ports, parties, application, flow)
+        yield Need(name, title, "out", _there(flow, snapshot), parties, application, flow)
 
 
 def _parties(application: Application, objects: Iterable[str], own: frozenset[Address]) -> Iterator[Party]:
@@ -87,6 +91,12 @@ def _here(flow: Flow, listening: tuple[Listener, ...]) -> Ports:
         and one.protocol == flow.ports.protocol
         and flow.program in {one.socket.process, *_served(one)}
     }
+    return Ports(flow.ports.protocol, tuple(sorted(seen))) if seen else flow.ports
+
+
+def _there(flow: Flow, snapshot: Snapshot) -> Ports:
+    """The ports of a flow that begins here: a relay of logs has those of rsyslog's files."""
+    seen = {(port, port) for _host, port in snapshot.derive(log_relays)} if flow.needs == "relp" else ()
     return Ports(flow.ports.protocol, tuple(sorted(seen))) if seen else flow.ports
 
 

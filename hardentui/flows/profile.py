@@ -28,8 +28,13 @@ class Exposure(StrEnum):
 
     CLOSED = N_("closed")  # loopback, or nobody
     RESTRICTED = N_("restricted")  # to the machines that are named
-    OPEN = N_("open")  # to everybody who uses the application
+    OPEN = "open"  # to everybody who uses the application
     ABSENT = N_("absent")  # nothing should listen there any more
+
+    @property
+    def word(self) -> str:
+        """The word that a reader is told."""
+        return N_("open to all") if self is Exposure.OPEN else self.value
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,8 +55,8 @@ def test_the_matrix_says_what_is_open_and_that_it_is_not_complete(
     code, out, _err = flows(capsys, recorded)
     assert code == 1
     row = next(line for line in out.splitlines() if line.startswith("22/tcp sshd"))
-    assert "= open 1" in row
-    assert "! open" in row
+    assert "= passes 1" in row
+    assert "! passes" in row
     assert "> 389/tcp 10.0.0.9" in out
     assert "Never complete" in out
     assert "the policy would cut out tcp 389 10.0.0.9" in out
@@ -90,6 +90,16 @@ def test_for_other_programs(recorded: str, capsys: pytest.CaptureFixture[str]) -
     }
     assert [one["peer"] for one in found["would-cut"]] == ["10.0.0.9"]
     assert parse("\n".join(found["policy"]))
+
+
+def test_a_picture_for_reports(recorded: str, capsys: pytest.CaptureFixture[str]) -> None:
+    import xml.etree.ElementTree as ET
+
+    drawn = ET.fromstring(flows(capsys, recorded, "--svg")[1])
+    texts = [one.text for one in drawn.iter("{http://www.w3.org/2000/svg}text")]
+    assert "22/tcp sshd" in texts
+    assert "! passes" in texts
+    assert not [one for one in drawn.iter() if one.tag.endswith("script")]
 
 
 def test_the_policy_alone_can_be_piped(recorded: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -161,9 +171,11 @@ def test_hostile_names_of_processes_draw_nothing(tmp_path: Path, capsys: pytest.
     from dataclasses import replace
 
     odd = replace(LDAP, process="\x1b[2Jevil\n")
-    out = flows(capsys, recording(tmp_path, applications.host(connections=(odd,))))[1]
-    assert "\x1b" not in out
-    assert "evil" in out
+    hostile = recording(tmp_path, applications.host(connections=(odd,)))
+    for words in ((), ("--json",), ("--propose",), ("--svg",)):
+        _code, out, err = flows(capsys, hostile, *words)
+        assert "\x1b" not in out + err
+    assert "evil" in flows(capsys, hostile)[1]
 
 
 # --- checklist check, schema --------------------------------------------------------------------------

@@ -201,6 +201,15 @@ def test_time_and_logs_are_added_where_this_host_uses_them() -> None:
     assert "out udp 123 to any course.ntp" in draft(running).text.splitlines()
 
 
+def test_the_relay_of_logs_is_where_rsyslog_sends_them() -> None:
+    assert "course.relp" not in draft(snapshot()).text
+    made = host()
+    made.files["/etc/rsyslog.d/90-relay.conf"] = (
+        'module(load="omrelp")\n*.* action(type="omrelp" target="10.0.0.40" port="20514" tls="on")\n'
+    )
+    assert "out tcp 20514 to 10.0.0.40 course.relp" in draft(hosts.snapshot(made)).text.splitlines()
+
+
 def test_resolvers_are_those_of_the_host_but_not_its_own_stub() -> None:
     stub = host(files={"/etc/resolv.conf": "nameserver 127.0.0.53\n"})
     assert "course.dns" not in draft(hosts.snapshot(stub)).text

@@ -23,8 +23,6 @@ from hardentui.snapshot import (
     Process,
     Processes,
     Reason,
-    SandboxSettings,
-    ServiceSettings,
     Snapshot,
     Socket,
     Sockets,
@@ -366,7 +364,7 @@ def test_the_directive_of_before_does_not_close_the_files_of_new_actions() -> No
 def test_the_umask_of_the_unit_counts() -> None:
     made = hosts.rhel()
     assert judged("central.created-modes", made, ANSWERS).result is Result.FAIL
-    made.answers[SandboxSettings] = (ServiceSettings("rsyslog.service", {"UMask": "0066"}),)
+    made.files["/usr/lib/systemd/system/rsyslog.service"] = "[Service]\nUMask=0066\n"
     finding = judged("central.created-modes", made, ANSWERS)
     assert (finding.result, finding.running) == (Result.PASS, "0600")
 

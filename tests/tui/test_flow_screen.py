@@ -83,7 +83,7 @@ async def test_the_matrix_is_legible(tmp_path: Path, size: tuple[int, int], lang
         if language == "fr":
             await pilot.press("L")
         screen = await opened(pilot)
-        words = {"en": ("open 1", "Users"), "fr": ("Utilisateurs",)}[language]
+        words = {"en": ("passes 1", "Users"), "fr": ("Utilisateurs",)}[language]
         await until(pilot, lambda: all(word in screen_text(pilot.app) for word in words))
         assert "22/tcp sshd" in screen_text(pilot.app)
         assert "8443/tcp nginx" in screen_text(pilot.app)
@@ -232,9 +232,9 @@ async def test_connections_are_counted_live(tmp_path: Path) -> None:
     on.replays = False
     async with app_on(tmp_path, on, tick_seconds=0.05).run_test(size=(80, 24)) as pilot:
         screen = await opened(pilot)
-        await until(pilot, lambda: "= open 1" in screen_text(pilot.app))
+        await until(pilot, lambda: "= passes 1" in screen_text(pilot.app))
         on.answers[Connections] = (ADMIN, replace(ADMIN, peer_port=50222), LDAP)
-        await until(pilot, lambda: "= open 2" in screen_text(pilot.app))
+        await until(pilot, lambda: "= passes 2" in screen_text(pilot.app))
         await until(pilot, lambda: any("389" in key for key in screen.table.keys))
 
 

@@ -23,6 +23,7 @@ BARS = [
     Place.SAVING,
     Place.SEARCH,
     Place.SERVICES,
+    Place.FLOWS,
 ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from hardentui.resources.base import explain
@@ -10,7 +10,7 @@ from hardentui.resources.firewall import loaded, sources, verdict
 from hardentui.resources.firewall.evaluate import Verdict, evaluate
 from hardentui.resources.firewall.passage import Passage, Share
 from hardentui.resources.firewall.policy import Address, Network
-from hardentui.resources.firewall.ruleset import WAY_OUT, Ruleset, Span
+from hardentui.resources.firewall.ruleset import WAY_OUT, Span
 from hardentui.resources.firewall.values import Packet
 from hardentui.snapshot import Snapshot
 
@@ -32,7 +32,7 @@ def departure(snapshot: Snapshot, protocol: str, port: int, networks: Iterable[N
         if not any(now.rules.base_chains(version, hook) for hook in WAY_OUT):
             shares.add(Share.ALL)
             continue
-        for packet in _packets(now.rules, version, ways, wanted, protocol, port):
+        for packet in _packets(snapshot.derive(_kinds)[version], version, ways, wanted, protocol, port):
             outcome = evaluate(now.rules, packet)
             if outcome.sure is None:
                 return Passage(Share.UNKNOWN, why="; ".join(outcome.doubts[:_MANY]))
@@ -42,8 +42,14 @@ def departure(snapshot: Snapshot, protocol: str, port: int, networks: Iterable[N
     return Passage(shares.pop() if len(shares) == 1 else Share.SOME)
 
 
+def _kinds(snapshot: Snapshot) -> Mapping[int, tuple[sources.SourceClass, ...]]:
+    """By version of IP, the kinds of machines that no rule tells apart."""
+    rules = snapshot.derive(loaded.read).rules
+    return {version: sources.classes(rules, version) or () for version in (4, 6)}
+
+
 def _packets(
-    rules: Ruleset,
+    kinds: Iterable[sources.SourceClass],
     version: int,
     ways: Iterable[tuple[str, Address]],
     wanted: list[Span],
@@ -52,7 +58,7 @@ def _packets(
 ) -> Iterator[Packet]:
     """One packet for each way out and each kind of destination that no rule tells apart."""
     make = IPv4Address if version == 4 else IPv6Address  # noqa: PLR2004 - IPv4
-    for kind in sources.classes(rules, version) or ():
+    for kind in kinds:
         common = next((max(o.low, p.low) for o in wanted for p in kind.spans if _meet(o, p)), None)
         for interface, own in ways if common is not None else ():
             yield Packet(interface, own, make(common or 0), protocol, port, outgoing=True)

@@ -12,7 +12,6 @@ from hardentui.resources.rsyslog.grammar import (
     Action,
     BrokenError,
     Condition,
-    Hooks,
     Jump,
     Object,
     Parameters,
@@ -127,6 +126,8 @@ def read(snapshot: Snapshot) -> Config:
 
 
 class _Reader:
+    """Reads all files: the Handler of their parser."""
+
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
         self._lexer = Lexer()
@@ -155,7 +156,7 @@ class _Reader:
             self._files.append(MAIN)
             self._lexer.push(MAIN, text)
         try:
-            Parser(self._lexer, self._hooks()).run()
+            Parser(self._lexer, self).run()
         except BrokenError as error:
             self._problems.append(error.problem)
         for jump in _jumps(one for statements in self._rulesets.values() for one in statements):
@@ -176,24 +177,12 @@ class _Reader:
             tuple(dict.fromkeys(self._unread)),
         )
 
-    def _hooks(self) -> Hooks:
-        return Hooks(
-            declared=self._declared,
-            template=self._template,
-            ruleset=self._named_ruleset,
-            statements=self._statements,
-            begun=self._begun,
-            directive=self._directive,
-            action=self._old_action,
-            acted=self._acted,
-            include=self._include,
-            selector=self._selector,
-            problem=self._problems.append,
-        )
+    def problem(self, problem: Problem) -> None:
+        self._problems.append(problem)
 
     # --- objects
 
-    def _declared(self, made: Object) -> None:
+    def declared(self, made: Object) -> None:
         match made.kind:
             case "module":
                 self._load(made)
@@ -215,7 +204,7 @@ class _Reader:
             self._problems.append(Problem(made.place, f"the module {name} is loaded already"))
         self._modules.append(made)
 
-    def _template(self, made: Object, parts: tuple[Part, ...]) -> None:
+    def template(self, made: Object, parts: tuple[Part, ...]) -> None:
         text = "".join(part.constant or f"%{part.name}%" for part in parts)
         self._add_template(made, made.parameters.one("type").lower(), parts, text)
 
@@ -229,13 +218,13 @@ class _Reader:
         name = given.one("name")
         self._templates.setdefault(name, Template(name, kind, parts, made.place, options, text))
 
-    def _named_ruleset(self, made: Object, statements: tuple[Statement, ...]) -> None:
+    def ruleset(self, made: Object, statements: tuple[Statement, ...]) -> None:
         name = made.parameters.one("name")
         if made.parameters.one("queue.type"):
             self._queued.add(name.lower())
         self._add(name, statements)
 
-    def _statements(self, statements: tuple[Statement, ...]) -> None:
+    def statements(self, statements: tuple[Statement, ...]) -> None:
         name = self._ruleset.lower()
         loose = self._loose.pop(name, ())
         if loose and statements:
@@ -245,7 +234,7 @@ class _Reader:
         self._loose[name] = statements[1:] or (loose if not statements else ())
         self._add(self._ruleset, statements)
 
-    def _begun(self, ruleset: str) -> None:
+    def begun(self, ruleset: str) -> None:
         self._ruleset = ruleset
         self._add(ruleset, ())
 
@@ -253,7 +242,7 @@ class _Reader:
         name = ruleset.lower()
         self._rulesets[name] = (*self._rulesets.get(name, ()), *statements)
 
-    def _selector(self, text: str, place: Place) -> Selector:
+    def selector(self, text: str, place: Place) -> Selector:
         try:
             return Selector(read_selector(text))
         except ValueError as error:
@@ -262,12 +251,10 @@ class _Reader:
 
     # --- old lines
 
-    def _directive(self, text: str, place: Place) -> None:
-        name, _space, rest = text.removeprefix("$").partition(" ")
-        if "\t" in name:
-            name, _tab, rest = text.removeprefix("$").partition("\t")
-        name, rest = name.lower(), rest.strip()
-        value = rest.partition("#")[0].strip() if name != "template" else rest
+    def directive(self, text: str, place: Place) -> None:
+        name, *words = text.removeprefix("$").split(maxsplit=1)
+        name, rest = name.lower(), "".join(words).strip()
+        value = rest.partition("#")[0].strip()
         match name:
             case "template":
                 self._old_template(rest, place)
@@ -311,7 +298,7 @@ class _Reader:
         made = Template(name, "string", template_parts(string[1]), place, options, string[1])
         self._templates.setdefault(name, made)
 
-    def _old_action(self, text: str, place: Place) -> Action | Stop:
+    def action(self, text: str, place: Place) -> Action | Stop:
         if text == "~":
             return Stop(place)
         kind, given = _old_action(text, self._channels)
@@ -329,7 +316,7 @@ class _Reader:
         values = {name: (value,) for name, value in (said | given).items()}
         return Action(kind, Parameters(values), place, legacy=True)
 
-    def _acted(self, action: Action) -> None:
+    def acted(self, action: Action) -> None:
         self._actions.append(action)
         for asked in (action.parameters.one("template"), action.parameters.one("dynafile")):
             if asked and asked not in self._templates and not asked.startswith("RSYSLOG_"):
@@ -339,7 +326,7 @@ class _Reader:
 
     # --- files
 
-    def _include(self, given: Parameters, place: Place) -> None:
+    def include(self, given: Parameters, place: Place) -> None:
         pattern, mode = given.one("file"), given.one("mode").lower()
         if not pattern:
             why = "an include of text" if given.one("text") else "an include without a file"
