@@ -23,10 +23,11 @@ from hardentui.operations import (
     SetSysctl,
     WriteFile,
 )
-from hardentui.resources import rsyslog, sandbox
+from hardentui.resources import daemons, sandbox
 from hardentui.resources.audit import rehearsed as audit
 from hardentui.resources.firewall import loaded as firewall
 from hardentui.resources.firewall.policy import applied
+from hardentui.resources.journal import storage as journal
 from hardentui.resources.mac import apparmor, lsm
 from hardentui.resources.sshd import rehearsed as sshd
 from hardentui.resources.sshd.state import UNITS as SSHD_UNITS
@@ -121,8 +122,7 @@ def undo(  # noqa: C901, PLR0912 - one case for each kind
             case Remount():
                 snapshot = _remount(snapshot, operation.path, operation.unset)
             case RestartUnit():
-                moved: tuple[Question[Any], ...] = (SandboxSettings(), Processes())
-                snapshot = _answer(snapshot, {question: before.ask(question) for question in moved})
+                snapshot = _answer(snapshot, {one: before.ask(one) for one in _moved(before, operation.unit)})
             case WriteFile():
                 snapshot = _restore(snapshot, operation.path, before)
             case DisableUnit():
@@ -131,7 +131,8 @@ def undo(  # noqa: C901, PLR0912 - one case for each kind
             case LoadFirewall():
                 snapshot = _answer(snapshot, {firewall.NFT: before.ask(firewall.NFT)})
             case EnableUnit():
-                links: tuple[Question[Any], ...] = (Folder(_WANTS), UnitFiles(), Units())
+                link = Link(f"{_WANTS}/{operation.unit}")
+                links: tuple[Question[Any], ...] = (Folder(_WANTS), link, UnitFiles(), Units())
                 snapshot = _answer(snapshot, {question: before.ask(question) for question in links})
             case _:
                 pass
@@ -142,6 +143,17 @@ def undo(  # noqa: C901, PLR0912 - one case for each kind
     if _loads_audit_rules(change_set):
         snapshot = _answer(snapshot, {question: before.ask(question) for question in audit.MOVED})
     return snapshot
+
+
+def _restarted(snapshot: Snapshot, unit: str) -> dict[Question[Any], Any]:
+    """What a unit shows that started anew: its settings, since when it runs, and where the journal is."""
+    answers = sandbox.after_restart(snapshot, unit) | daemons.after_restart(snapshot, unit)
+    return answers | journal.after_restart(snapshot, unit)
+
+
+def _moved(snapshot: Snapshot, unit: str) -> tuple[Question[Any], ...]:
+    """What ``_restarted`` answers."""
+    return (SandboxSettings(), Processes(), *journal.moved(snapshot, unit))
 
 
 def _rollback_order(operations: Iterable[Operation]) -> list[Operation]:
@@ -165,11 +177,7 @@ def _do(snapshot: Snapshot, operation: Operation) -> Snapshot:  # noqa: C901 - o
         case Remount():
             return _remount(snapshot, operation.path, operation.set)
         case RestartUnit():
-            anew = {
-                **sandbox.after_restart(snapshot, operation.unit),
-                **rsyslog.after_restart(snapshot, operation.unit),
-            }
-            return _answer(snapshot, anew)
+            return _answer(snapshot, _restarted(snapshot, operation.unit))
         case DisableUnit():
             return _disable(snapshot, operation.unit)
         case SetSelinuxMode():
@@ -179,7 +187,7 @@ def _do(snapshot: Snapshot, operation: Operation) -> Snapshot:  # noqa: C901 - o
         case EnableUnit():
             if operation.start:
                 snapshot = _started(snapshot, operation.unit)
-            return _add_entry(_enabled(snapshot, operation.unit), f"{_WANTS}/{operation.unit}", Kind.LINK)
+            return _enabled(snapshot, operation.unit)
         case _:
             return snapshot
 
@@ -211,7 +219,9 @@ def _enabled(snapshot: Snapshot, name: str) -> Snapshot:
     if isinstance(files, Unread):
         return snapshot
     others = tuple(one for one in files if one.name != name)
-    return _answer(snapshot, {UnitFiles(): (*others, UnitFile(name, "enabled"))})
+    snapshot = _answer(snapshot, {UnitFiles(): (*others, UnitFile(name, "enabled"))})
+    # Of the links only those of mount units are looked at.
+    return _add_entry(snapshot, f"{_WANTS}/{name}", Kind.LINK) if name.endswith(".mount") else snapshot
 
 
 def _started(snapshot: Snapshot, name: str) -> Snapshot:

@@ -20,18 +20,24 @@ import sys
 import tempfile
 import termios
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from core.running import many, recorded
 
 from hardentui import checklist, hazards, resources
+from hardentui.assess import assess
 from hardentui.host.live import LiveHost
+from hardentui.model import Checklists
 from hardentui.session import Session
 from hardentui.snapshot import Command, File, Folder, KernelFile, Link, Question, Snapshot, Stat
 
 RUNS = 11
+LYNIS_RUNS = 3  # it takes half a minute
+SHOWN = 10
 HARDENTUI = str(Path(sys.executable).with_name("hardentui"))
 EMPTY_APP = """
 from textual.app import App
@@ -170,6 +176,104 @@ def bare(question: Question[Any], host: LiveHost) -> None:
                 host.answer(question)
 
 
+@dataclass(frozen=True)
+class Cost:
+    """What a program took with its children: seconds by the clock and of processor, most MiB of memory."""
+
+    wall: float
+    cpu: float
+    memory: float
+
+
+def cost(argv: Sequence[str]) -> Cost:
+    """Run a program to its end, its output thrown away; the memory is that of its largest process."""
+    start = time.perf_counter()
+    child = subprocess.Popen(
+        argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    _pid, _status, used = os.wait4(child.pid, 0)
+    child.returncode = 0  # waited for already
+    return Cost(time.perf_counter() - start, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+
+
+def against_lynis() -> None:
+    """A scan of all chapters by the command line, against lynis on this machine, in turns."""
+    ours = [HARDENTUI, "scan", "--json"]
+    lynis = shutil.which("lynis")
+    mine, theirs = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        logs = ("--logfile", f"{folder}/lynis.log", "--report-file", f"{folder}/lynis.dat")
+        for _turn in range(LYNIS_RUNS):
+            mine.append(cost(ours))
+            if lynis is not None:
+                theirs.append(cost([lynis, "audit", "system", "--quick", "--no-colors", *logs]))
+    of_us, of_them = middle(mine), middle(theirs) if theirs else None
+    heading = "hardentui scan --json : lynis audit system --quick"
+    print(f"{heading:58} {'ours':>11}  {'lynis':>11}   medians of {LYNIS_RUNS}")
+    for name, unit, scale, target in (
+        ("wall", "ms", 1e3, "0.1"),
+        ("cpu", "ms", 1e3, "0.1"),
+        ("memory", "MiB", 1, "-"),
+    ):
+        one = getattr(of_us, name) * scale
+        against = "lynis is not installed"
+        if of_them is not None:
+            other = getattr(of_them, name) * scale
+            against = f"{other:8.1f} {unit}  ratio {one / other:5.2f}  (target {target})"
+        print(f"  {name:56} {one:8.1f} {unit}  {against}")
+
+
+def middle(costs: Sequence[Cost]) -> Cost:
+    """The medians of some costs."""
+    return Cost(
+        *(statistics.median(getattr(one, name) for one in costs) for name in ("wall", "cpu", "memory"))
+    )
+
+
+class Timed:
+    """The live host, and how long it took over each class of questions or each program."""
+
+    name, label = "live", "this host"
+
+    def __init__(self) -> None:
+        self._host = LiveHost()
+        self.seconds: dict[str, float] = defaultdict(float)
+        self.count: dict[str, int] = defaultdict(int)
+
+    def answer(self, question: Question[Any]) -> tuple[Any, float]:
+        start = time.perf_counter()
+        try:
+            return self._host.answer(question)
+        finally:
+            name = question.argv[0] if isinstance(question, Command) else type(question).__name__
+            self.seconds[name] += time.perf_counter() - start
+            self.count[name] += 1
+
+
+def shares(checklists: Checklists) -> None:
+    """Where a scan spends its time: kinds of settings, with what each was first to ask; questions."""
+    host = Timed()
+    snapshot = Snapshot(host)
+    kinds: dict[str, float] = defaultdict(float)
+    entries: dict[str, int] = defaultdict(int)
+    for entry in checklists.recommendations:
+        start = time.perf_counter()
+        assess([entry], snapshot, {}, checklists.questions)
+        kinds[entry.resource] += time.perf_counter() - start
+        entries[entry.resource] += 1
+    whole = sum(kinds.values())
+    print(f"where the {whole * 1000:.0f} ms of a scan of {len(checklists.recommendations)} entries go:")
+    print_shares(kinds, entries, whole, "entries")
+    print(f"of these, {sum(host.seconds.values()) * 1000:.0f} ms are the host's answers:")
+    print_shares(host.seconds, host.count, whole, "asked")
+
+
+def print_shares(seconds: Mapping[str, float], count: Mapping[str, int], whole: float, what: str) -> None:
+    for name in sorted(seconds, key=lambda each: -seconds[each])[:SHOWN]:
+        share, took = 100 * seconds[name] / whole, seconds[name] * 1000
+        print(f"  {name:30} {share:5.1f} %  {took:8.1f} ms  {count[name]:4} {what}")
+
+
 def on_services(count: int) -> list[str]:
     """The command that opens the screen on a recorded host with this many services."""
     folder = Path(tempfile.mkdtemp())
@@ -179,6 +283,8 @@ def on_services(count: int) -> list[str]:
 
 def main() -> None:
     checklists = checklist.load([checklist.shipped_folder()], resources.check, hazards.PROBES)
+    against_lynis()
+    shares(checklists)
     questions = [q for q, _answer, _at in Session.begin(checklists, Snapshot(LiveHost())).snapshot.items()]
 
     def scan() -> float:

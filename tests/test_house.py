@@ -67,4 +67,4 @@ def test_only_the_live_host_and_its_search_start_programs() -> None:
     starters = {
         str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py") if STARTERS.search(path.read_text())
     }
-    assert starters == {"host/live.py", "host/search.py"}
+    assert starters == {"host/live.py", "host/search.py", "host/tail.py"}

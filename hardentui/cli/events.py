@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from hardentui.cli import inputs, output
 from hardentui.export import events as export
@@ -13,8 +13,8 @@ from hardentui.i18n import _
 from hardentui.resources.base import why_not
 from hardentui.resources.events.catalogue import BY_ID, CLASSES, EventClass
 from hardentui.resources.events.classify import classify
-from hardentui.resources.events.told import Told, told
-from hardentui.snapshot import Unread
+from hardentui.resources.events.told import Told, learned_keys, told
+from hardentui.snapshot import Snapshot, Unread
 
 _WAIT = 0.5  # seconds, after which Ctrl-C is looked at again
 
@@ -56,6 +56,7 @@ def _follow(options: argparse.Namespace, wanted: EventClass | None) -> int:
     if not isinstance(host, Followable):
         output.complain(_("there are no live events in a recording or an image"))
         return output.NOT_EVALUATED
+    learned = learned_keys(Snapshot(host))
     tail = host.tail()
     try:
         if not tail.stores:
@@ -64,13 +65,13 @@ def _follow(options: argparse.Namespace, wanted: EventClass | None) -> int:
             output.say(_("following {stores}; Ctrl-C ends").format(stores=", ".join(tail.stores)))
             if wanted is not None:
                 output.say(_("to try it: {words}").format(words=_(wanted.provoke)))
-        _show(tail, wanted)
+        _show(tail, wanted, learned)
     finally:
         tail.close()
     return output.NOT_EVALUATED if not tail.stores else 0
 
 
-def _show(tail: Stream, wanted: EventClass | None) -> None:
+def _show(tail: Stream, wanted: EventClass | None, learned: Mapping[str, EventClass]) -> None:
     said: list[tuple[str, Unread]] = []
     while True:
         for place, why in tail.gaps:
@@ -81,7 +82,7 @@ def _show(tail: Stream, wanted: EventClass | None) -> None:
             return
         batch = tail.wait(_WAIT)
         for record in batch.records:
-            kind = classify(record)
+            kind = classify(record, learned)
             if kind is not None and wanted in {None, kind}:
                 output.say(export.record(kind, record))
         if batch.left_out:

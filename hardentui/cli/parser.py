@@ -182,8 +182,9 @@ def _add_finding_commands(commands: Commands[Parser], common: Parser) -> None:
         _("print what is recorded of each class of events, now and after a reboot"),
     )
     events.add_argument("kind", nargs="?", metavar="CLASS", help=_("all about this one"))
-    events.add_argument("--json", action="store_true", help=_("print JSON for other programs"))
-    events.add_argument("--follow", action="store_true", help=_("show the events themselves, as they come"))
+    ways = events.add_mutually_exclusive_group()
+    ways.add_argument("--json", action="store_true", help=_("print JSON for other programs"))
+    ways.add_argument("--follow", action="store_true", help=_("show the events themselves, as they come"))
     explain = _command(
         commands,
         common,

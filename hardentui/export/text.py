@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 
-from hardentui.i18n import N_, _
+from hardentui.i18n import N_, _, ngettext
 from hardentui.model import (
     Action,
     Checklists,
@@ -78,21 +78,25 @@ def summary(found: Iterable[Finding]) -> str:
     """What was evaluated and what was not, in one sentence; the not evaluated are never left out."""
     counts = Counter(finding.result for finding in found)
     evaluated = counts[Result.PASS] + counts[Result.FAIL]
-    rest = ", ".join(
-        f"{counts[result]} {_(WORDS[result])}"
-        for result in (
-            Result.UNKNOWN,
-            Result.ERROR,
-            Result.NOTCHECKED,
-            Result.NOTAPPLICABLE,
-            Result.INFORMATIONAL,
-        )
-        if counts[result]
-    )
+    rest = ", ".join(sentence.format(count=count) for count, sentence in _not_evaluated(counts) if count)
     first = _("Evaluated {evaluated} of {all}: {passed} pass, {failed} fail.").format(
         evaluated=evaluated, all=counts.total(), passed=counts[Result.PASS], failed=counts[Result.FAIL]
     )
     return first + (" " + _("Not evaluated: {rest}.").format(rest=rest) if rest else "")
+
+
+def _not_evaluated(counts: Mapping[Result, int]) -> Iterator[tuple[int, str]]:
+    """How many there are of each result that is no verdict, and the words for so many."""
+    count = counts[Result.UNKNOWN]
+    yield count, ngettext("{count} unknown", "{count} unknown", count)
+    count = counts[Result.ERROR]
+    yield count, ngettext("{count} error", "{count} errors", count)
+    count = counts[Result.NOTCHECKED]
+    yield count, ngettext("{count} not checked", "{count} not checked", count)
+    count = counts[Result.NOTAPPLICABLE]
+    yield count, ngettext("{count} not applicable", "{count} not applicable", count)
+    count = counts[Result.INFORMATIONAL]
+    yield count, ngettext("{count} informational", "{count} informational", count)
 
 
 def table(found: Iterable[Finding], plan: Plan, width: int) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import accumulate
 
 from hardentui.export import plot
 from hardentui.export.plot import Cell, Curve, Line
@@ -15,7 +16,7 @@ from hardentui.resources.volume import words
 from hardentui.resources.volume.consequences import when_full
 from hardentui.resources.volume.forecast import FAR, Kept, LogSystem, Volumes
 from hardentui.resources.volume.limits import Limit
-from hardentui.resources.volume.pace import BACK, DAY, HOUR
+from hardentui.resources.volume.pace import BACK, DAY, HOUR, spread
 from hardentui.snapshot import Snapshot
 from hardentui.visible import visible
 
@@ -167,7 +168,7 @@ def picture(system: LogSystem, at: float, kept: Kept | None = None) -> Picture |
     days = kept.holds if kept else system.days
     wanted = 1.25 * days[0] if days and days[0] < FAR else past
     future = min(max(wanted, _LEAST_FUTURE), max(10 * past, _LEAST_FUTURE), _MOST_FUTURE)
-    before = [(day, whole - _written_since(logs, at + day * DAY)) for day in _steps(-past, 0.0)]
+    before = _before(logs, at, past, whole)
     quiet, loud = (
         [(day, whole + _grown(logs, day, loud=case)) for day in _steps(0.0, future)] for case in (False, True)
     )
@@ -203,12 +204,14 @@ def _ceiling(system: LogSystem, kept: Kept | None, whole: int) -> float | None:
     return float(whole + system.usage.free) if system.usage else None
 
 
-def _written_since(logs: Sequence[Kept], moment: float) -> float:
-    return sum(
-        window.within(moment, window.end + 1) * one.source.shrinks_to
-        for one in logs
-        for window in one.source.windows
-    )
+def _before(logs: Sequence[Kept], at: float, past: float, whole: int) -> list[tuple[float, float]]:
+    """What lies there now, by when it was written: points of days before now, and bytes."""
+    came = [0.0] * _POINTS
+    for one in logs:
+        parts = spread(one.source.windows, at - past * DAY, at, _POINTS)
+        came = [sum_ + part * one.source.shrinks_to for sum_, part in zip(came, parts, strict=True)]
+    height = whole - sum(came)
+    return list(zip(_steps(-past, 0.0), accumulate(came, initial=height), strict=True))
 
 
 def _grown(logs: Sequence[Kept], days: float, *, loud: bool) -> float:

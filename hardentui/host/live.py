@@ -23,6 +23,7 @@ from hardentui.host import (
     files,
     logins,
     logs,
+    openings,
     packages,
     passwords,
     processes,
@@ -69,6 +70,7 @@ from hardentui.snapshot import (
     Mount,
     Mounts,
     NisEntries,
+    OpeningsOf,
     Output,
     Packages,
     Passwords,
@@ -139,6 +141,7 @@ class LiveHost:
             Units: lambda _: units.loaded(briefly, booted=_booted()),
             UnitFiles: lambda _: units.files(briefly, "/"),
             SandboxSettings: lambda _: services.settings(briefly, booted=_booted()),
+            OpeningsOf: lambda q: self._at(q.path, openings.read),
             UseOf: lambda q: services.use(q.unit, _unit_of),
             Processes: lambda _: _processes(),
             Confinement: lambda _: confinement.read(_unit_of),
@@ -406,6 +409,9 @@ def _processes() -> tuple[Process, ...] | Unread:
     import psutil  # noqa: PLC0415 - see _sockets
 
     running = []
+    # psutil counts from the second of the boot; a daemon that was restarted at once after its file was
+    # written would seem older than it.
+    boot = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) - psutil.boot_time()
     for seen in psutil.process_iter(["pid", "name", "username", "exe", "create_time"], ad_value=""):
         info = seen.info
         running.append(
@@ -415,7 +421,7 @@ def _processes() -> tuple[Process, ...] | Unread:
                 user=info["username"] or "",
                 executable=info["exe"] or "",
                 unit=_unit(info["pid"]),
-                started=info["create_time"] or 0.0,
+                started=info["create_time"] + boot if info["create_time"] else 0.0,
                 **processes.standing(info["pid"]),
             )
         )

@@ -231,7 +231,8 @@ class Tail:
             end = time.monotonic() + seconds
             while self._wake >= 0 and (left := end - time.monotonic()) > 0:
                 awake = [self._closing, *(s.descriptor for s in self._sources if s.descriptor is not None)]
-                select.select(awake, (), (), min(left, 1 / _TURNS_IN_A_SECOND))
+                looks = len(awake) <= len(self._sources)  # a file does not say that it grew
+                select.select(awake, (), (), min(left, 1 / _TURNS_IN_A_SECOND) if looks else left)
                 if self._wake >= 0 and (batch := self._read()).count:
                     return batch
         return Batch()
@@ -304,7 +305,7 @@ _AUDIT = re.compile(
 )
 _KEY = re.compile(r'\bkey=(?:"([^"]*)"|([0-9A-F]+)\b)')
 _TOLD = re.compile(
-    r'\b(?:auid|uid|exe|comm|name|nametype|success|res|acct|addr|terminal|op|cmd|table|operation|profile|id|grp|data)=(?:"[^"]*"|\'[^\']*\'|[^\s\']+)'
+    r'\b(?:auid|uid|exe|comm|name|nametype|success|res|acct|addr|terminal|op|cmd|table|operation|profile|apparmor|denied_mask|id|grp|data)=(?:"[^"]*"|\'[^\']*\'|[^\s\']+)'
 )
 _HEX_OF = re.compile(r"\b(cmd|name|comm|exe|acct|data|grp)=((?:[0-9A-F]{2})+)(?=\s|'|$)")
 

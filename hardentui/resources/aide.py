@@ -50,7 +50,10 @@ class Aide:
 
     def observe(self, snapshot: Snapshot, entry: Recommendation) -> Observation:
         """See Resource."""
-        if entry.subject != "installed" and "aide" not in _installed_ones(snapshot):
+        sealer = _sealer(snapshot)
+        if entry.subject != "installed" and isinstance(sealer, Gap):
+            return missing(sealer)
+        if entry.subject != "installed" and sealer != "aide":
             return missing(Gap(GapKind.ABSENT, _("AIDE is not installed")))
         return _SUBJECTS[entry.subject](snapshot)
 
@@ -64,12 +67,17 @@ class Aide:
         return Refusal(_("a person must do this: see the procedure"))
 
 
-def _installed_ones(snapshot: Snapshot) -> tuple[str, ...]:
-    return tuple(
-        name
-        for name, paths in _SEALERS.items()
-        if any(not isinstance(snapshot.ask(Stat(path)), Unread) for path in paths)
-    )
+def _sealer(snapshot: Snapshot) -> str | Gap:
+    """The first program that seals files; "" where none of those that we know is there."""
+    unread: Gap | None = None
+    for name, paths in _SEALERS.items():
+        for path in paths:
+            seen = snapshot.ask(Stat(path))
+            if not isinstance(seen, Unread):
+                return name
+            if seen.reason is not Reason.MISSING:
+                unread = unread or seen.gap(path)
+    return unread or ""
 
 
 def _of_disk(snapshot: Snapshot, reading: Reading) -> Observation:
@@ -80,10 +88,12 @@ def _of_disk(snapshot: Snapshot, reading: Reading) -> Observation:
 
 
 def _installed(snapshot: Snapshot) -> Observation:
-    """The programs that seal files; "none"."""
-    found = _installed_ones(snapshot)
-    places = tuple(Provenance(path) for name in found or _SEALERS for path in _SEALERS[name])
-    return _of_disk(snapshot, Reading({"": ", ".join(found) or "none"}, provenance=places))
+    """The program that seals files; "none"."""
+    found = _sealer(snapshot)
+    if isinstance(found, Gap):
+        return _of_disk(snapshot, Reading(gap=found))
+    places = tuple(Provenance(path) for name in ([found] if found else _SEALERS) for path in _SEALERS[name])
+    return _of_disk(snapshot, Reading({"": found or "none"}, provenance=places))
 
 
 # --- the configuration ----------------------------------------------------------------------------

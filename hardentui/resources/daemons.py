@@ -13,6 +13,8 @@ from hardentui.model import Gap, GapKind
 from hardentui.snapshot import Kind, Link, Process, Processes, Question, Reason, Snapshot, Stat, Unread
 
 _HOPS = 8  # links to links that are followed
+# The start of a process is known from a boot time in whole seconds: it may be that much too early.
+_DOUBT = 1.0
 
 
 def main_process(snapshot: Snapshot, *units: str) -> Process | Gap | None:
@@ -35,7 +37,7 @@ def older_than_files(
     for path, at in _changes(snapshot, files, folders):
         if not at:
             return Gap(GapKind.STALE, _("when {path} was changed is not known").format(path=path))
-        if at > process.started:
+        if at > process.started + _DOUBT:
             words = _("{path} was changed on {changed}, and {name} started on {started}: restart pending")
             return Gap(
                 GapKind.STALE,
@@ -63,6 +65,8 @@ def _changes(snapshot: Snapshot, files: Iterable[str], folders: Iterable[str]) -
         status = snapshot.ask(Stat(folder))
         if not isinstance(status, Unread):
             yield folder, status.modified
+        elif status.reason is not Reason.MISSING:
+            yield folder, 0.0
     for file in files:
         path = file
         for _hop in range(_HOPS):

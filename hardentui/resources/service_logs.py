@@ -26,7 +26,8 @@ from hardentui.snapshot import (
 
 FOLDER = "/var/log"
 _DEPTH = 3  # folders of folders below it
-_MOST = 2000  # files that are looked at
+_MOST = 1000  # files that are looked at
+_NOBODYS = frozenset({f"{FOLDER}/journal", f"{FOLDER}/audit"})  # kept by journald and auditd for all
 # Those whose work it is to keep the logs of all others.
 _KEEPERS = frozenset(
     {
@@ -80,7 +81,7 @@ def _own(snapshot: Snapshot) -> Reading:
         for unit, who in identities:
             if verb := _power(status, who):
                 owner = f"{status.user}:{status.group} {status.mode:04o}"
-                words = _("{unit} may {verb} it as {user} ({owner})")
+                words = _("{unit} may {verb} as {user} ({owner})")
                 text = words.format(unit=unit, verb=verb, user=who.user, owner=owner)
                 faults.setdefault(unit, []).append(Provenance(path, text=text))
     dark = next((one for one in found.services if not one.users), None)
@@ -136,6 +137,8 @@ def _walk(snapshot: Snapshot, folder: str, depth: int) -> Iterator[tuple[str, St
         return
     for entry in entries:
         path = f"{folder}/{entry.name}"
+        if path in _NOBODYS:
+            continue
         status = snapshot.ask(Stat(path))
         if isinstance(status, Unread) and status.reason in {Reason.MISSING, Reason.VANISHED}:
             continue
@@ -148,10 +151,12 @@ def _walk(snapshot: Snapshot, folder: str, depth: int) -> Iterator[tuple[str, St
 def _power(status: Status, who: _Identity) -> str:
     """What a service may do with a log of its user or group; "" for nothing, or for one of others."""
     if status.user == who.user:
-        return _("change")  # its owner may give itself every right
+        return _("change it")  # its owner may give itself every right
     if status.gid in who.groups and status.gid != 0:
         if status.mode & 0o020:
-            return _("remove") if status.kind is Kind.FOLDER and not status.mode & 0o1000 else _("change")
+            return (
+                _("remove it") if status.kind is Kind.FOLDER and not status.mode & 0o1000 else _("change it")
+            )
         if status.mode & 0o040 and status.kind is Kind.FILE:
-            return _("read")
+            return _("read it")
     return ""

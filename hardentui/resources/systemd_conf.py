@@ -137,15 +137,15 @@ def read(snapshot: Snapshot, name: str, section: str) -> Configuration | Gap:
 
 def _main(snapshot: Snapshot, name: str) -> tuple[str, ...] | Gap:
     """The program's own file, if there is one: the first that is found."""
-    known = version(snapshot)
-    folders = FOLDERS if known is None or known >= _MAIN_EVERYWHERE else FOLDERS[:1]
-    for folder in folders:
+    for folder in FOLDERS:
         path = f"{folder}/{name}"
         text = text_of(snapshot, path)
-        if not isinstance(text, Unread):
-            return (path,)
-        if text.reason is not Reason.MISSING:
-            return text.gap(path)
+        if isinstance(text, Unread):
+            if text.reason is not Reason.MISSING:
+                return text.gap(path)
+            continue
+        known = version(snapshot) if folder != FOLDERS[0] else None
+        return () if known is not None and known < _MAIN_EVERYWHERE else (path,)
     return ()
 
 

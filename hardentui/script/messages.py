@@ -191,9 +191,10 @@ MESSAGES: Final = {
         "relancez apply",
     ),
     "selinux-unlabelled": Text(
-        "%s has no label of the policy: touch /.autorelabel, start the machine anew, then apply again",
-        "%s n'a pas d'étiquette de la politique : touch /.autorelabel, redémarrez la machine, puis relancez "
-        "apply",
+        "%s has no label of the policy: restorecon gives it one; where many files have none, touch "
+        "/.autorelabel and start the machine anew. Then apply again",
+        "%s n'a pas d'étiquette de la politique : restorecon lui en donne une ; si beaucoup de fichiers n'en "
+        "ont pas, touch /.autorelabel et redémarrez la machine. Puis relancez apply",
     ),
     "selinux-no-log": Text(
         "what SELinux would have denied cannot be read (journalctl fails)",

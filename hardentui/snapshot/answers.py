@@ -278,6 +278,20 @@ class ServiceSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Openings:
+    """What is seen of the use of a file, or of a folder with the ``files`` below it (or ``more``).
+
+    ``holders`` are names of processes that have something of it open; ``read_at`` is the newest time of a
+    reading (epoch seconds), which most file systems note once a day at the most.
+    """
+
+    files: int
+    more: bool
+    holders: tuple[str, ...]
+    read_at: float
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceUse:
     """What the processes of a service use at this moment, as /proc shows it; each list by name.
 

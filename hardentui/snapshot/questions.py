@@ -24,6 +24,7 @@ from hardentui.snapshot.answers import (
     LogTree,
     Mislabelled,
     Mount,
+    Openings,
     Output,
     Package,
     Password,
@@ -193,6 +194,14 @@ class UseOf(Question[ServiceUse]):
 
 
 @dataclass(frozen=True, slots=True)
+class OpeningsOf(Question[Openings]):
+    """Who has a path open at this moment, how many files are below it, and when one was read last."""
+
+    path: str
+    cost: ClassVar[Cost] = Cost.REREAD
+
+
+@dataclass(frozen=True, slots=True)
 class Processes(Question[tuple[Process, ...]]):
     """What runs."""
 
@@ -335,6 +344,7 @@ QUESTIONS: Mapping[str, type[Question[Any]]] = {
         UnitFiles,
         SandboxSettings,
         UseOf,
+        OpeningsOf,
         Processes,
         Confinement,
         FileLabel,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from functools import partial
 from typing import TypeVar, cast
 
 from hardentui.snapshot.answers import Mount, Unread
@@ -39,6 +40,26 @@ _ARGUMENT = re.compile(
     re.IGNORECASE,
 )
 
+# Programs that take a secret behind a short flag, which elsewhere names a port or a path: mysql -pSECRET.
+_SHORT = (
+    (r"my(?:sql\w*|top)|mariadb[\w-]*|mongo\w*|sshpass|7z[ar]?", r"-p"),
+    (r"redis-cli|valkey-cli|keydb-cli", r"-a"),
+    (r"ldap(?:add|compare|delete|exop|modify|modrdn|passwd|search|whoami)", r"-w"),
+    (r"mosquitto_(?:pub|sub|rr)|ipmitool|zip|unzip", r"-P"),
+    (r"curl|lftp", r"""(?:-u|--user)[ \t=]*["']?[^\s:,"']{1,64}[:,]"""),
+)
+# Each with what follows the name of the program, up to the end of a line that backslashes may make longer.
+_COMMANDS = tuple(
+    (
+        re.compile(rf"(?<![A-Za-z0-9_.-])(?:{programs})(?![A-Za-z0-9_.-])(?:.*\\\n)*.*"),
+        re.compile(
+            rf"""(?P<key>(?<=[\s"']){flag}(?:[ \t]*=|(?:[ \t]|\\\n)+(?!-)|(?!=)))"""
+            r"""(?P<value>"(?:[^"\\\n]|\\.)*"|'[^'\n]*'|(?!\\\n)[^\s"']+)"""
+        ),
+    )
+    for programs, flag in _SHORT
+)
+
 # What a unit gives to its programs (systemd.exec(5)), with the lines that go on after a backslash. Of an
 # environment only what names a place is kept. What was put out of use by a # is cut, too.
 _GIVEN = re.compile(
@@ -50,15 +71,30 @@ _NAMED = re.compile(r"""["']?(?P<name>[^=:]*[=:])(?P<value>.*?)["']?""", re.DOTA
 _PLACE = re.compile(r"/(?:dev|etc|home|mnt|opt|root|run|srv|tmp|usr|var)/[A-Za-z0-9._/@%:+-]+")
 
 
+# What rsyslog's modules are given to log in elsewhere: pwd="SECRET", httpheaders=["Authorization: ..."],
+# $...Password SECRET, and >HOST,DATABASE,USER,SECRET of before. Its files may lie anywhere.
+_LOGGING = re.compile(r"/.*(?:\.conf|syslog[^/]*|syslog[^/]*/.*)")
+_OF_LOGGING = re.compile(
+    r"""(?P<key>(?<![a-z0-9_.])[a-z0-9_.]{0,40}(?:pwd|pass(?:word|wd|phrase)|secret|token|api_?key|access_?key|community"""
+    r"""|connectionstring|cry\.key|httpheaders|httpheadervalue|confparam)[ \t\n]*=[ \t\n]*)"""
+    r"""(?P<value>"(?:[^"\\]|\\.)*"|\[[^\]]*\])"""
+    r"""|(?P<old>(?<![^\s])(?:>|:om[a-z]{1,20}:)[^,;\s"']+,[^,;\s"']+,[^,;\s"']+,)[^;\s]+"""
+    r"""|(?P<line>^[ \t#]*\$[a-z]{0,60}(?:pwd|password|secret|community)[a-z]{0,20}[ \t]+)[^ \t\n][^\n]*$""",
+    re.IGNORECASE | re.MULTILINE | re.DOTALL,
+)
+
+
 def without_secrets(question: Question[T], answer: T | Unread) -> T | Unread:
     """An answer without the passwords that it may hold: so no recording, plan or script can hold them."""
     if isinstance(answer, str) and isinstance(question, (File, KernelFile)):
         text: str = answer
         if _SERVICE.fullmatch(question.path):
             text = _GIVEN.sub(_without_values, text)
+        if _LOGGING.fullmatch(question.path):
+            text = _OF_LOGGING.sub(_without_login, text)
         if _STARTS.fullmatch(question.path):
-            text = _ARGUMENT.sub(_without_argument, text)
-        return cast("T", _hidden(text)) if _MAY_HOLD_SECRETS.fullmatch(question.path) else answer
+            text = _without_short_flags(_ARGUMENT.sub(_without_argument, text))
+        return cast("T", _hidden(text) if _MAY_HOLD_SECRETS.fullmatch(question.path) else text)
     if isinstance(answer, tuple) and isinstance(question, Mounts):
         return cast("T", tuple(_without_secrets(mount) for mount in answer))
     return answer
@@ -92,10 +128,26 @@ def _without_value(word: re.Match[str]) -> str:
     return f"{pair['name']}{HIDDEN_LOGIN if _SECRETS.search(value) else HIDDEN}"
 
 
+def _without_short_flags(text: str) -> str:
+    for command, flag in _COMMANDS:
+        text = command.sub(partial(_without_flag, flag), text)
+    return text
+
+
+def _without_flag(flag: re.Pattern[str], command: re.Match[str]) -> str:
+    return flag.sub(_without_argument, command[0])
+
+
 def _without_argument(given: re.Match[str]) -> str:
     value = given["value"]
     quote = value[0] if value[0] in "\"'" else ""
     return given[0] if _PLACE.fullmatch(value.strip("\"'")) else f"{given['key']}{quote}{HIDDEN}{quote}"
+
+
+def _without_login(given: re.Match[str]) -> str:
+    if given["key"] is None:
+        return f"{given['old'] or given['line']}{HIDDEN}"
+    return f'{given["key"]}["{HIDDEN}"]' if given["value"].startswith("[") else f'{given["key"]}"{HIDDEN}"'
 
 
 def _hidden(text: str) -> str:

@@ -242,6 +242,9 @@ class HardenApp(App[int]):
 
         if self._search is not None:
             self._search.stop()
+        elif self.session is not None and self.session.snapshot.host.name == "recording":
+            self.searching = _("nothing to search: a recording shows the files that were recorded")
+            self.show()
         elif self.session is not None:
             self._search = search = SearchRun(self.session, self.post_message)
             self.run_worker(search.run, thread=True, exit_on_error=True)

@@ -34,7 +34,8 @@ class Place(StrEnum):
 class Key:
     """One key: what is pressed (Textual's names), what a reader sees of it, what it does.
 
-    ``bar`` orders the keys of the key bar, which holds seven at most; 0 keeps a key out of it.
+    ``bar`` orders the keys of the key bar, which holds seven at most; 0 keeps a key out of it. ``view``
+    says that it opens a screen beside the walk: the overview names those.
     """
 
     place: Place
@@ -44,6 +45,7 @@ class Key:
     label: str
     help: str
     bar: int = 0
+    view: bool = False
 
 
 KEYS: tuple[Key, ...] = (
@@ -73,8 +75,9 @@ KEYS: tuple[Key, ...] = (
         "R",
         "R",
         "app.guide",
-        N_("R1-R80"),
+        N_("ANSSI's list"),
         N_("ANSSI's own list, and what accounts for each"),
+        view=True,
     ),
     Key(
         Place.EVERYWHERE,
@@ -83,6 +86,7 @@ KEYS: tuple[Key, ...] = (
         "app.services",
         N_("Services"),
         N_("the matrix of services: what holds each that runs"),
+        view=True,
     ),
     Key(
         Place.EVERYWHERE,
@@ -91,6 +95,7 @@ KEYS: tuple[Key, ...] = (
         "app.volume",
         N_("Filling"),
         N_("how fast the logs grow, and when their file systems are full"),
+        view=True,
     ),
     Key(
         Place.EVERYWHERE,
@@ -222,7 +227,15 @@ KEYS: tuple[Key, ...] = (
     Key(Place.EVENTS, "enter", N_("Enter"), "more", N_("More"), N_("the details alone, and back"), 10),
     Key(Place.EVENTS, "t", "t", "live", N_("Live"), N_("the events alone, as they come, and back"), 20),
     Key(Place.EVENTS, "o", "o", "only", N_("Only this"), N_("events of this class alone, and of all"), 30),
-    Key(Place.EVENTS, "f", "f", "filter", N_("Filter"), N_("all, not recorded, lost, not known"), 40),
+    Key(
+        Place.EVENTS,
+        "f",
+        "f",
+        "filter",
+        N_("Filter"),
+        N_("all, not recorded, not the same after a reboot, not all known"),
+        40,
+    ),
     Key(Place.EVENTS, "slash", "/", "search", N_("Find"), N_("show only what contains a word"), 50),
     Key(Place.EVENTS, "escape", "Esc", "screen.back", N_("Back"), N_("back to where you were"), 60),
     Key(
@@ -261,15 +274,11 @@ KEYS: tuple[Key, ...] = (
     ),
     Key(Place.WORKBENCH, "escape", "Esc", "screen.back", N_("Back"), N_("back to where you were"), 60),
     Key(Place.SERVICES, "escape", "Esc", "screen.back", N_("Back"), N_("back to where you were"), 60),
-    Key(
-        Place.FLOWS, "enter", N_("Enter"), "more", N_("Open"), N_("the details alone; answer; say why"), 10
-    ),
+    Key(Place.FLOWS, "enter", N_("Enter"), "more", N_("Open"), N_("the details alone; answer; say why"), 10),
     Key(Place.FLOWS, "v,tab", "v", "view", N_("View"), N_("the matrix, who is who, the policy"), 20),
     Key(Place.FLOWS, "plus", "+", "add", N_("Add"), N_("add a flow that no profile knows"), 30),
     Key(Place.FLOWS, "a", "a", "plan", N_("Into the plan"), N_("put the policy into the plan"), 40),
-    Key(
-        Place.FLOWS, "c", "c", "cut", N_("Cut"), N_("why an open connection that it cuts may end")
-    ),
+    Key(Place.FLOWS, "c", "c", "cut", N_("Cut"), N_("why an open connection that it cuts may end")),
     Key(
         Place.FLOWS,
         "w",
@@ -338,6 +347,11 @@ def bindings(*places: Place) -> list[Binding | tuple[str, str] | tuple[str, str,
 def scrolling() -> list[Binding | tuple[str, str] | tuple[str, str, str]]:
     """The keys of a list, for a text that has no line to choose."""
     return [b for b in bindings(Place.LISTS) if isinstance(b, Binding) and b.action != "select_cursor"]
+
+
+def views() -> tuple[Key, ...]:
+    """The keys that open a screen beside the walk."""
+    return tuple(key for key in KEYS if key.view)
 
 
 def bar(place: Place) -> tuple[Key, ...]:

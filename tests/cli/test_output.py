@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 from core.test_bad_input import CHECKLIST
 
-from hardentui.checklist import load_files
+from hardentui import i18n
+from hardentui.checklist import load_files, shipped_folder
 from hardentui.cli import main
 from hardentui.export import text
 from hardentui.hazards import PROBES
 from hardentui.host.recording import demo_host
+from hardentui.model import Finding, Result
 from hardentui.resources import check
 from hardentui.session import Session
 from hardentui.snapshot import Snapshot
@@ -172,3 +174,11 @@ def test_a_french_page_about_a_recommendation_is_french_and_names_each_document_
     assert "intermediary" not in page
     assert "medium" not in page
     assert page.count("ANSSI-BP-028, ") == 1
+
+
+def test_what_was_not_evaluated_is_counted_in_words_that_agree() -> None:
+    i18n.use("en")
+    entry = load_files([shipped_folder() / "selinux.toml"], check, PROBES).recommendations[0]
+    one = Finding(entry, Result.ERROR, "")
+    assert text.summary([one]).endswith("Not evaluated: 1 error.")
+    assert text.summary([one, one]).endswith("Not evaluated: 2 errors.")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from core import logs
+from core import growth
 from core.test_volume import host
 
 from hardentui.cli import main
@@ -18,7 +18,7 @@ from hardentui.snapshot import LogTree, Reason, Snapshot, Unread
 HOSTILE = "/var/log/\x1b[31m\u202eevil\udcff.log"
 
 
-def recorded(folder: Path, tree: LogTree | Unread = logs.BUSY) -> str:
+def recorded(folder: Path, tree: LogTree | Unread = growth.BUSY) -> str:
     """A file with what the command asks of a host."""
     asked = Snapshot(host(tree))
     found = volumes(asked)
@@ -71,7 +71,7 @@ def test_json_says_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_a_name_that_would_draw_is_escaped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    tree = logs.tree(logs.file(HOSTILE, 1 << 20, 3, 0))
+    tree = growth.tree(growth.file(HOSTILE, 1 << 20, 3, 0))
     _code, out, _err = said(capsys, "--recording", recorded(tmp_path, tree), "volume")
     assert "\x1b" not in out
     assert "\u202e" not in out

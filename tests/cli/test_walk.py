@@ -83,7 +83,7 @@ def test_wrong_lines_are_asked_again(tmp_path: Path) -> None:
     done = walk(
         plan, "nonsense", *BEGIN, WAIVE, "short", "long enough now", "tomorrow", "2001-01-01", "", QUIT
     )
-    assert "Please type one of these numbers: 1, 2, 3, 4, 5, 0" in done.stdout
+    assert "Please type one of these numbers: 1, 2, 3, 4, 5, 6, 0" in done.stdout
     assert "10 characters at least are needed; here are 5." in done.stdout
     assert "The end is a date such as" in done.stdout
     assert "The end lies in the past." in done.stdout

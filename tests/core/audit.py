@@ -27,6 +27,7 @@ num_logs = 5
 max_log_file_action = ignore
 space_left = 75
 space_left_action = IGNORE
+admin_space_left = 700
 admin_space_left_action = halt
 disk_full_action = SINGLE
 disk_error_action = SUSPEND
@@ -91,6 +92,8 @@ def with_audit(host: DictHost) -> DictHost:
 def silenced(host: DictHost) -> DictHost:
     """auditd is there and off, and others wrote rules for it."""
     host.files["/etc/audit/rules.d/20-others.rules"] = OTHERS
+    large = CONF.replace("_action = ignore", "_action = ROTATE").replace("num_logs = 5", "num_logs = 500")
+    host.files["/etc/audit/auditd.conf"] = large
     host.commands |= {STATUS.argv: Output(STATE.format(enabled=0, pid=0)), LISTING.argv: Output("No rules\n")}
     host.answers[UnitFiles] = tuple(
         UnitFile(one.name, "disabled") if one.name == "auditd.service" else one

@@ -42,6 +42,7 @@ from hardentui.snapshot import (
     Mount,
     Mounts,
     NisEntries,
+    OpeningsOf,
     Output,
     Package,
     Packages,
@@ -72,7 +73,7 @@ from hardentui.snapshot import (
     WrongLabels,
 )
 
-from . import audit, mac, ssh, syslogs, users
+from . import audit, journals, mac, ssh, syslogs, users
 
 NOW = 1_795_245_751.0  # 2026-11-21T07:22:31Z
 
@@ -169,6 +170,8 @@ class DictHost:
                 return options.get(name, "n") if options else Unread(Reason.MISSING)
             case Packages():
                 return self.packages
+            case OpeningsOf(path):
+                return self.given.get(question, Unread(Reason.MISSING, path))
             case UseOf(unit):
                 return self.uses.get(unit, Unread(Reason.MISSING, unit))
             case _:
@@ -415,13 +418,15 @@ def server(interfaces: Iterable[str] = ("lo", "eth0"), **changes: Any) -> DictHo
         "logins": users.logins(NOW),
     }
     host = mac.with_apparmor(with_sshd(DictHost(files, links, **{**facts, **changes})))
+    host = journals.with_logs(host, NOW)
     return with_nft(audit.with_audit(syslogs.with_rsyslog(host, NOW)))
 
 
 def two_interfaces() -> DictHost:
     """One interface has a dot in its name (a VLAN), and a file names it."""
     rival = "net/ipv4/conf/eth0.100/rp_filter = 2\nnet.ipv4.conf.eth0/100.log_martians = 0\n"
-    return server(("lo", "eth0", "eth0.100"), files={"/etc/sysctl.d/20-vlan.conf": rival})
+    host = server(("lo", "eth0", "eth0.100"), files={"/etc/sysctl.d/20-vlan.conf": rival})
+    return journals.with_client(host, "timesyncd", NOW)
 
 
 def rivals() -> DictHost:
@@ -441,11 +446,13 @@ def rivals() -> DictHost:
             "/etc/sysctl.conf": conf,
             **users.RIVALS,
             **ssh.OLD,
+            **journals.RIVALS,
         }
     )
     audit.silenced(host)
     host.files[f"{syslogs.FOLDER}/10-old.conf"] = syslogs.CLEAR
     host.files[f"{syslogs.FOLDER}/20-ufw.conf"] = syslogs.UFW
+    host = journals.with_client(host, "chrony", NOW)
     return mac.with_selinux(host, "disabled")
 
 
@@ -480,6 +487,8 @@ def rhel() -> DictHost:
     for path in mac.PROFILES:
         del host.files[path]
     audit.deaf(host)
+    host.files["/etc/chrony.conf"] = journals.RHEL_CHRONY
+    host = journals.with_client(host, "chrony", NOW)
     return with_nft(mac.with_selinux(host, "permissive", "/boot/grub2/grub.cfg"))
 
 

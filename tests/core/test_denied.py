@@ -132,12 +132,18 @@ def of_no_weight_for_a_program(  # noqa: C901, PLR0912 - one case for each reaso
             return "it only names the tool for the hand that changes the stack"
         case Accounts() | Groups() if entry.resource == "rights" and entry.subject == "folders":
             return "root is number 0, whatever the names: no other owner passes by its number"
+        case Accounts() | Groups() if entry.resource == "auditd":
+            return "rules name accounts; a setting of the kernel does not"
+        case _ if entry.resource == "events" and question not in {Mounts(), File("/etc/fstab")}:
+            return "one witness that keeps an event is enough: what another could not say only adds to it"
         case KernelFile("/sys/module/module/parameters/sig_enforce"):
             return "this kernel was built without modules, which CONFIG_MODULES says"
         case KernelIs() if entry.resource == "command-line" and entry.subject == "weakening":
             return "what weakens a kernel is the same on every machine"
         case KernelFile(lsm.ENFORCE | lsm.APPARMOR_ON) if entry.resource == "apparmor":
             return "the kernel's list of profiles says that AppArmor runs"
+        case Stat("/usr/lib/systemd/systemd-journald"):
+            return "it only tells a host that has no journald at all"
         case KernelFile() if entry.resource == "cgroups" and entry.subject == "version":
             return "the controllers are shown beside the version, which the mounts say"
         case question if entry.resource == "listeners" and is_of_reach(question):

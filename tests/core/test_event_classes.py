@@ -17,12 +17,25 @@ from hardentui.model import Drift, Finding, Result
 from hardentui.record import FACILITIES, Record
 from hardentui.resources import check
 from hardentui.resources.audit.catalogue import SETS
+from hardentui.resources.audit.state import LISTING, STATUS
 from hardentui.resources.events.catalogue import BY_ID, CLASSES
 from hardentui.resources.events.classify import classify
-from hardentui.resources.events.told import State, Told, told
+from hardentui.resources.events.told import State, Told, learned_keys, told
 from hardentui.resources.firewall import loaded
 from hardentui.resources.journal.settings import LEVELS
-from hardentui.snapshot import Output, Process, Snapshot, UnitFile
+from hardentui.snapshot import (
+    File,
+    Mounts,
+    Output,
+    Process,
+    Processes,
+    Question,
+    Reason,
+    Snapshot,
+    Stat,
+    UnitFile,
+    Unread,
+)
 
 from . import hosts
 
@@ -269,6 +282,89 @@ def test_without_auditd_nobody_sees_a_file_that_is_written() -> None:
     assert side.silent
 
 
+def audited(*rules: str) -> hosts.DictHost:
+    """The host with auditd, and these rules loaded now and at boot."""
+    made = host(store=PERSISTENT, enabled=("auditd",))
+    status = "enabled 1\nfailure 1\npid 9\nrate_limit 0\nbacklog_limit 64\nlost 0\nbacklog 0\n"
+    made.files |= {
+        "/usr/sbin/auditctl": "",
+        "/etc/audit/auditd.conf": "write_logs = yes\n",
+        "/etc/audit/audit.rules": "",
+    }
+    made.files["/etc/audit/rules.d/50.rules"] = "\n".join(rules) + "\n"
+    made.files |= dict.fromkeys(("/etc/passwd", "/etc/shadow", "/etc/security/opasswd", "/srv/secret"), "")
+    made.commands |= {STATUS.argv: Output(status), LISTING.argv: Output("\n".join(rules) + "\n")}
+    return made
+
+
+IDENTITY = ("/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow", "/etc/security/opasswd")
+
+
+def test_rules_of_audit_record_what_no_program_tells() -> None:
+    made = audited(*(f"-w {path} -p wa -k usergroup" for path in IDENTITY))
+    one = of(made, "account-files")
+    assert one.now.state is State.KEPT
+    assert one.now.stores[0].place == "/var/log/audit/audit.log"
+    assert "-w /etc/passwd -p wa -k usergroup" in {witness.rule for witness in one.now.witnesses}
+    less = of(audited(*(f"-w {path} -p wa -k usergroup" for path in IDENTITY[:-1])), "account-files").now
+    assert (less.state, less.silent) == (State.LOST, ("audit: no rule for /etc/security/opasswd",))
+
+
+def test_rules_that_are_loaded_and_switched_off_record_nothing() -> None:
+    made = audited(*(f"-w {path} -p wa -k usergroup" for path in IDENTITY), "-e 0")
+    made.commands[STATUS.argv] = Output(made.commands[STATUS.argv].stdout.replace("enabled 1", "enabled 0"))
+    one = of(made, "account-files")
+    assert (one.now.state, one.boot.state) == (State.LOST, State.LOST)
+
+
+def test_what_is_typed_is_noted_where_pam_says_so_and_the_kernel_audits() -> None:
+    made = audited()
+    assert of(made, "typed").now.state is State.LOST
+    made.files["/etc/pam.d/sudo"] = "session required pam_tty_audit.so enable=*\n"
+    assert of(made, "typed").now.state is State.KEPT
+    made.commands[STATUS.argv] = Output(made.commands[STATUS.argv].stdout.replace("enabled 1", "enabled 0"))
+    assert of(made, "typed").now.state is State.LOST
+
+
+def test_a_record_that_comes_with_a_rule_alone_is_not_expected_without() -> None:
+    assert of(audited(), "module-loaded").now.state is State.LOST
+    assert classify(Record(0, "a", "X", "", types=("KERN_MODULE",))) is BY_ID["module-loaded"]
+
+
+def test_where_no_security_module_runs_none_denies() -> None:
+    made = host(store=PERSISTENT)
+    assert of(made, "mac-denied").now.state is State.ABSENT
+    made.kernel["/sys/module/apparmor/parameters/enabled"] = "Y"
+    assert of(made, "mac-denied").now.state is State.KEPT
+
+
+def test_the_keys_of_the_hosts_own_rules_are_learned() -> None:
+    made = audited(*(f"-w {path} -p wa -k usergroup" for path in IDENTITY))
+    record = Record(0, "a", "SYSCALL", "success=yes", types=("SYSCALL",), keys=("usergroup",))
+    assert classify(record) is None
+    assert classify(record, learned_keys(Snapshot(made))) is BY_ID["account-files"]
+
+
+def test_what_was_named_as_sensitive_has_a_class() -> None:
+    assert of(audited(), "sensitive-access").now.state is State.LOST
+    made = audited("-a always,exit -F arch=b64 -F path=/srv/secret -F perm=rwxa -F key=sensitive")
+    assert of(made, "sensitive-access").now.state is State.KEPT
+
+
+def test_a_journal_that_stores_less_loses_what_is_less_urgent() -> None:
+    made = host(store=PERSISTENT)
+    made.files["/etc/systemd/journald.conf"] += "MaxLevelStore=err\n"
+    assert of(made, "sudo").boot.state is State.LOST
+    assert of(made, "sudo-refused").boot.state is State.KEPT  # an alert
+
+
+@pytest.mark.parametrize(("level", "state"), [("QUIET", State.LOST), ("VERBOSE", State.KEPT)])
+def test_sshd_speaks_as_its_level_says(level: str, state: State) -> None:
+    made = host(store=PERSISTENT)
+    made.files |= {"/usr/sbin/sshd": "", "/etc/ssh/sshd_config": f"LogLevel {level}\n"}
+    assert of(made, "ssh-login").boot.state is state
+
+
 def test_what_could_not_be_read_is_never_said_to_be_lost() -> None:
     made = host()
     made.answers[hosts.Processes] = hosts.Unread(hosts.Reason.DENIED)
@@ -276,12 +372,31 @@ def test_what_could_not_be_read_is_never_said_to_be_lost() -> None:
     assert finding(made, "log.events.accounts").result in {Result.UNKNOWN, Result.FAIL}
 
 
+@pytest.mark.parametrize(
+    "denied",
+    [
+        Stat("/usr/sbin/useradd"),
+        Stat(PERSISTENT),
+        File("/etc/machine-id"),
+        File("/etc/systemd/journald.conf"),
+        File("/etc/fstab"),
+        Processes(),
+        Mounts(),
+    ],
+)
+def test_a_sole_witness_of_which_something_could_not_be_read_is_none(denied: Question[Any]) -> None:
+    made = host(store=PERSISTENT)
+    assert finding(made, "log.events.accounts").result is Result.PASS
+    made.given[denied] = Unread(Reason.DENIED)
+    assert finding(made, "log.events.accounts").result is Result.UNKNOWN
+
+
 def test_a_recording_of_before_is_unknown_and_no_failure_of_ours() -> None:
     silent = Snapshot(hosts.DictHost()).freeze()
     assert {one.boot.state for one in told(silent)} <= {State.UNKNOWN, State.LOST}
     entries = [one for one in CHECKLISTS.recommendations if one.resource in {"events", "service-logs"}]
     found = assess(entries, silent, {}, CHECKLISTS.questions)
-    assert {one.result for one in found} <= {Result.UNKNOWN, Result.NOTCHECKED}
+    assert {one.result for one in found} <= {Result.UNKNOWN, Result.NOTCHECKED, Result.INFORMATIONAL}
 
 
 def test_an_image_is_judged_by_what_it_will_do() -> None:

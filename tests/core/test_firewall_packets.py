@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from hardentui.resources.firewall import loaded, script, verdict
-from hardentui.resources.firewall.evaluate import evaluate
+from hardentui.resources.firewall.evaluate import Verdict, evaluate
+from hardentui.resources.firewall.reach import Door, From, Reachability
 from hardentui.resources.firewall.values import Packet
 from hardentui.snapshot import Interface, Output
 
@@ -106,6 +107,27 @@ def test_the_kernel_does_what_the_evaluator_says(name: str) -> None:
     if wrong:  # a machine that was held up for a moment looks like a drop: it gets all the time it needs
         wrong = unlike(name, happened(name, 3.0)[name], sure=name not in OPEN)
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("name", jobs())
+def test_the_answer_for_a_port_is_that_for_each_packet_to_it(name: str) -> None:
+    """Rules about other ports are left out beforehand: that may change no answer."""
+    needs_namespaces("nft", "ip", "nsenter", "iptables-nft-restore")
+    rules = read(happened()[name]).rules
+    reachability = Reachability(rules)
+    for port in PORTS:
+        for interface, source, destination in WAYS:
+            door = Door(interface, ipaddress.ip_address(destination))
+            for protocol in ("tcp", "udp"):
+                packet = Packet(interface, ipaddress.ip_address(source), door.address, protocol, port)
+                sure = evaluate(rules, packet).sure
+                reach = reachability.of(protocol, port, [door])[door]
+                if sure is None or reach.kind in {From.UNKNOWN, From.DIVERTED}:
+                    continue
+                inside = any(packet.source in ipaddress.ip_network(one) for one in reach.networks)
+                outside = any(packet.source in ipaddress.ip_network(one) for one in reach.without)
+                let_in = inside or (reach.kind is From.ANY and not outside)
+                assert let_in == (sure is Verdict.ACCEPT), (door, source, protocol, port, reach, sure)
 
 
 def test_every_way_to_end_was_seen() -> None:

@@ -326,6 +326,45 @@ def test_a_login_in_a_variable_is_a_secret_whatever_its_name_and_in_a_recording_
     assert judged("td2.crypto-env", lab(cut)).running == live.running
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "/usr/bin/mysqldump -u root -pgeheim shop",
+        "/usr/bin/mysqldump -u root -p geheim",
+        "/usr/bin/mariadb-dump -p=geheim",
+        'mysql "-pgeheim" shop',
+        "mysql -p 'geheim wort'",
+        "/bin/sh -c 'mysqldump -uroot -pgeheim shop | gzip'",
+        "/usr/bin/mysql \\\n  -u root -p \\\n  geheim",
+        "sshpass -p geheim ssh web",
+        "redis-cli -a geheim ping",
+        "ldapsearch -x -w geheim -D cn=web",
+        "mosquitto_pub -u web -P geheim -t x",
+        "curl -u web:geheim https://x",
+        "curl --user=web:geheim https://x",
+        "/opt/x --password geheim --db shop",
+        "/opt/x --db-password 'geheim wort'",
+    ],
+)
+def test_a_secret_behind_a_flag_of_a_program_is_cut(command: str) -> None:
+    path, text = File("/etc/systemd/system/web.service"), f"[Service]\nExecStart={command}\nUser=web\n"
+    cut = str(without_secrets(path, text))
+    assert "geheim" not in cut
+    assert "wort" not in cut
+    assert cut.endswith("\nUser=web\n")
+    assert cut.count("\\\n") == text.count("\\\n"), "lines that go on still do"
+    assert without_secrets(path, cut) == cut
+
+
+def test_a_short_flag_that_names_a_port_stays() -> None:
+    text = (
+        "[Service]\nExecStart=/usr/sbin/sshd -D -p 2222\nExecStart=docker run -p 80:80 web\nPIDFile=/run/x\n"
+    )
+    assert without_secrets(File("/etc/systemd/system/web.service"), text) == text
+    asking = "[Service]\nExecStart=mysql -p -u root\n"
+    assert without_secrets(File("/etc/systemd/system/web.service"), asking) == asking
+
+
 def test_what_only_looks_like_a_secret_of_a_unit_stays() -> None:
     text = (
         "[Service]\nUser=web-%i\nLoadCredential=token:/etc/web/token\nExecStart=/usr/bin/x --secret /etc/x\n"

@@ -162,7 +162,7 @@ def test_a_published_port_is_reported_although_the_policy_does_not_name_it() -> 
     door = Door("c0", ipaddress.ip_address("10.3.0.1"))
     reach = Reachability(rules(answer)).of("tcp", 8088, [door])[door]
     assert reach.kind is From.DIVERTED
-    assert reach.show() == "diverted to 10.4.0.2:80"
+    assert reach.value() == "diverted to 10.4.0.2:80"
 
 
 @pytest.mark.parametrize("name", POLICIES)

@@ -56,7 +56,7 @@ def test_only_the_live_host_and_its_search_run_programs() -> None:
                 names = ["subprocess"]
             if RUNS_PROGRAMS & set(names):
                 found.add(str(path.relative_to(PACKAGE)))
-    assert found == {"host/live.py", "host/search.py"}
+    assert found == {"host/live.py", "host/search.py", "host/tail.py"}
 
 
 def test_no_shell_reads_what_a_host_says() -> None:
@@ -77,6 +77,7 @@ def test_no_shell_reads_what_a_host_says() -> None:
 def test_every_command_is_made_of_fixed_words_or_checked_names() -> None:
     """An argument that is worked out must come from a strict pattern in the same file."""
     from hardentui.resources import crypt
+    from hardentui.resources.rsyslog import certificates
     from hardentui.resources.sshd import questions
 
     for path, tree in modules():
@@ -85,10 +86,16 @@ def test_every_command_is_made_of_fixed_words_or_checked_names() -> None:
                 words = node.args[0]
                 assert isinstance(words, ast.Tuple), f"{path}:{node.lineno}"
                 made = [ast.unparse(w) for w in words.elts if not isinstance(w, ast.Constant)]
-                checked = {"crypt.py": ["f'/dev/{device}'"], "questions.py": ["specification"]}
-                assert not made or made == checked.get(path.name), f"{path}:{node.lineno}: {made}"
+                checked = {
+                    "crypt.py": ["f'/dev/{device}'"],
+                    "questions.py": ["specification"],
+                    "certificates.py": ["ca", "path"],
+                }
+                assert set(made) <= set(checked.get(path.name, ())), f"{path}:{node.lineno}: {made}"
     for hostile in ("../sda", "-x", "a b", "sda;x", "sda\n", "$(x)", "", "a" * 80):
         assert crypt._DEVICE.fullmatch(hostile) is None
+        assert certificates.question(hostile) is None
+        assert certificates.chain("/etc/ca.crt", hostile) is certificates.chain(hostile, "/etc/a.crt") is None
         assert not questions.is_plain(f"user={hostile},host=h,addr=::1,laddr=::1,lport=22")
 
 
@@ -140,7 +147,8 @@ def test_a_scan_opens_nothing_for_writing_and_runs_what_it_names() -> None:
     assert done.returncode == 0, done.stderr
     written, programs = done.stdout.splitlines()
     assert written == "[]"
-    named = {"lsblk", "cryptsetup", "find", "sshd", "nft", "systemctl", "systemd-analyze"}
+    named = {"lsblk", "cryptsetup", "find", "sshd", "nft", "systemctl", "systemd-analyze", "auditctl"}
+    named |= {"timedatectl", "chronyc", "rsyslogd", "openssl"}
     assert set(ast.literal_eval(programs)) <= named
 
 

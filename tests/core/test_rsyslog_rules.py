@@ -194,7 +194,7 @@ CASES = {
         "mail.* OUT/c\n"
     ),
     "module loaded twice": Case('module(load="omprog")\n$ModLoad omprog\n*.* OUT/a\n'),
-    "template that is not there": Case("*.* OUT/a\nmail.* OUT/b;later\n$template later,\"%msg%\"\n"),
+    "template that is not there": Case('*.* OUT/a\nmail.* OUT/b;later\n$template later,"%msg%"\n'),
     "dynamic template that is not there": Case('*.* action(type="omfile" dynaFile="gone")\n'),
     "syntax error": Case("*.* OUT/a\nif $msg contains then stop\n*.* OUT/b\n"),
     "object not closed": Case('*.* OUT/a\naction(type="omfile" file="OUT/b"\n'),

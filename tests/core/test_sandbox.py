@@ -295,9 +295,11 @@ def test_a_limit_is_proposed_with_room_and_counts_in_no_exposure() -> None:
     assert (now["MemoryMax"], now["TasksMax"]) == ("infinity", "4915")
 
 
-def test_no_limit_is_proposed_where_the_use_is_not_known() -> None:
-    for made in (host(), limited(memory_current="", tasks_current="")):
+def test_no_limit_is_proposed_where_the_use_is_not_known_or_held_as_low_already() -> None:
+    dark = (host(), limited(memory_current="", tasks_current=""))
+    for made in (*dark, limited(memory_max=str(200 * 1024 * 1024), tasks_max="20")):
         assert not {"MemoryMax", "TasksMax"} & set(bench(made).proposing(only_safe=False).chosen)
+    for made in dark:
         assert "could not be read" in verdict(made, "MemoryMax", "1M")[1]
 
 

@@ -62,6 +62,8 @@ from hardentui.snapshot import (
     Mount,
     Mounts,
     NisEntries,
+    Openings,
+    OpeningsOf,
     Output,
     Package,
     Packages,
@@ -353,6 +355,7 @@ ANSWERS = {
     SandboxSettings(): (
         ServiceSettings(f"{STRAY}.service", {"User": STRAY, "DeviceAllow": "/dev/a r\n/dev/b rw"}),
     ),
+    OpeningsOf("/srv"): Openings(7, True, (STRAY,), 12.5),
     UseOf("ssh.service"): ServiceUse(
         2, 1, (f"/srv/{STRAY}",), families=("AF_UNIX",), executable_memory=("",)
     ),

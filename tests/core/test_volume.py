@@ -4,29 +4,54 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hardentui.model import Gap, GapKind
+from hardentui import hazards
+from hardentui.assess import assess
+from hardentui.checklist import load, shipped_folder
+from hardentui.model import Gap, GapKind, Recommendation, Result
+from hardentui.operations import Change, Refusal, WriteFile
+from hardentui.resources import check
 from hardentui.resources.volume import Volume, words
 from hardentui.resources.volume.consequences import when_full
 from hardentui.resources.volume.forecast import FAR, FOLDERS, LogSystem, Volumes, volumes
 from hardentui.resources.volume.pace import BACK, DAY, HOUR, Window, pace, together
 from hardentui.resources.volume.samples import Samples
 from hardentui.resources.volume.sources import name_of, sources
-from hardentui.snapshot import LogFile, LogTree, Reason, Snapshot, SpaceUsed, Unread, Usage
+from hardentui.snapshot import (
+    File,
+    Folder,
+    LogFile,
+    LogTree,
+    Mounts,
+    Question,
+    Reason,
+    Snapshot,
+    SpaceUsed,
+    Unit,
+    UnitFile,
+    UnitFiles,
+    Units,
+    Unread,
+    Usage,
+)
 
-from . import hosts, logs
+from . import growth, hosts
+from .growth import MIB
 from .hosts import NOW
-from .logs import MIB
 
 GIB = 1 << 30
+CHECKLISTS = load([shipped_folder()], check, hazards.PROBES)
 
 
-def host(tree: LogTree | Unread = logs.BUSY, *, free: int = 2 * GIB, **files: str) -> hosts.DictHost:
-    made = hosts.server(logs=tree, files=files)
+def host(tree: LogTree | Unread = growth.BUSY, *, free: int = 2 * GIB, **files: str) -> hosts.DictHost:
+    made = hosts.server(logs=tree)
+    made.files |= files
     made.given[SpaceUsed("/var/log")] = Usage(41, 7, 4 * GIB, free, 200 * MIB, 262144, 243000)
     made.given[SpaceUsed("/var/log/audit")] = Usage(11, 1, GIB, 900 * MIB, 50 * MIB, 65536, 65500)
     return made
@@ -59,8 +84,8 @@ def system(on: hosts.DictHost, path: str = "/var/log") -> LogSystem:
         ("/var/log/remote/web01/2026-11-21.log", "/var/log/remote/web01/*.log"),
         ("/var/log/remote/web01/2026/11/21/ssh.log", "/var/log/remote/web01/*/ssh.log"),
         ("/var/log/cryptosrv/cryptopy-2026-11-21", "/var/log/cryptosrv/cryptopy"),
-        (f"{logs.MACHINE}/user-1000@00ab.journal~", "/var/log/journal"),
-        (f"{logs.MACHINE}.web/system.journal", "/var/log/journal.web"),
+        (f"{growth.MACHINE}/user-1000@00ab.journal~", "/var/log/journal"),
+        (f"{growth.MACHINE}.web/system.journal", "/var/log/journal.web"),
         ("/var/log/postgresql/postgresql-15-main.log", "/var/log/postgresql/postgresql-15-main.log"),
         ("/var/log/boot.log.old", "/var/log/boot.log"),
         ("/var/log/.1", "/var/log/.1"),
@@ -79,7 +104,7 @@ def test_no_name_of_a_file_is_too_strange_for_a_source(name: str) -> None:
 
 
 def test_a_rotated_log_packs_to_what_its_packed_generations_show() -> None:
-    (one,) = sources(logs.rotated("/var/log/syslog", 10 * MIB, 9, packed=0.1), NOW)
+    (one,) = sources(growth.rotated("/var/log/syslog", 10 * MIB, 9, packed=0.1), NOW)
     assert len(one.files) == 10
     assert one.pace is not None
     assert one.pace.mean == pytest.approx(10 * MIB, rel=0.02)
@@ -87,7 +112,7 @@ def test_a_rotated_log_packs_to_what_its_packed_generations_show() -> None:
 
 
 def test_a_packed_file_that_does_not_say_its_size_is_not_reckoned_with() -> None:
-    files = logs.rotated("/var/log/syslog", 10 * MIB, 9)
+    files = growth.rotated("/var/log/syslog", 10 * MIB, 9)
     unknown = [dataclasses.replace(one, content=-1) if one.path.endswith(".gz") else one for one in files]
     (one,) = sources(unknown, NOW)
     assert one.pace is not None
@@ -107,7 +132,7 @@ def test_a_table_of_accounts_does_not_grow(name: str) -> None:
 
 
 def test_a_log_that_nobody_wrote_to_for_a_month_stands_still() -> None:
-    (one,) = sources([logs.file("/var/log/old.log", 500 * MIB, 400, 31)], NOW)
+    (one,) = sources([growth.file("/var/log/old.log", 500 * MIB, 400, 31)], NOW)
     assert one.pace is not None
     assert one.pace.high == 0
 
@@ -173,10 +198,10 @@ def test_a_pace_is_a_range_with_its_mean_inside(windows: list[Window]) -> None:
 
 def one_log(daily: int, days: int = 20) -> LogTree:
     files = (
-        logs.file(f"/var/log/app/app-2026-10-{day + 1:02d}.log", daily, days - day, days - day - 1)
+        growth.file(f"/var/log/app/app-2026-10-{day + 1:02d}.log", daily, days - day, days - day - 1)
         for day in range(days)
     )
-    return logs.tree(*files)
+    return growth.tree(*files)
 
 
 def test_a_log_without_a_limit_fills_what_is_free() -> None:
@@ -186,7 +211,9 @@ def test_a_log_without_a_limit_fills_what_is_free() -> None:
 
 def test_a_rotated_log_that_nobody_keeps_is_reckoned_at_what_it_packs_to() -> None:
     raw = system(host(one_log(10 * MIB), free=1000 * MIB)).days
-    packed = system(host(logs.tree(*logs.rotated("/var/log/app.log", 10 * MIB, 20)), free=1000 * MIB)).days
+    packed = system(
+        host(growth.tree(*growth.rotated("/var/log/app.log", 10 * MIB, 20)), free=1000 * MIB)
+    ).days
     assert raw is not None
     assert packed is not None
     assert packed[0] > 3 * raw[0]
@@ -194,7 +221,7 @@ def test_a_rotated_log_that_nobody_keeps_is_reckoned_at_what_it_packs_to() -> No
 
 def test_the_journal_stops_at_its_limit() -> None:
     """journald takes a tenth of the file system by itself: less than is free, so it never fills it."""
-    one = system(host(logs.tree(*logs.journal(24 * MIB, 10)), free=2 * GIB))
+    one = system(host(growth.tree(*growth.journal(24 * MIB, 10)), free=2 * GIB))
     assert one.days == (FAR, FAR)
     (kept,) = one.logs
     assert kept.limit.size == 4 * GIB // 10
@@ -203,24 +230,25 @@ def test_the_journal_stops_at_its_limit() -> None:
 
 def test_the_journals_own_setting_wins_over_its_share() -> None:
     own = {"/etc/systemd/journald.conf.d/90-size.conf": "[Journal]\nSystemMaxUse=1G\nSystemKeepFree=1G\n"}
-    (kept,) = system(host(logs.tree(*logs.journal(24 * MIB, 10)), free=2 * GIB, **own)).logs
+    (kept,) = system(host(growth.tree(*growth.journal(24 * MIB, 10)), free=2 * GIB, **own)).logs
     assert kept.limit.size == GIB
 
 
 def test_the_journal_leaves_room_for_others() -> None:
     """Of 700 MiB free, 15 % of 4 GiB stay free: it may only take the rest."""
-    (kept,) = system(host(logs.tree(*logs.journal(24 * MIB, 4)), free=700 * MIB)).logs
+    (kept,) = system(host(growth.tree(*growth.journal(24 * MIB, 4)), free=700 * MIB)).logs
     assert kept.limit.size == 4 * 24 * MIB + 700 * MIB - 4 * GIB * 15 // 100
 
 
 AUDITD = "log_file = /var/log/audit/audit.log\nmax_log_file = 8\nnum_logs = 5\nmax_log_file_action = {}\n"
 
 
-@pytest.mark.parametrize(("action", "full"), [("ROTATE", FAR), ("keep_logs", 450)])
-def test_the_audit_log_is_bounded_where_auditd_rotates(action: str, full: int) -> None:
+@pytest.mark.parametrize(("action", "full", "size"), [("ROTATE", FAR, 40 * MIB), ("keep_logs", 450, None)])
+def test_the_audit_log_is_bounded_where_auditd_rotates(action: str, full: int, size: int | None) -> None:
     one = system(host(**{"/etc/audit/auditd.conf": AUDITD.format(action)}), "/var/log/audit")
     assert one.days is not None
     assert one.days[1] == full
+    assert one.logs[0].limit.size == size
 
 
 ROTATED = "/var/log/app.log {{\n {}\n}}\n"
@@ -236,7 +264,7 @@ ROTATED = "/var/log/app.log {{\n {}\n}}\n"
     ],
 )
 def test_what_logrotate_takes_away_does_not_fill_the_disk(rule: str, full: int) -> None:
-    tree = logs.tree(*logs.rotated("/var/log/app.log", 10 * MIB, 3, packed=1.0))
+    tree = growth.tree(*growth.rotated("/var/log/app.log", 10 * MIB, 3, packed=1.0))
     rules = {"/etc/logrotate.conf": "weekly\n", "/etc/logrotate.d/app": ROTATED.format(rule)}
     main = {"/etc/logrotate.conf": "include /etc/logrotate.d\n" + rules["/etc/logrotate.conf"]}
     one = system(host(tree, free=1500 * MIB, **{**rules, **main}))
@@ -245,7 +273,7 @@ def test_what_logrotate_takes_away_does_not_fill_the_disk(rule: str, full: int) 
 
 
 def test_less_than_an_hour_of_logs_gives_no_day() -> None:
-    fresh = logs.tree(logs.file("/var/log/syslog", MIB, 1 / 48, 0))
+    fresh = growth.tree(growth.file("/var/log/syslog", MIB, 1 / 48, 0))
     seen = Volume().observe(Snapshot(host(fresh)), entry("days-until-full"))
     assert seen.running is not None
     assert not seen.running.values
@@ -253,7 +281,7 @@ def test_less_than_an_hour_of_logs_gives_no_day() -> None:
 
 
 def test_a_large_log_of_unknown_pace_makes_a_forecast_unknown() -> None:
-    tree = logs.tree(*one_log(MIB).files, LogFile("/var/log/btmp", GIB, GIB, GIB, 0.0, NOW - HOUR))
+    tree = growth.tree(*one_log(MIB).files, LogFile("/var/log/btmp", GIB, GIB, GIB, 0.0, NOW - HOUR))
     seen = Volume().observe(Snapshot(host(tree)), entry("days-until-full"))
     assert seen.running is not None
     assert seen.running.gap is not None
@@ -340,7 +368,7 @@ class Moving(hosts.DictHost):
 
 
 def test_what_comes_while_someone_looks_is_measured() -> None:
-    small, large = (logs.tree(logs.file("/var/log/syslog", size, 1, 0)) for size in (MIB, 3 * MIB))
+    small, large = (growth.tree(growth.file("/var/log/syslog", size, 1, 0)) for size in (MIB, 3 * MIB))
     on = Moving(logs=small)
     first = Samples().grown(Snapshot(on))
     assert first.measured("/var/log/syslog") is None
@@ -357,9 +385,7 @@ def test_what_comes_while_someone_looks_is_measured() -> None:
 # --- entries --------------------------------------------------------------------------------------------
 
 
-def entry(subject: str):
-    from .test_closed_loop import CHECKLISTS
-
+def entry(subject: str) -> Recommendation:
     return next(
         one for one in CHECKLISTS.recommendations if one.resource == "volume" and one.subject == subject
     )
@@ -369,3 +395,122 @@ def test_the_days_that_a_limit_lasts_are_told_log_by_log() -> None:
     seen = Volume().observe(Snapshot(host()), entry("holds")).running
     assert seen is not None
     assert seen.values == {"/var/log/journal": "17"}
+
+
+class Denying:
+    """A host that answers one question less."""
+
+    name, label = "live", "this host"
+
+    def __init__(self, host: hosts.DictHost, question: Question[Any]) -> None:
+        self._host, self._question = host, question
+
+    def answer(self, question: Question[Any]) -> tuple[Any, float]:
+        return (Unread(Reason.DENIED), NOW) if question == self._question else self._host.answer(question)
+
+
+def judged(on: Any, subject: str, days: int = 10) -> Result:
+    (found,) = assess([entry(subject)], Snapshot(on), {"log-retention-days": str(days)}, CHECKLISTS.questions)
+    return found.result
+
+
+@pytest.mark.parametrize(
+    ("subject", "question"),
+    [
+        ("days-until-full", FOLDERS),
+        ("days-until-full", Mounts()),
+        ("days-until-full", SpaceUsed("/var/log")),
+        ("holds", FOLDERS),
+        ("holds", File("/etc/systemd/journald.conf")),
+        ("holds", File("/etc/audit/auditd.conf")),
+    ],
+)
+def test_nothing_passes_without_what_it_stands_on(subject: str, question: Question[Any]) -> None:
+    assert judged(host(), subject) is Result.PASS
+    assert judged(Denying(host(), question), subject) is Result.UNKNOWN
+
+
+def test_what_limits_a_log_being_unread_is_no_failure() -> None:
+    """Rotation may keep it: that nobody may look is no reason to say that it fills the disk."""
+    assert judged(host(one_log(10 * MIB), free=1000 * MIB), "days-until-full", 200) is Result.FAIL
+    unread = Denying(host(one_log(10 * MIB), free=1000 * MIB), Folder("/etc/tmpfiles.d"))
+    assert judged(unread, "days-until-full", 200) is Result.UNKNOWN
+
+
+def test_fewer_days_than_logs_must_be_kept_is_a_failure() -> None:
+    assert judged(host(), "days-until-full", 90) is Result.PASS
+    assert judged(host(), "days-until-full", 400) is Result.FAIL
+    assert judged(host(), "holds", 17) is Result.PASS
+    assert judged(host(), "holds", 18) is Result.FAIL
+
+
+# --- the timer ------------------------------------------------------------------------------------------
+
+
+def units(paths: object, target: str = "80") -> Change:
+    facts: dict[str, Any] = {"paths": paths, "service": "absent", "timer": "absent"}
+    return Volume().change(entry("supervision"), facts, target)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/var/log x",
+        "/var/$(id)",
+        "/var/%h",
+        "/var/log'",
+        "/var/../etc",
+        "var/log",
+        "/var/log\n[Service]",
+        "/",
+        "/-x",
+        "",
+    ],
+)
+def test_a_path_that_could_be_read_as_anything_else_is_refused(path: str) -> None:
+    assert isinstance(units(("/var/log", path)), Refusal)
+
+
+@pytest.mark.parametrize("target", ["8", "100", "80; id", "", "08", "-1", "80\n"])
+def test_only_a_share_is_a_threshold(target: str) -> None:
+    assert isinstance(units(("/var/log",), target), Refusal)
+
+
+def test_a_plan_without_file_systems_is_refused() -> None:
+    assert isinstance(units(()), Refusal)
+    assert isinstance(units("/var/log"), Refusal)
+    assert isinstance(units(tuple(f"/srv/log{number}" for number in range(40))), Refusal)
+
+
+@given(st.lists(st.text(min_size=1), min_size=1, max_size=4))
+def test_whatever_a_plan_says_the_service_runs_our_words_on_plain_paths(paths: list[str]) -> None:
+    made = units(tuple(paths))
+    if isinstance(made, Refusal):
+        return
+    service = next(step for step in made if isinstance(step, WriteFile) and step.path.endswith(".service"))
+    last = next(line for line in service.content.splitlines() if line.startswith("    done'"))
+    assert last == f"    done' 80 {' '.join(paths)}"
+    assert all(re.fullmatch(r"[A-Za-z0-9/._-]+", path) for path in paths)
+
+
+def test_another_threshold_in_our_file_is_seen_and_judged() -> None:
+    on = host()
+    made = units(("/var/log", "/var/log/audit"), "95")
+    assert not isinstance(made, Refusal)
+    service = next(step for step in made if isinstance(step, WriteFile) and step.path.endswith(".service"))
+    on.files[service.path] = service.content
+    on.answers[Units] = (Unit("hardentui-log-space.timer", "loaded", "active"),)
+    on.answers[UnitFiles] = (UnitFile("hardentui-log-space.timer", "enabled"),)
+    seen = Volume().observe(Snapshot(on), entry("supervision"))
+    assert seen.running is not None
+    assert seen.running.values == {"/var/log": "95", "/var/log/audit": "95"}
+    assert judged(on, "supervision") is Result.FAIL
+    on.answers[UnitFiles] = ()
+    assert Volume().observe(Snapshot(on), entry("supervision")).boot[0].values["/var/log"] == "none"
+
+
+def test_where_an_agent_of_a_monitoring_runs_a_person_is_asked() -> None:
+    on = host()
+    on.answers[Units] = (Unit("zabbix-agent2.service", "loaded", "active"),)
+    on.answers[UnitFiles] = (UnitFile("zabbix-agent2.service", "enabled"),)
+    assert judged(on, "supervision") is Result.NOTCHECKED

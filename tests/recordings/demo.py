@@ -38,6 +38,20 @@ echo 'net.ipv4.tcp_syncookies = 0' >> /etc/sysctl.conf  # and nobody loaded it
 sysctl -q -w net.ipv4.conf.all.log_martians=1 kernel.dmesg_restrict=0 fs.suid_dumpable=2 fs.protected_fifos=2
 mount -o remount,nosuid,nodev /home
 
+# Two weeks of requests, rotated each night.
+requests() {
+    yes "192.0.2.7 - - [$(date -u -d "$1 days ago" '+%d/%b/%Y:00:00:10 +0000')] \"GET / HTTP/1.1\" 200 612" |
+        head -c $((900000 + $1 % 3 * 400000))
+}
+mkdir -p /var/log/nginx
+requests 0 > /var/log/nginx/access.log
+requests 1 > /var/log/nginx/access.log.1
+touch -d '00:00' /var/log/nginx/access.log.1
+for day in $(seq 2 14); do
+    requests "$day" | gzip > "/var/log/nginx/access.log.$day.gz"
+    touch -d "$((day - 1)) days ago 00:00" "/var/log/nginx/access.log.$day.gz"
+done
+
 systemctl enable --now nginx.service rsyslog.service
 systemctl is-active nginx.service rsyslog.service ssh.service cron.service
 """

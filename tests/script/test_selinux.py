@@ -242,7 +242,7 @@ def test_a_file_without_a_label_of_the_policy_stops_it(machine, path, label):
         os.removexattr(on_disk(machine, path), "security.selinux")
     else:
         relabel(machine, path, label)
-    assert f"{path} has no label of the policy: touch /.autorelabel" in stopped(machine)
+    assert f"{path} has no label of the policy: restorecon gives it one" in stopped(machine)
     assert not (machine.scratch / "root/owned").exists()
     relabel(machine, path, LABELS[path])
     apply(machine)

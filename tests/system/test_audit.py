@@ -4,16 +4,31 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pytest
 from rig.product import ANSWERS, Product
 from rig.vm import Vm
 
+from hardentui import hazards
+from hardentui.checklist import load as load_checklists
+from hardentui.checklist import shipped_folder
+from hardentui.host.image import ImageHost
+from hardentui.model import Gap
+from hardentui.resources import check
+from hardentui.resources.audit import state
 from hardentui.resources.audit.rules import Names, Rule, load, parse
+from hardentui.snapshot import Snapshot
 
 Note = Callable[[str], None]
 SECRET = "/srv/secret"
-OURS = "ls -1 /etc/audit/rules.d"
+CHAPTERS = load_checklists([shipped_folder()], check, hazards.PROBES)
+# All that the script can do about the audit system, but the lock, which has a test of its own.
+CHANGES = [
+    entry.id
+    for entry in CHAPTERS.recommendations
+    if entry.target and entry.id.startswith(("audit.", "journal.audit")) and entry.id != "audit.lock"
+]
 
 # As people write them: watches and system calls, both orders of list and action, names and numbers of all
 # kinds. One that auditctl refuses stands among them for each way of being refused.
@@ -40,9 +55,8 @@ WRITTEN = r"""
 -a always,exit -F arch=b64 -S open,creat -F success=0 -k failed
 -a always,exit -F arch=b64 -S clock_settime -F a0=0x0 -k time
 -a always,exit -F arch=b32 -S stime,settimeofday -k time
--a always,exit -F arch=b64 -S 59 -k by-number
 -a always,exit -F arch=b64 -S 452 -k young
--a always,exit -S all -F pid=1005 -k all
+-a always,exit -S all -F pid=1005 -k everything-of-one
 -a always,exit -F arch=b64 -S execve -C uid!=euid -F euid=0 -k became-root
 -a always,exit -F arch=b64 -S execve -C egid!=gid -F egid=0 -k became-root
 -a always,exit -F arch=b64 -S all -F dir=/home -C auid!=obj_uid -F key=one -F key=two
@@ -60,12 +74,12 @@ WRITTEN = r"""
 -a always,exit -F arch=b64 -S connect -F saddr_fam=2 -k family
 -a always,exit -F arch=b64 -S bpf -F a1&1 -k bits
 -w /not-there/at/all -p wa -k refused
--a always,exit -F arch=b64 -F dir=/etc/not-there -F perm=wa -k refused
+-a always,exit -F arch=b64 -F dir=/etc/gone -F perm=wa -k refused
 -a always,exit -F arch=b64 -S open -F success=no -k refused
--w /etc/issue	-p	wa -k refused
--D -k all
+-w /etc/issue.net	-p wa	-k refused
+-D -k everything
 """
-MISSING = ("/not-there", "/etc/not-there")
+MISSING = ("/not-there", "/etc/gone")
 
 
 def test_the_kernel_holds_the_rules_that_we_read(vm: Vm, note: Note) -> None:
@@ -89,6 +103,28 @@ def test_the_kernel_holds_the_rules_that_we_read(vm: Vm, note: Note) -> None:
     )
     note(f"{vm.name}: {len(ours)} rules read as auditctl {vm.sh('auditctl -v').split()[-1]} lists them")
 
+
+MERGED = {
+    "10-first.rules": "## a comment\n\n-e 1\n-b 100\n-w /etc/passwd -p wa -k ten\n",
+    "9-before.rules": "-w /etc/group -p wa -k nine\n-D\n",
+    "2.rules": "-f 1\n--loginuid-immutable\n-a never,exit -F path=/etc/hosts\n",
+    "zz-last.rules": "-b 8192\n-e 2\n-D -k nine\n",
+    "ignored.rules.dpkg-old": "-w /etc/shadow -p wa\n",
+    ".hidden.rules": "-w /etc/shadow -p wa\n",
+    "10-a.rules": "-i\n-w /etc/ssh -p wa -k ssh\n",
+}
+SYSTEM = ("/boot", "/etc", "/usr/bin", "/usr/sbin", "/usr/lib")
+SEALS = """\
+@@define DBDIR /var/lib/aide
+database_in=file:@@{DBDIR}/aide.db
+database_out=file:@@{DBDIR}/aide.db.new
+gzip_dbout=no
+!/usr/lib
+=/usr/sbin p
+/usr/s?bin/[a-c] p
+/etc p+sha256
+!/etc/ssl
+"""
 
 # What is done, by whom, and the key that it must be found under.
 ACTS: Mapping[str, tuple[str, str]] = {
@@ -144,8 +180,7 @@ def test_what_is_asked_for_is_recorded(vm: Vm, note: Note) -> None:
     before = of_audit(vm)
     quiet = opens(vm)
     every = product.scan(plan=False)
-    wanted = [id_ for id_ in every.by_id if id_.startswith("audit.") and id_ != "audit.lock"]
-    ids = product.plan(*(id_ for id_ in wanted if every[id_]["result"] in {"fail", "informational"}))
+    ids = product.plan(*(id_ for id_ in CHANGES if every[id_]["result"] in {"fail", "informational"}))
     assert {"audit.identity", "audit.sensitive", "audit.service", "audit.exec"} <= set(ids)
     product.script("apply", "--deadline", "900")
     product.script("confirm")
@@ -154,9 +189,6 @@ def test_what_is_asked_for_is_recorded(vm: Vm, note: Note) -> None:
     busy = opens(vm)
 
     # The journal's daemon of Debian 12 switches auditing off when it starts, unless it is told to leave it.
-    vm.sh(
-        "mkdir -p /etc/systemd/journald.conf.d; printf '[Journal]\\nAudit=\\n' > /etc/systemd/journald.conf.d/a.conf"
-    )
     vm.sh("systemctl restart systemd-journald")
     assert "enabled 1" in vm.sh("auditctl -s")
     for user, act in ACTS.values():
@@ -178,6 +210,60 @@ def test_what_is_asked_for_is_recorded(vm: Vm, note: Note) -> None:
         f"{vm.name}: {len(ids)} decisions; {len(vm.sh('auditctl -l').splitlines())} rules before, loaded in "
         f"{loading} s; opens and stats take {busy / quiet:.2f} of the time without rules"
     )
+
+
+def test_the_folder_is_merged_as_augenrules_does(vm: Vm, tmp_path: Path) -> None:
+    """Another order of files, or of lines, and the first rule that matches would be another one."""
+    folder = "/etc/audit/rules.d"
+    for name, lines in MERGED.items():
+        vm.put(lines.encode(), f"{folder}/{name}", "0640")
+    vm.run(["augenrules"], check=True)
+    merged = [line for line in vm.get("/etc/audit/audit.rules").splitlines() if line and line[0] != "#"]
+    for name in vm.sh(f"ls {folder}").splitlines():
+        path = tmp_path / folder[1:] / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(vm.get(f"{folder}/{name}"))
+    read = state.written(Snapshot(ImageHost(str(tmp_path))))
+    assert not isinstance(read, Gap)
+    assert [one.text for one in read] == [line.strip() for line in merged]
+
+
+def test_the_lock_counts_from_the_next_boot_on(vm: Vm) -> None:
+    product = Product(vm)
+    product.plan("audit.service", "audit.lock", "audit.sudoers")
+    before = of_audit(vm)
+    product.script("apply", "--deadline", "900")
+    product.script("confirm")
+    assert "enabled 1" in vm.sh("auditctl -s")
+    assert product.scan()["audit.lock"]["drift"] == "not-yet"
+    vm.reboot()
+    assert "enabled 2" in vm.sh("auditctl -s")
+    assert product.scan().not_passing(["audit.lock", "audit.service", "audit.sudoers"]) == []
+    product.script("rollback")
+    vm.reboot()
+    assert "enabled 2" not in vm.sh("auditctl -s")
+    assert of_audit(vm) == before
+
+
+def test_seals_are_what_aide_sealed(vm: Vm) -> None:
+    vm.put(SEALS.encode(), "/etc/aide/aide.conf", "0644")
+    vm.sh('rm -rf /etc/aide/aide.conf.d; for folder; do touch "$folder/probe"; done', *SYSTEM)
+    vm.run(["aide", "--config=/etc/aide/aide.conf", "--init"], check=True, seconds=600)
+    product = Product(vm)
+    assert product.scan(plan=False)["aide.database"]["running"] == "not built"
+    vm.sh("mv /var/lib/aide/aide.db.new /var/lib/aide/aide.db")
+    found = product.scan(plan=False)
+    assert found["aide.database"]["result"] == "pass"
+    sealed = vm.sh("grep -o '^/[^ ]*' /var/lib/aide/aide.db").splitlines()
+    by_aide = [folder for folder in SYSTEM if f"{folder}/probe" not in sealed]
+    assert found["aide.scope"]["running"] == ", ".join(by_aide)
+    product.plan("aide.schedule")
+    product.script("apply", "--deadline", "900")
+    product.script("confirm")
+    assert "dailyaidecheck.timer" in vm.sh("systemctl list-timers --all")
+    assert product.scan()["aide.schedule"]["result"] == "pass"
+    product.script("rollback")
+    assert product.scan()["aide.schedule"]["result"] == "fail"
 
 
 @pytest.mark.parametrize("line", ["-w /not/there -p wa -k x"])

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import pty
+import select
+import struct
 import subprocess
+import termios
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Self
 
+import pyte
 import pytest
 from rig.machine import Machine
 from rig.nspawn import FSTAB, Nspawn
@@ -134,6 +141,23 @@ def test_each_event_is_where_it_was_said_and_nowhere_else(host: Nspawn, note: Ca
         assert kept <= found_in(host, store)
 
 
+def test_the_log_of_nginx_is_in_its_hands_once_it_was_reopened(host: Nspawn) -> None:
+    """nginx makes its logs as root, and gives them to its workers when they are rotated."""
+    log, workers = "/var/log/nginx/access.log", "setpriv --reuid www-data --regid www-data --clear-groups"
+    host.sh("systemctl start nginx")
+
+    def judged() -> str:
+        return str(Product(host).scan(plan=False)["log.service-logs"]["result"])
+
+    def workers_may() -> bool:
+        return host.run(["sh", "-c", f"{workers} test -w {log}"]).returncode == 0
+
+    assert (judged(), workers_may()) == ("pass", False)
+    host.sh("nginx -s reopen")
+    wait_for("another owner of the log", 20, workers_may, every=0.05)
+    assert judged() == "fail"
+
+
 class Follower:
     """`hardentui events --follow` in the machine, read line by line."""
 
@@ -193,3 +217,49 @@ def test_who_may_not_read_the_journal_is_told_so(host: Nspawn) -> None:
     with Follower(host, user="nobody") as follower:
         follower.wait("journal cannot be followed: not readable without root")
         assert follower.process.wait(20) == 3
+
+
+class Screen:
+    """The assistant in the machine, on a pseudo-terminal whose screen pyte keeps."""
+
+    def __init__(self, host: Nspawn) -> None:
+        self.screen = pyte.Screen(120, 36)
+        self.stream = pyte.ByteStream(self.screen)
+        self.master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 36, 120, 0, 0))
+        words = [f"PYTHONPATH={HOME}", "LANGUAGE=en", "TERM=xterm-256color", "LC_ALL=C.UTF-8"]
+        self.process = subprocess.Popen(
+            host.inside(["env", *words, "python3", "-m", "hardentui"]),
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+        )
+        os.close(slave)
+
+    def shows(self, text: str) -> bool:
+        while select.select([self.master], [], [], 0.05)[0]:
+            self.stream.feed(os.read(self.master, 65536))
+        return text in "\n".join(self.screen.display)
+
+    def wait(self, text: str) -> None:
+        wait_for(f"{text!r} on the screen", 60, lambda: self.shows(text), every=0.01)
+
+    def press(self, key: str) -> None:
+        os.write(self.master, key.encode())
+
+
+def test_the_screen_shows_what_is_provoked_and_leaves_no_child_when_the_line_drops(
+    host: Nspawn, note: Callable[[str], None]
+) -> None:
+    screen = Screen(host)
+    screen.wait("Saved at each decision")
+    screen.press("E")
+    screen.wait("Live: journal")
+    began = time.monotonic()
+    PROVOKED["user-changed"](host)
+    screen.wait("useradd: new user: name=lab-event")
+    note(f"an event stood on the screen {time.monotonic() - began:.1f} s after it was provoked")
+    assert journalctls(host)
+    os.close(screen.master)  # the line drops: nobody says goodbye
+    wait_for("the end of the assistant", 30, lambda: screen.process.poll() is not None)
+    wait_for("the end of journalctl", 20, lambda: not journalctls(host), every=0.05)

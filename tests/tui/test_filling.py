@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from core import hosts, logs
+from core import growth, hosts
 from core.test_volume import Moving, host
 from textual.pilot import Pilot
 
@@ -87,9 +87,10 @@ async def test_the_detail_alone_and_a_word(tmp_path: Path) -> None:
         screen = await filling(pilot)
         await pilot.press("slash", *"web03", "enter")
         assert screen.table.keys == ("/var/log", "/var/log\t/var/log/remote/web03/*.log")
+        beside = detail(screen).count("│")
         await pilot.press("enter")
         assert screen.has_class("alone")
-        await until(pilot, lambda: "What follows" in detail(screen) or "grow" in detail(screen))
+        await until(pilot, lambda: detail(screen).count("│") > beside)
         await pilot.press("escape", "escape")
         assert len(screen.table.keys) > 5
 
@@ -104,7 +105,7 @@ async def test_it_opens_from_a_chapter_and_leads_back_there(tmp_path: Path) -> N
 
 async def test_what_comes_while_it_is_open_is_measured_and_shown(tmp_path: Path) -> None:
     """A log that grows is seen at the next tick, without a key, and what came is told."""
-    small, large = (logs.tree(logs.file("/var/log/syslog", size, 1, 0)) for size in (1 << 20, 4 << 20))
+    small, large = (growth.tree(growth.file("/var/log/syslog", size, 1, 0)) for size in (1 << 20, 4 << 20))
     live = Moving(logs=small)
     async with app_on(tmp_path, live, tick_seconds=0.05).run_test(size=(80, 24)) as pilot:
         screen = await filling(pilot)
@@ -116,7 +117,7 @@ async def test_what_comes_while_it_is_open_is_measured_and_shown(tmp_path: Path)
 
 
 async def test_nothing_of_the_host_is_markup(tmp_path: Path) -> None:
-    tree = logs.tree(logs.file(HOSTILE, 1 << 20, 3, 0))
+    tree = growth.tree(growth.file(HOSTILE, 1 << 20, 3, 0))
     async with app_on(tmp_path, host(tree)).run_test(size=(200, 40)) as pilot:
         screen = await filling(pilot)
         await pilot.press("j")
@@ -128,11 +129,11 @@ async def test_nothing_of_the_host_is_markup(tmp_path: Path) -> None:
 
 
 async def test_what_is_not_known_is_said(tmp_path: Path) -> None:
-    cut = dataclasses.replace(logs.BUSY, cut="time", unread=("/var/log/private",), unread_count=1)
+    cut = dataclasses.replace(growth.BUSY, cut="time", unread=("/var/log/private",), unread_count=1)
     async with app_on(tmp_path, host(cut)).run_test(size=(80, 24)) as pilot:
         await filling(pilot)
         shown = screen_text(pilot.app)
-        assert "not readable without root: 1 paths: /var/log/private" in shown
+        assert "not readable without root: /var/log/private" in shown
         assert "not searched to the end" in shown
 
 
@@ -157,3 +158,11 @@ async def test_linuxs_own_console_gets_ascii(tmp_path: Path, monkeypatch: pytest
         screen = await filling(pilot)
         assert detail(screen).isascii()
         assert "#" in detail(screen)
+
+
+async def test_the_plot_follows_the_size_of_the_terminal(tmp_path: Path) -> None:
+    async with app_on(tmp_path, host()).run_test(size=(80, 24)) as pilot:
+        screen = await filling(pilot)
+        narrow = max(len(line) for line in detail(screen).splitlines() if "│" in line)
+        await pilot.resize_terminal(120, 36)
+        await until(pilot, lambda: max(len(x) for x in detail(screen).splitlines() if "│" in x) > narrow + 30)

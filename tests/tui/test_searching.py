@@ -9,12 +9,13 @@ from typing import Any
 
 from hardentui import hazards, resources
 from hardentui.checklist import load_files
+from hardentui.host.recording import RecordedHost, record
 from hardentui.host.search import Progress
 from hardentui.model import Result
-from hardentui.snapshot import End, Found, Survey
+from hardentui.snapshot import End, Found, Snapshot, Survey
 from hardentui.tui.app import HardenApp
 from hardentui.tui.opening import Opening
-from tui.house import DMESG, MemoryHost, _entry, checklists, host, ready, screen_text, until, walk
+from tui.house import DMESG, MemoryHost, _entry, app_on, checklists, host, ready, screen_text, until, walk
 
 TMP, NODES = "search.tmp", "search.nodes"
 
@@ -128,3 +129,12 @@ async def test_asked_for_at_the_start_it_does_not_hold_the_screen_up(tmp_path: P
         await pilot.press("q")
     assert on.held.go.wait(10)  # nothing is left that the program would wait for
     assert on.held.stopped
+
+
+async def test_a_recording_says_that_there_is_nothing_to_search(tmp_path: Path) -> None:
+    path = tmp_path / "host.json"
+    path.write_text(record(Snapshot(host())))
+    async with app_on(tmp_path, RecordedHost(path)).run_test(size=(80, 24)) as pilot:
+        await ready(pilot)
+        await pilot.press("D")
+        await until(pilot, lambda: "a recording shows the files that were recorded" in screen_text(pilot.app))

@@ -7,18 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.app import App, ComposeResult
 from textual.content import Content
 from textual.geometry import Region
 
 from hardentui.snapshot import KernelFile, Question, Reason, Unread
 from hardentui.tui import passes
+from hardentui.tui.keys import views
 from hardentui.tui.screens.chapter import ChapterScreen
 from hardentui.tui.screens.help import HelpScreen
 from hardentui.tui.screens.overview import OverviewScreen
 from hardentui.tui.screens.plan import PlanScreen
+from hardentui.tui.screens.services import ServicesScreen
+from hardentui.tui.text import cell
 from hardentui.tui.widgets.plain import Page, Plain
 from hardentui.tui.widgets.script_view import ScriptView
-from hardentui.tui.widgets.table import FactsTable
+from hardentui.tui.widgets.table import Column, FactsTable, Row
 from tui.house import DMESG, DUMPS, KPTR, PAPER, ROUTER, app_on, host, ready, screen_text, typed, until, walk
 
 
@@ -78,6 +82,54 @@ async def test_filters_go_round(tmp_path: Path) -> None:
             shown.append({key for key in screen.table.keys if not key.startswith("section:")})
         assert shown[:3] == [{DMESG, KPTR}, {DMESG, KPTR, PAPER}, {ROUTER, PAPER}]
         assert screen.table.keys == every
+
+
+@pytest.mark.parametrize(
+    ("kept", "expected"),
+    [
+        ("abdfj", "f"),
+        ("abdj", "d"),
+        ("abhj", "h"),
+        ("abij", "b"),
+        ("abcdefghij", "e"),
+        ("a", "a"),
+        ("xyz", "z"),
+        ("", ""),
+    ],
+)
+async def test_when_a_filter_takes_the_row_away_the_cursor_stays_near(kept: str, expected: str) -> None:
+    """It stood on e of ten rows; where all are new, the place in the list is all that is left."""
+
+    class Alone(App[None]):
+        def compose(self) -> ComposeResult:
+            yield FactsTable(id="list")
+
+    def rows(names: str) -> list[Row]:
+        return [Row("section:", (cell("#"),), heading=True), *(Row(name, (cell(name),)) for name in names)]
+
+    async with Alone().run_test(size=(40, 24)) as pilot:
+        table = pilot.app.query_one(FactsTable)
+        table.fill([Column(cell(""))], rows("abcdefghij"))
+        assert table.go_to("e")
+        table.fill([Column(cell(""))], rows(kept))
+        assert table.current.removeprefix("section:") == expected
+
+
+async def test_a_key_that_does_nothing_here_says_why(tmp_path: Path) -> None:
+    async with app_on(tmp_path).run_test(size=(80, 24)) as pilot:
+        screen = await walk(pilot)
+        screen.table.go_to(KPTR)
+        await pilot.press("e")
+        assert "Nobody is asked here" in screen_text(pilot.app)
+        await pilot.press("j")
+        await until(pilot, lambda: "Nobody is asked here" not in screen_text(pilot.app))
+        await pilot.press("g", "a")
+        assert "This is a heading" in screen_text(pilot.app)
+        assert not screen.has_class("deciding")
+        screen.table.go_to(PAPER)
+        await pilot.press("e")
+        await until(pilot, lambda: screen.has_class("deciding"))
+        assert "This is a heading" not in screen_text(pilot.app)
 
 
 async def test_search_narrows_the_list_as_one_types(tmp_path: Path) -> None:
@@ -205,6 +257,16 @@ async def test_a_theme_for_each_room(tmp_path: Path) -> None:
             names.append(app.theme)
         assert len(set(names[:3])) == 3
         assert names[0] == names[3]
+
+
+async def test_the_overview_names_the_screens_beside_the_walk(tmp_path: Path) -> None:
+    async with app_on(tmp_path, host()).run_test(size=(80, 24)) as pilot:
+        await ready(pilot)
+        lines = screen_text(pilot.app).splitlines()
+        assert all(any(f"{key.shown} {key.label}" in line for line in lines) for key in views())
+        row = next(number for number, line in enumerate(lines) if "M Services" in line)
+        await pilot.click(offset=(lines[row].index("M Services") + 2, row))
+        await until(pilot, lambda: isinstance(pilot.app.screen, ServicesScreen))
 
 
 async def test_help_lists_every_key(tmp_path: Path) -> None:

@@ -99,6 +99,16 @@ async def test_a_value_is_typed_where_any_is_taken(tmp_path: Path) -> None:
         assert screen._bench.chosen == {}
 
 
+async def test_the_row_stays_in_sight_while_its_value_is_typed(tmp_path: Path) -> None:
+    async with app_on(tmp_path, host()).run_test(size=(80, 24)) as pilot:
+        await workbench(pilot)
+        await pilot.press("G", "enter")
+        await until(pilot, lambda: "a number (an empty line" in " ".join(screen_text(pilot.app).split()))
+        await until(
+            pilot, lambda: any("    TasksMax" in line for line in screen_text(pilot.app).splitlines())
+        )
+
+
 async def test_enter_on_a_directive_with_fixed_values_shows_its_details_alone(tmp_path: Path) -> None:
     async with app_on(tmp_path, host()).run_test(size=(80, 24)) as pilot:
         screen = await workbench(pilot)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from hardentui.i18n import _
 from hardentui.model import Gap, GapKind
 from hardentui.resources.audit.state import DAEMON
-from hardentui.snapshot import File, Folder, Processes, Reason, Snapshot, Stat, Unread
+from hardentui.resources.daemons import main_process
+from hardentui.snapshot import File, Folder, Reason, Snapshot, Stat, Unread
 
 CONF = "/etc/audit/auditd.conf"
 PLUGINS = ("/etc/audit/plugins.d", "/etc/audisp/plugins.d")
@@ -65,21 +66,20 @@ def settings(snapshot: Snapshot) -> Mapping[str, Setting] | Gap:
 def stale(snapshot: Snapshot) -> Gap | None:
     """Why what the file says is not what the daemon does: it does not run, or began before the file changed.
 
-    A daemon that read the file again since then leaves no trace of it.
+    A daemon that read the file again since then leaves no trace of it. Only a change of the content counts:
+    we tighten the mode of the file, too.
     """
-    running = snapshot.ask(Processes())
-    if isinstance(running, Unread):
-        return running.gap(_("processes"))
-    started = max((one.started for one in running if one.name == "auditd"), default=None)
-    if started is None:
+    daemon = main_process(snapshot, DAEMON)
+    if isinstance(daemon, Gap):
+        return daemon
+    if daemon is None:
         return Gap(GapKind.UNTOLD, _("auditd does not run"))
     seen = snapshot.ask(Stat(CONF))
     if isinstance(seen, Unread):
         return seen.gap(CONF)
-    if seen.modified > started + 1:
-        return Gap(
-            GapKind.STALE, _("{unit} was started before {path} was changed").format(unit=DAEMON, path=CONF)
-        )
+    if seen.modified > daemon.started + 1:
+        why = _("{unit} was started before {path} was changed")
+        return Gap(GapKind.STALE, why.format(unit=DAEMON, path=CONF))
     return None
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 from hardentui.i18n import _, ngettext
 from hardentui.model import Gap, Recommendation
 from hardentui.resources.audit import state
-from hardentui.resources.audit.sets import SENSITIVE
-from hardentui.snapshot import Folder, KernelFile, Kind, Logins, Processes, Snapshot, Unread
+from hardentui.snapshot import KernelFile, Logins, Openings, OpeningsOf, Processes, Snapshot, Unread
 
 _STAT = "/proc/stat"
 _UPTIME = "/proc/uptime"
@@ -73,21 +73,20 @@ def loading_stops(snapshot: Snapshot, entry: Recommendation) -> str | None:  # n
 
 
 def sensitive_use(snapshot: Snapshot, entry: Recommendation) -> str | None:
-    """What lies in the sensitive folders, and which programs run from them: a glance, no measurement."""
-    if entry.aspect != SENSITIVE:
-        return None
-    running = snapshot.ask(Processes())
-    programs = () if isinstance(running, Unread) else running
-    told = []
-    for path in (word.strip() for word in entry.subject.split(",") if word.strip()):
-        inside = f"{path.rstrip('/')}/"
-        names = sorted({one.name for one in programs if one.executable.startswith(inside)})
-        if names:
-            words = _("{path} holds programs that run: {names}")
-            told.append(words.format(path=path, names=", ".join(names)))
-        entries = snapshot.ask(Folder(path)) if state.kind_of(snapshot, path) is Kind.FOLDER else ()
-        count = 0 if isinstance(entries, Unread) else len(entries)
-        if count:
-            there = ngettext("{path} has one entry", "{path} has {count} entries", count)
-            told.append(there.format(path=path, count=count))
+    """How much the sensitive resources seem to be used now: a glance, no measurement."""
+    paths = [word.strip() for word in entry.subject.split(",") if word.strip()]
+    told = [
+        _seen(path, use) for path in paths if not isinstance(use := snapshot.ask(OpeningsOf(path)), Unread)
+    ]
     return "; ".join(told) or None
+
+
+def _seen(path: str, use: Openings) -> str:
+    count = f"{use.files}+" if use.more else str(use.files)
+    day = datetime.fromtimestamp(use.read_at, UTC).strftime("%Y-%m-%d")
+    said = ngettext(
+        "{path}: one file, read last on {day}", "{path}: {count} files, one read last on {day}", use.files
+    ).format(path=path, count=count, day=day)
+    if use.holders:
+        said += _(", open now in {names}: each reading is a record").format(names=", ".join(use.holders[:5]))
+    return said

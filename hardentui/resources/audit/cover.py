@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 
 from hardentui.resources.audit.rules import OF_PERM, UNSET, Field, Rule
 
-# Records without which an event says nothing; the others (CWD, PROCTITLE, EOE ...) can be left out.
-_NEEDED_RECORDS = frozenset({"SYSCALL", "1300", "PATH", "1302", "EXECVE", "1309"})
+# Without its SYSCALL record there is no event; without the others it lacks names of files, or arguments.
+# The rest (CWD, PROCTITLE, EOE ...) can be left out.
+_EVENT = frozenset({"SYSCALL", "1300"})
+_DETAILS = frozenset({"PATH", "1302", "EXECVE", "1309"})
 _LARGEST = 4294967295
 
 
@@ -48,6 +50,7 @@ def judge(rules: Iterable[Rule], wanted: Rule) -> Verdict:
                 holed = holed or rule
         if recorder is None:
             lacking.append(_name(atom))
+    holed = holed or next((rule for rule in every if _excluded_types(rule) & _DETAILS), None)
     if hidden is not None:
         return Verdict(recorded=False, lacking=tuple(lacking), hidden_by=hidden)
     return Verdict(recorded=not lacking, lacking=tuple(dict.fromkeys(lacking)), holed_by=holed)
@@ -67,12 +70,20 @@ def _first(rules: Sequence[Rule], atom: Rule) -> tuple[Rule | None, list[Rule]]:
 def _left_out(rules: Iterable[Rule]) -> Iterable[Rule]:
     """Rules of the other lists that leave events out: whole processes, or kinds of records."""
     for rule in rules:
-        if rule.list == "task" and rule.action == "never":
+        silences = rule.list == "exclude" and (_excluded_types(rule) & _EVENT or not _names_types(rule))
+        if silences or (rule.list == "task" and rule.action == "never"):
             yield rule
-        elif rule.list == "exclude":
-            types = [one for one in rule.fields if one.name == "msgtype"]
-            if all(one.operator != "=" or one.value in _NEEDED_RECORDS for one in types):
-                yield rule
+
+
+def _names_types(rule: Rule) -> bool:
+    return any(one.name == "msgtype" for one in rule.fields)
+
+
+def _excluded_types(rule: Rule) -> frozenset[str]:
+    """The types of records that a rule leaves out by name."""
+    if rule.list != "exclude":
+        return frozenset()
+    return frozenset(one.value for one in rule.fields if one.name == "msgtype" and one.operator == "=")
 
 
 def _as_exit(rule: Rule) -> Rule:

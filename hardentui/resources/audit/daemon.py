@@ -21,10 +21,11 @@ from hardentui.resources import unit_files
 from hardentui.resources.audit import conf, sets, state
 from hardentui.resources.audit.state import KernelStatus
 from hardentui.resources.base import missing, table_fact, text_fact, wrong_subject
-from hardentui.snapshot import KernelFile, Snapshot, SpaceUsed, Unread
+from hardentui.snapshot import KernelFile, Snapshot, SpaceUsed, Unread, Usage
 
 RECORDING, LOCKED, OPEN = "recording", "locked", "open"
 _BACKLOG_OF_KERNEL = "64"
+_WRITTEN = frozenset({"backlog", "lock"})  # what files of ours set
 _STOPPING = frozenset({"halt", "single"})
 _MIB = 1 << 20
 
@@ -53,12 +54,12 @@ class Auditd:
 
     def change(self, entry: Recommendation, facts: Mapping[str, Fact], target: str) -> Change:
         """See Resource."""
-        if refused := text_fact(facts, "refused"):
-            return Refusal(refused)
+        if why := text_fact(facts, "refused"):
+            return Refusal(why)
         if entry.subject == "service":
             start = EnableUnit(owners=(entry.id,), unit=state.DAEMON, start=True)
             return (start, LoadAuditRules(owners=(entry.id,)))
-        if entry.subject in {"backlog", "lock"}:
+        if entry.subject in _WRITTEN:
             line = f"-b {int(target)}" if entry.subject == "backlog" and target.isdecimal() else "-e 2"
             return sets.written(entry.id, entry.subject, [line], facts)
         if entry.subject in _CONF and _CONF[entry.subject].changes:
@@ -72,16 +73,22 @@ class Auditd:
 def _of_kernel(snapshot: Snapshot, subject: str) -> Observation:
     now, then = _KERNEL[subject]
     boot = (then(snapshot),) if then else ()
-    name = subject if then else ""
-    facts = sets.prepared(snapshot, name) if name else {}
+    facts: dict[str, Fact] = {"refused": sets.refused(snapshot)} if subject == "service" else {}
+    if subject in _WRITTEN:
+        facts = sets.prepared(snapshot, subject)
     if not snapshot.live:
         return Observation(None, boot, facts, snapshot.taken_at)
-    if state.not_installed(snapshot) is True:
-        running = Reading({"": state.NOT_INSTALLED})
-        return Observation(running, boot, facts, snapshot.taken_at)
+    return Observation(_now(snapshot, now), boot, facts, snapshot.taken_at)
+
+
+def _now(snapshot: Snapshot, value: Callable[[KernelStatus], str]) -> Reading:
+    lacking = state.not_installed(snapshot)
+    if isinstance(lacking, Gap):
+        return Reading(gap=lacking)
+    if lacking:
+        return Reading({"": state.NOT_INSTALLED})
     seen = state.status(snapshot)
-    running = Reading(gap=seen) if isinstance(seen, Gap) else _one(now(seen), "auditctl -s")
-    return Observation(running, boot, facts, snapshot.taken_at)
+    return Reading(gap=seen) if isinstance(seen, Gap) else _one(value(seen), "auditctl -s")
 
 
 def _one(value: str, place: str, line: int = 0, text: str = "") -> Reading:
@@ -96,7 +103,13 @@ def _service_now(seen: KernelStatus) -> str:
 
 def _service_then(snapshot: Snapshot) -> Reading:
     off = state.off_at_boot(snapshot)
-    return Reading(gap=off) if isinstance(off, Gap) else _one(off or RECORDING, state.DAEMON)
+    if isinstance(off, Gap):
+        return Reading(gap=off)
+    lines = () if off else state.written(snapshot)
+    if isinstance(lines, Gap):
+        return Reading(gap=lines)
+    off = off or (state.OFF if state.switches_off(lines) else "")
+    return _one(off or RECORDING, state.DAEMON)
 
 
 def _set_then(snapshot: Snapshot, name: str) -> Reading | str:
@@ -159,7 +172,10 @@ def _of_file(snapshot: Snapshot, subject: _Subject) -> Observation:
         for name, one in found.items()
         if name in subject.changes
     }
+    usage = _usage(snapshot, found) if "max_log_file" in subject.changes else None
     facts: dict[str, Fact] = {"settings": written, "restart": _restart(snapshot)}
+    if isinstance(usage, Usage):
+        facts["size"] = usage.size // _MIB
     return _both(snapshot, subject.read(snapshot, found), facts)
 
 
@@ -210,17 +226,34 @@ def _fits(snapshot: Snapshot, found: _Settings) -> Reading:
     if found["max_log_file_action"].value != "rotate":
         why = _("the logs are not rotated: what they take has no bound")
         return Reading(gap=Gap(GapKind.ABSENT, why), provenance=places)
-    folder = found["log_file"].value.rpartition("/")[0]
-    usage = snapshot.ask(SpaceUsed(folder))
-    if isinstance(usage, Unread):
-        return Reading(gap=usage.gap(folder), provenance=places)
-    size = usage.size // _MIB
-    number = found["num_logs"].value
+    usage = _usage(snapshot, found)
+    if isinstance(usage, Gap):
+        return Reading(gap=usage, provenance=places)
+    size, number = usage.size // _MIB, found["num_logs"].value
     kept = _mebibytes(found["max_log_file"], size) * (int(number) if number.isdecimal() else 0)
     room = _mebibytes(found["space_left"], size)
-    if kept + room <= size:
-        return Reading({"": "fits"}, provenance=places)
-    return Reading({"": f"{kept} + {room} of {size} MiB"}, provenance=places)
+    value = "fits" if kept + room <= size else f"{kept} + {room} of {size} MiB"
+    return Reading({"": value}, provenance=places)
+
+
+def _room(snapshot: Snapshot, found: _Settings) -> Reading:
+    """Whether there is more room than the daemon warns of, or stops at: "enough", or what it does now."""
+    usage = _usage(snapshot, found)
+    if isinstance(usage, Gap):
+        return Reading(gap=usage)
+    size, free = usage.size // _MIB, usage.free // _MIB
+    for name in ("admin_space_left", "space_left"):
+        least, action = _mebibytes(found[name], size), found[f"{name}_action"]
+        if free <= least and least:
+            places = (_place(name, found[name]), _place(f"{name}_action", action))
+            return Reading({"": f"{free} MiB free, {action.value} at {least}"}, provenance=places)
+    return Reading({"": "enough"}, provenance=(_place("space_left", found["space_left"]),))
+
+
+def _usage(snapshot: Snapshot, found: _Settings) -> Usage | Gap:
+    folder = found["log_file"].value.rpartition("/")[0]
+    usage = snapshot.ask(SpaceUsed(folder))
+    return usage.gap(folder) if isinstance(usage, Unread) else usage
 
 
 def _mebibytes(one: conf.Setting, size: int) -> int:
@@ -231,11 +264,16 @@ def _mebibytes(one: conf.Setting, size: int) -> int:
     return int(number) * size // 100 if one.value.endswith("%") else int(number)
 
 
+# Shares hold on a file system of any size; numbers of MiB, as they come, are often more than all of it.
+_SHARES: Mapping[str, str] = {"space_left": "25%", "admin_space_left": "10%"}
+_FOR_LOGS = 60  # percent of the file system that rotation may fill
+_NUMBER_OF_LOGS = 5
 _CONF: Mapping[str, _Subject] = {
     "flush": _Subject(_plain("flush"), ("flush",)),
     "full-log": _Subject(_plain("max_log_file_action"), ("max_log_file_action",)),
     "log-format": _Subject(_plain("log_format"), ("log_format",)),
-    "rotation-fits": _Subject(_fits),
+    "rotation-fits": _Subject(_fits, ("max_log_file", "num_logs", *_SHARES)),
+    "room": _Subject(_room, tuple(_SHARES)),
     "space-warning": _Subject(_plain("space_left_action"), ("space_left_action",)),
     "stops-host": _Subject(_stops_host, _ACTIONS),
     "write-logs": _Subject(_plain("write_logs"), ("write_logs",)),
@@ -249,28 +287,46 @@ _RESTART = Text(
 
 def _edited(entry: Recommendation, facts: Mapping[str, Fact], target: str) -> Change:
     written = table_fact(facts, "settings")
+    values = _values(entry.subject, facts, target)
+    if isinstance(values, Refusal):
+        return values
     steps: list[Operation] = []
-    for name in _CONF[entry.subject].changes:
+    for name, value in values.items():
         seen = written.get(name)
         if not isinstance(seen, Mapping):
             return Refusal(_("the plan does not say what {path} holds").format(path=conf.CONF))
-        value = "suspend" if entry.subject == "stops-host" else target
-        if entry.subject == "stops-host" and seen.get("value") not in _STOPPING:
-            continue
         if seen.get("twice"):
             return Refusal(
                 _("the line {line} stands twice in {path}").format(line=seen["text"], path=conf.CONF)
             )
-        before = text_fact(seen, "text")
+        before, after = text_fact(seen, "text"), f"{name} = {value}"
         if before and before.partition("=")[0].strip().lower() != name:
             return Refusal(_("{line} is not the setting {name}").format(line=repr(before), name=name))
-        after = f"{name} = {value.upper() if name != 'write_logs' else value}"
-        steps.append(ReplaceLine(owners=(entry.id,), path=conf.CONF, before=before, after=after))
+        if before != after:
+            steps.append(ReplaceLine(owners=(entry.id,), path=conf.CONF, before=before, after=after))
     if text_fact(facts, "restart") == "yes":
         steps.append(RestartUnit(owners=(entry.id,), unit=state.DAEMON))
     elif text_fact(facts, "restart") == "refused":
         steps.append(ByHand(owners=(entry.id,), subject=state.DAEMON, instructions=_RESTART))
     return tuple(steps)
+
+
+def _values(subject: str, facts: Mapping[str, Fact], target: str) -> Mapping[str, str] | Refusal:
+    """What the settings of a subject are to be, as the file spells it."""
+    written = table_fact(facts, "settings")
+    if subject == "stops-host":
+        stopping = (n for n in _ACTIONS if text_fact(table_fact(written, n), "value") in _STOPPING)
+        return dict.fromkeys(stopping, "SUSPEND")
+    if subject == "room":
+        return _SHARES
+    if subject == "rotation-fits":
+        size = facts.get("size")
+        if not isinstance(size, int) or size < _NUMBER_OF_LOGS:
+            return Refusal(_("the file system of the log is too small to rotate on"))
+        share = max(1, size * _FOR_LOGS // 100 // _NUMBER_OF_LOGS)
+        return {"max_log_file": str(share), "num_logs": str(_NUMBER_OF_LOGS), **_SHARES}
+    (name,) = _CONF[subject].changes
+    return {name: target.upper() if name != "write_logs" else target}
 
 
 def _export(snapshot: Snapshot) -> Reading:

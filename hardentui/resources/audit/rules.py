@@ -51,6 +51,9 @@ LEGACY = frozenset(
         "symlink",
     }
 )  # fmt: skip
+_NUMBERS = frozenset(
+    {"success", "a0", "a1", "a2", "a3", "pid", "ppid", "pers", "devmajor", "devminor", "inode"}
+)
 _FILE_TYPES: Mapping[str, str] = {
     "socket": "49152", "link": "40960", "file": "32768", "block": "24576", "dir": "16384",
     "character": "8192", "fifo": "4096",
@@ -189,7 +192,7 @@ def load(lines: Iterable[Rule | Control], loads: Callable[[Rule], bool] = lambda
             elif not goes_on:
                 return Loaded(tuple(rules), one)
         elif one.name == "delete-all":
-            rules = [rule for rule in rules if one.value and one.value not in rule.keys]
+            rules = [rule for rule in rules if one.value and not _has_key(rule, one.value)]
         elif one.name == "delete":
             rules = [rule for rule in rules if rule.spelled() != one.value]
         elif one.name in {"ignore-errors", "continue"}:
@@ -197,6 +200,11 @@ def load(lines: Iterable[Rule | Control], loads: Callable[[Rule], bool] = lambda
         elif one.name == "refused" and not goes_on:
             return Loaded(tuple(rules), one)
     return Loaded(tuple(rules))
+
+
+def _has_key(rule: Rule, part: str) -> bool:
+    """Whether -D -k takes a rule away: its key need only hold the word."""
+    return any(part in key for key in rule.keys)
 
 
 def _words(line: str) -> list[str]:
@@ -302,7 +310,7 @@ class _Reader:
 
     def _object(self, path: str, *, tree: bool) -> bool:
         self._path, self._tree = canonical(path), tree
-        return path.startswith("/")
+        return path.startswith("/") and "\t" not in path
 
     def _permissions(self, value: str) -> bool:
         self._perms |= set(value)
@@ -323,6 +331,8 @@ class _Reader:
         if name == "key" and operator == "=":
             self._keys.add(given)
             return bool(given)
+        if name in _NUMBERS and _number(given) is None:
+            return False
         self._fields.add(Field("auid" if name == "loginuid" else name, operator, self._value(name, given)))
         return True
 

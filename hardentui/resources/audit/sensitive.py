@@ -16,6 +16,7 @@ from hardentui.resources.audit.state import kind_of, resolved
 from hardentui.resources.mount.boot import holder
 from hardentui.snapshot import Accounts, Kind, Mounts, Reason, Snapshot, Stat, Unread
 
+SENSITIVE = "sensitive"  # the aspect of an entry whose subject is a list of paths, and the key of its rules
 _TARGET = re.compile(r"recorded((?:, except [a-z_][a-z0-9_.-]{0,31}\$?)*)")
 # File systems that are no files of this host: the kernel's own views, and what others change unseen.
 _VIEWS = frozenset(
@@ -59,19 +60,18 @@ def _about(snapshot: Snapshot, path: str) -> Iterable[Rule] | Gap:
         path=canonical(real),
         tree=kind_of(snapshot, real) is Kind.FOLDER,
         perms=frozenset("rwxa"),
-        keys=frozenset({"sensitive"}),
+        keys=frozenset({SENSITIVE}),
     )
     return [replace(rule, arch=arch) for arch in arches(snapshot)]
 
 
-def judged(held: Sequence[Rule], rule: Rule) -> Verdict | str:
-    """What becomes of the accesses; where only accounts are left out, "recorded, except NAME"."""
-    verdict = judge(held, rule)
-    if verdict.recorded:
-        return verdict
-    spared = next((_spares(one) for one in held if one.path == rule.path and _spares(one)), frozenset())
+def sparing(held: Sequence[Rule], rule: Rule, verdict: Verdict) -> str:
+    """The value "recorded, except NAME" where only the work of accounts is left out; else ""."""
+    if verdict.recorded or SENSITIVE not in rule.keys:
+        return ""
+    spared = next((left for one in held if one.path == rule.path and (left := _spares(one))), frozenset())
     if not spared or not judge(held, replace(rule, fields=spared)).recorded:
-        return verdict
+        return ""
     return "recorded" + "".join(f", except {one.value}" for one in sorted(spared))
 
 

@@ -13,11 +13,11 @@ from hardentui.resources.audit import sensitive, state
 from hardentui.resources.audit.catalogue import SETS, wanted
 from hardentui.resources.audit.cover import Verdict, judge
 from hardentui.resources.audit.rules import Rule, parse
+from hardentui.resources.audit.sensitive import SENSITIVE
 from hardentui.resources.base import digest, list_fact, missing, text_fact
 from hardentui.snapshot import Snapshot, UnitFiles, Unread
 
 RECORDED = "recorded"
-SENSITIVE = "sensitive"  # the aspect of an entry whose subject is a list of paths
 _SHOWN = 40
 _PLAIN = re.compile(r"/[A-Za-z0-9._@:+,\-]+(?:/[A-Za-z0-9._@:+,\-]+)*")
 
@@ -55,9 +55,8 @@ class AuditRules:
 
     def change(self, entry: Recommendation, facts: Mapping[str, Fact], target: str) -> Change:
         """See Resource."""
-        refused = text_fact(facts, "refused")
-        if refused:
-            return Refusal(refused)
+        if why := text_fact(facts, "refused"):
+            return Refusal(why)
         name = SENSITIVE if entry.aspect == SENSITIVE else entry.subject
         rules = _of_plan(list_fact(facts, "rules"), name)
         if isinstance(rules, Refusal):
@@ -108,28 +107,41 @@ def prepared(snapshot: Snapshot, name: str) -> dict[str, Fact]:
     return {
         "before": digest(snapshot, ours(name)),
         "off": is_off(snapshot),
-        "refused": _refused(snapshot),
+        "refused": refused(snapshot),
     }
 
 
 def is_off(snapshot: Snapshot) -> bool:
     """Whether the daemon must be enabled and started for rules to be of any use."""
-    now = state.status(snapshot)
-    return bool(state.off_at_boot(snapshot)) or (not isinstance(now, Gap) and not (now.enabled and now.pid))
+    now, then = state.status(snapshot), state.off_at_boot(snapshot)
+    off_now = not isinstance(now, Gap) and not (now.enabled and now.pid)
+    return off_now or (isinstance(then, str) and bool(then))
 
 
-def _refused(snapshot: Snapshot) -> str:
-    lacking = state.not_installed(snapshot)
-    if lacking is True:
-        return _("auditd is not installed: see the procedure")
-    word = state.off_by_command_line(snapshot)
-    if word:
-        return _("the kernel command line switches auditing off ({word}): see the procedure").format(
-            word=word
+def refused(snapshot: Snapshot) -> str:
+    """Why nothing that we write would be loaded; "" where it will be."""
+    if why := _unstartable(snapshot):
+        return why
+    lines = state.written(snapshot)
+    if not isinstance(lines, Gap) and state.switches_off(lines):
+        return _("a file of {folder} says -e 0, which switches auditing off: a person did so").format(
+            folder=state.FOLDER
         )
     if state.merges(snapshot) is not True:
         return _("{unit} does not load the rules of {folder}: a person must say what does").format(
             unit=state.DAEMON, folder=state.FOLDER
+        )
+    return ""
+
+
+def _unstartable(snapshot: Snapshot) -> str:
+    """Why the daemon cannot be had by starting it; "" where it can."""
+    if state.not_installed(snapshot) is True:
+        return _("auditd is not installed: see the procedure")
+    word = state.off_by_command_line(snapshot)
+    if isinstance(word, str) and word:
+        return _("the kernel command line switches auditing off ({word}): see the procedure").format(
+            word=word
         )
     files = snapshot.ask(UnitFiles())
     states = {} if isinstance(files, Unread) else {one.name: one.state for one in files}
@@ -165,9 +177,11 @@ def _boot(snapshot: Snapshot, rules: tuple[Rule, ...]) -> Reading:
         return Reading(gap=off)
     if off:
         return _off(off)
-    found = state.boot_loading(snapshot)
+    found, lines = state.boot_loading(snapshot), state.written(snapshot)
     if isinstance(found, Gap):
         return Reading(gap=found)
+    if not isinstance(lines, Gap) and state.switches_off(lines):
+        return _off(state.OFF, state.FOLDER, "-e 0")
     seen = _judged(found.rules, rules)
     if found.stopped_at is None:
         return seen
@@ -187,8 +201,10 @@ def _judged(held: Sequence[Rule], rules: Iterable[Rule]) -> Reading:
     values: dict[str, str] = {}
     holes: list[Rule] = []
     for rule in rules:
-        plain = sensitive.judged(held, rule) if rule.keys == {SENSITIVE} else judge(held, rule)
-        value, hole = _value(plain) if isinstance(plain, Verdict) else (plain, None)
+        verdict = judge(held, rule)
+        value, hole = sensitive.sparing(held, rule, verdict), None
+        if not value:
+            value, hole = _value(verdict, rule)
         values[_label(rule)] = value
         holes += [hole] if hole else []
     gap = None
@@ -205,13 +221,15 @@ def _judged(held: Sequence[Rule], rules: Iterable[Rule]) -> Reading:
     return Reading(values, gap, shown)
 
 
-def _value(verdict: Verdict) -> tuple[str, Rule | None]:
+def _value(verdict: Verdict, rule: Rule) -> tuple[str, Rule | None]:
+    """What is shown of a verdict, and the rule that leaves out a part."""
     if verdict.hidden_by is not None:
-        rule = verdict.hidden_by
-        return f"left out by {rule.shown()} ({_place(rule)})", None
-    if verdict.lacking:
-        return f"not recorded: {', '.join(verdict.lacking)}", None
-    return RECORDED, verdict.holed_by
+        return f"left out by {verdict.hidden_by.shown()} ({_place(verdict.hidden_by)})", None
+    if not verdict.lacking:
+        return RECORDED, verdict.holed_by
+    if len(verdict.lacking) == max(1, len(rule.syscalls)) * max(1, len(rule.perms)):
+        return "not recorded", None
+    return f"not recorded: {', '.join(verdict.lacking)}", None
 
 
 def _place(rule: Rule) -> str:

@@ -204,13 +204,15 @@ def off_at_boot(snapshot: Snapshot) -> str | Gap:
     return f"{DAEMON} not enabled"
 
 
-def off_by_command_line(snapshot: Snapshot) -> str:
+def off_by_command_line(snapshot: Snapshot) -> str | Gap:
     """The word of the kernel command line that switches auditing off at the next boot; "" for none.
 
     Where the boot loader is not known, the next boot is taken to be given the words of this one.
     """
     entries = boot_entries(snapshot)
     if isinstance(entries, Gap):
+        if entries.kind is not GapKind.UNMODELLED:
+            return entries
         line = snapshot.ask(KernelFile(_CMDLINE)) if snapshot.live else ""
         given = [[] if isinstance(line, Unread) else line.split()]
     else:
@@ -285,6 +287,11 @@ def _natural(name: str) -> tuple[tuple[int, int | str], ...]:
     """The order of ls -v, which augenrules uses: numbers in names count as numbers."""
     parts = re.findall(r"\d+|\D+", name)
     return tuple((0, int(part)) if part.isdigit() else (1, part) for part in parts)
+
+
+def switches_off(lines: tuple[Rule | Control, ...]) -> bool:
+    """Whether the lines end with auditing off (-e 0), whatever rules they hold."""
+    return controls(lines).get("enabled") == "0"
 
 
 def controls(lines: tuple[Rule | Control, ...]) -> Mapping[str, str]:

@@ -9,12 +9,12 @@ from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading
 from hardentui.operations import Change, Refusal
 from hardentui.resources.base import wrong_subject
 from hardentui.resources.events.catalogue import BY_ID, CLASSES, Line
-from hardentui.resources.events.told import Side, State, told
+from hardentui.resources.events.told import Side, State, told, told_of
 from hardentui.resources.firewall import logs
 from hardentui.resources.firewall.logs import LogRule
 from hardentui.snapshot import Snapshot
 
-RATE = "firewall-rate"
+RATE, ALL = "firewall-rate", "all"
 LIMITED, UNLIMITED = "limited", "unlimited"
 # The classes of each line that programs tell of, or rules of the firewall; those of audit rules alone are
 # judged rule by rule.
@@ -27,27 +27,29 @@ _LINES: Mapping[str, tuple[str, ...]] = {
 class Events:
     """The resource "events": a class of events, or a line of the course with those that programs tell of.
 
-    Each part of the value is a class: "kept", "until the reboot" or "not recorded". The subject
-    "firewall-rate" says whether the rules that log what is refused do so at a limited rate.
+    Each part of the value is a class: "kept", "until the reboot" or "not recorded". The subject "all" shows
+    how many there are of each; "firewall-rate" says whether what is refused is logged at a limited rate.
     """
 
     name = "events"
 
     def check(self, subject: str, aspect: str) -> str | None:
         """See Resource."""
-        return wrong_subject(subject, aspect, (*BY_ID, *_LINES, RATE))
+        return wrong_subject(subject, aspect, (*BY_ID, *_LINES, ALL, RATE))
 
     def observe(self, snapshot: Snapshot, entry: Recommendation) -> Observation:
         """See Resource."""
         if entry.subject == RATE:
             running = _rate(logs.now(snapshot)) if snapshot.live else None
             return Observation(running, (_rate(logs.at_boot(snapshot)),), seen_at=snapshot.taken_at)
-        wanted = _LINES.get(entry.subject, (entry.subject,))
-        found = [one for one in snapshot.derive(told) if one.kind.id in wanted]
+        if entry.subject == ALL:
+            found, read = snapshot.derive(told), _counts
+        else:
+            wanted = _LINES.get(entry.subject, (entry.subject,))
+            found, read = told_of(snapshot, [BY_ID[kind] for kind in wanted]), _reading
         now = {one.kind.id: one.now for one in found if one.now is not None}
         then = {one.kind.id: one.boot for one in found}
-        running = _reading(now) if snapshot.live else None
-        return Observation(running, (_reading(then),), seen_at=snapshot.taken_at)
+        return Observation(read(now) if snapshot.live else None, (read(then),), seen_at=snapshot.taken_at)
 
     def change(self, entry: Recommendation, facts: Mapping[str, Fact], target: str) -> Change:  # noqa: ARG002
         """See Resource."""
@@ -62,6 +64,16 @@ def _reading(sides: Mapping[str, Side]) -> Reading:
     known = {kind: side.state.value for kind, side in possible.items() if side.state is not State.UNKNOWN}
     gaps = [side.gaps[0] for side in possible.values() if side.state is State.UNKNOWN]
     return Reading(known, gaps[0] if gaps else None, tuple(_places(possible)))
+
+
+def _counts(sides: Mapping[str, Side]) -> Reading:
+    """How many classes come to what, and which are not recorded."""
+    states = [side.state for side in sides.values()]
+    values = {state.value: str(states.count(state)) for state in State if state in states}
+    lost = tuple(
+        Provenance(kind, text=" ".join(side.silent)) for kind, side in sides.items() if not side.stores
+    )
+    return Reading(values, provenance=lost)
 
 
 def _places(sides: Mapping[str, Side]) -> Sequence[Provenance]:

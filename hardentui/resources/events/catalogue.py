@@ -74,7 +74,8 @@ class EventClass:
 
     ``rules`` is a set of audit rules that records it, ``about`` the paths of that set that matter here
     (none: all), ``keys`` are names that rules of others give it.
-    ``types`` are audit records that need no rule: the kernel and PAM write them while auditing is on.
+    ``types`` are audit records that need no rule: the kernel and PAM write them while auditing is on;
+    ``others`` are those that come with a rule, or with a module of PAM, alone.
     ``files`` are binary records of logins. ``special`` names a witness of its own (see told.py).
     ``provoke`` is what a trainer types to see one.
     """
@@ -88,12 +89,13 @@ class EventClass:
     about: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
     types: tuple[str, ...] = ()
-    failed: bool | None = None  # of those types: the ones that failed, that succeeded, or both
+    others: tuple[str, ...] = ()
+    failed: bool | None = None  # of the types: the ones that failed, that succeeded, or both
     files: tuple[str, ...] = ()
     special: str = ""
 
 
-FIREWALL, MAC, TYPED = "firewall", "mac", "typed"
+FIREWALL, MAC, SENSITIVE, TYPED = "firewall", "mac", "sensitive", "typed"
 SSHD, SUDO = "sshd", "sudo"
 _SSH_FILES = ("/usr/sbin/sshd",)
 _SUDO = ("/usr/bin/sudo",)
@@ -282,7 +284,7 @@ CLASSES: tuple[EventClass, ...] = (
                 ("/usr/bin/passwd",),
             ),
         ),
-        types=("USER_CHAUTHTOK", "CHGRP_ID", "USER_ACCT_CHANGE"),
+        types=("USER_CHAUTHTOK",),
         rules="identity",
     ),
     EventClass(
@@ -333,7 +335,11 @@ CLASSES: tuple[EventClass, ...] = (
         provoke="touch /etc/apparmor.d/local",
         rules="mac-policy",
         keys=("mac-policy", "MAC-policy"),
+        voices=(
+            Voice("kernel|audit", r'apparmor="STATUS"|SELinux: +policy|policy loaded', "kern", "notice"),
+        ),
         types=("MAC_POLICY_LOAD", "MAC_STATUS", "MAC_CONFIG_CHANGE"),
+        special=MAC,
     ),
     EventClass(
         id="firewall-policy",
@@ -349,6 +355,14 @@ CLASSES: tuple[EventClass, ...] = (
         provoke="touch /etc/hosts",
         rules="network",
         keys=("network", "system-locale", "audit_rules_networkconfig_modification"),
+    ),
+    EventClass(
+        id="sensitive-access",
+        line=Line.RESOURCES,
+        title=N_("Access to what was named as sensitive"),
+        provoke=N_("cat one of the files that were named"),
+        keys=(SENSITIVE,),
+        special=SENSITIVE,
     ),
     EventClass(
         id="access-denied",
@@ -396,7 +410,7 @@ CLASSES: tuple[EventClass, ...] = (
         line=Line.PROCESSES,
         title=N_("What is typed in a terminal of root"),
         provoke="sudo -i",
-        types=("TTY", "USER_TTY"),
+        others=("TTY", "USER_TTY"),
         special=TYPED,
     ),
     EventClass(
@@ -456,7 +470,7 @@ CLASSES: tuple[EventClass, ...] = (
         provoke="modprobe dummy && modprobe -r dummy",
         rules="modules",
         keys=("modules", "module-load"),
-        types=("KERN_MODULE",),
+        others=("KERN_MODULE",),
     ),
     EventClass(
         id="device",
@@ -464,7 +478,6 @@ CLASSES: tuple[EventClass, ...] = (
         title=N_("Device plugged in"),
         provoke=N_("plug in a USB stick"),
         voices=(Voice("kernel", r"(?:^|\] )(?:usb \d|sd \d|scsi \d|usb-storage |input: )", "kern", "info"),),
-        types=("DEV_ALLOC",),
     ),
     EventClass(
         id="mount",
@@ -481,7 +494,7 @@ CLASSES: tuple[EventClass, ...] = (
         provoke="touch /etc/localtime",
         rules="time",
         keys=("time", "time-change", "audit_time_rules"),
-        types=("TIME_INJOFFSET",),
+        others=("TIME_INJOFFSET", "TIME_ADJNTPVAL"),
     ),
     EventClass(
         id="packet-dropped",

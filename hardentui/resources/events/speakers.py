@@ -14,7 +14,7 @@ from hardentui.resources.sudoers.grammar import Setting
 from hardentui.resources.sudoers.policy import SUDOERS, read_policy
 from hardentui.snapshot import Snapshot, Unread
 
-_BELOW_INFO = frozenset({"QUIET", "FATAL", "ERROR"})  # sshd_config(5): logins are told of at INFO
+_BELOW_INFO = frozenset({"SILENT", "FATAL", "ERROR"})  # QUIET is SILENT; logins are told of at INFO
 _IOLOG = "/var/log/sudo-io"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -15,7 +15,8 @@ from hardentui.resources.audit import Rule, at_boot, covers, loaded
 from hardentui.resources.audit import state as audit
 from hardentui.resources.audit.catalogue import wanted
 from hardentui.resources.journal.settings import LEVELS
-from hardentui.resources.mount.boot import read_fstab
+from hardentui.resources.journal.storage import DISK
+from hardentui.resources.mount.boot import at_boot as mounted_at_boot
 from hardentui.resources.rsyslog.destinations import CLEAR, LOCAL, Destination
 from hardentui.resources.rsyslog.state import view as rsyslog_view
 from hardentui.snapshot import (
@@ -86,7 +87,7 @@ class Moment:
 
     def of_messages(self, facility: str, severity: str, program: str) -> Sequence[Store] | Gap:
         """Where a message of a program ends; a gap where that is not known."""
-        kept = journal.keeps(self.snapshot)
+        kept = self.snapshot.derive(journal.keeps)
         if isinstance(kept, Gap) and kept.kind is not GapKind.ABSENT:
             return kept
         found: list[Store] = []
@@ -97,15 +98,21 @@ class Moment:
             if not storage:
                 return Gap(GapKind.UNTOLD, _("where journald stores is not known"))
             if storage != journal.NONE and _is_stored(kept.level, severity):
-                found.append(self._journal(storage))
+                store = self._journal(storage)
+                if isinstance(store, Gap):
+                    return store
+                found.append(store)
         files = self._of_rsyslog(facility, severity, program, forwarded)
         if isinstance(files, Gap):
             return tuple(found) if any(store.lasts for store in found) else files
         return (*found, *files)
 
-    def _journal(self, storage: str) -> Store:
-        readers = _("groups systemd-journal and adm")
-        return Store(Kind.JOURNAL, _("journal"), storage == journal.PERSISTENT, readers)
+    def _journal(self, storage: str) -> Store | Gap:
+        lasts = storage == journal.PERSISTENT
+        memory = lasts and self._in_memory(DISK)
+        if isinstance(memory, Gap):
+            return memory
+        return Store(Kind.JOURNAL, _("journal"), lasts and not memory, _("groups systemd-journal and adm"))
 
     def _of_rsyslog(
         self, facility: str, severity: str, program: str, forwarded: str
@@ -131,7 +138,12 @@ class Moment:
             )
         if isinstance(found, Gap):
             return () if found.kind is GapKind.ABSENT else found
-        stores = [store for one in found if one.certain and (store := self._store(one)) is not None]
+        stores: list[Store] = []
+        for one in found:
+            places = self._stores(one) if one.certain else ()
+            if isinstance(places, Gap):
+                return places
+            stores += places
         doubtful = next((one for one in found if not one.certain), None)
         if not stores and doubtful is not None:
             place = doubtful.doubt or doubtful.place
@@ -139,13 +151,13 @@ class Moment:
             return Gap(GapKind.UNTOLD, words.format(place=f"{place.file}:{place.line}"))
         return tuple(stores)
 
-    def _store(self, one: Destination) -> Store | None:
+    def _stores(self, one: Destination) -> tuple[Store, ...] | Gap:
         if one.kind == "file" and one.path:
             return self.file(one.path)
         if one.kind == "remote" and one.transport != LOCAL:
             place = f"{one.protocol}://{one.host}{':' if one.port else ''}{one.port}"
-            return Store(Kind.REMOTE, place, lasts=True, encrypted=one.transport != CLEAR)
-        return None
+            return (Store(Kind.REMOTE, place, lasts=True, encrypted=one.transport != CLEAR),)
+        return ()
 
     def _other_daemon(self) -> Gap | None:
         """Why nothing can be said of syslog: a daemon that is seen and not read."""
@@ -160,11 +172,15 @@ class Moment:
 
     # --- audit -----------------------------------------------------------------------------------------
 
-    def covering(self, name: str, about: Sequence[str] = ()) -> Covering | Gap:
-        """How the rules record a set, or those rules of it that are ``about`` these paths."""
+    def rules(self) -> tuple[Rule, ...] | Gap:
+        """The rules of audit; a gap of the kind ABSENT where there can be none."""
         if (off := self._no_rules()) is not None:
             return off
-        rules = at_boot(self.snapshot) if self.boot else loaded(self.snapshot)
+        return at_boot(self.snapshot) if self.boot else loaded(self.snapshot)
+
+    def covering(self, name: str, about: Sequence[str] = ()) -> Covering | Gap:
+        """How the rules record a set, or those rules of it that are ``about`` these paths."""
+        rules = self.rules()
         if isinstance(rules, Gap):
             return rules
         needed = wanted(self.snapshot, name)
@@ -172,12 +188,10 @@ class Moment:
             return needed
         needed = tuple(rule for rule in needed if not about or rule.path in about)
         missing = tuple(dict.fromkeys(_about(rule) for rule in needed if not covers(rules, rule)))
-        recorders = tuple(
-            dict.fromkeys(
-                one for need in needed for one in rules if covers((one,), need) and one.action == "always"
-            )
+        recorders = (
+            one for need in needed for one in rules if _may_record(one, need) and covers((one,), need)
         )
-        return Covering(recorders, missing or (() if needed else (name,)))
+        return Covering(tuple(dict.fromkeys(recorders)), missing or (() if needed else (name,)))
 
     def auditing(self) -> bool | Gap:
         """Whether the kernel records what needs no rule."""
@@ -198,7 +212,7 @@ class Moment:
         """Without auditd it is journald that may switch auditing on when it starts, or the command line."""
         if audit.off_by_command_line(self.snapshot):
             return False
-        kept = journal.keeps(self.snapshot)
+        kept = self.snapshot.derive(journal.keeps)
         if isinstance(kept, Gap):
             return False if kept.kind is GapKind.ABSENT else kept
         if kept.audit == "keep":
@@ -218,10 +232,22 @@ class Moment:
             return lacking
         if lacking:
             return Gap(GapKind.ABSENT, _("auditd is not installed"))
-        if not self.boot:
-            return None
+        return self._off_at_boot() if self.boot else self._off_now()
+
+    def _off_now(self) -> Gap | None:
+        status = audit.status(self.snapshot)
+        if isinstance(status, Gap):
+            return status
+        return None if status.enabled else Gap(GapKind.ABSENT, _("auditing is switched off"))
+
+    def _off_at_boot(self) -> Gap | None:
         off = audit.off_at_boot(self.snapshot)
-        return off if isinstance(off, Gap) else Gap(GapKind.ABSENT, off) if off else None
+        if isinstance(off, Gap):
+            return off
+        lines = audit.written(self.snapshot)
+        if not off and not isinstance(lines, Gap) and audit.controls(lines).get("enabled") == "0":
+            off = _("auditing is switched off")
+        return Gap(GapKind.ABSENT, off) if off else None
 
     def of_audit(self) -> Sequence[Store] | Gap:
         """Where the records of audit end: with auditd in its log, without it among the kernel's messages."""
@@ -234,10 +260,9 @@ class Moment:
         if isinstance(text, Unread) and text.reason is not Reason.MISSING:
             return text.gap(AUDITD)
         said = dict(re.findall(r"^\s*(\w+)\s*=\s*(\S+)", text if isinstance(text, str) else "", re.MULTILINE))
-        found = []
-        if said.get("write_logs", "yes").lower() != "no":
-            found.append(self.file(said.get("log_file", AUDIT_LOG)))
-        return (*found, *self._plugins())
+        writes = said.get("write_logs", "yes").lower() != "no"
+        found = self.file(said.get("log_file", AUDIT_LOG)) if writes else ()
+        return found if isinstance(found, Gap) else (*found, *self._plugins())
 
     def _has_auditd(self) -> bool | Gap:
         if not self.boot:
@@ -263,22 +288,33 @@ class Moment:
 
     # --- files -----------------------------------------------------------------------------------------
 
-    def file(self, path: str) -> Store:
-        """A file of this host as a store."""
-        return Store(Kind.FILE, path, not self._in_memory(path), self._readers(path))
+    def file(self, path: str) -> tuple[Store, ...] | Gap:
+        """A file of this host as a store; a gap where it is not known whether it outlasts a reboot."""
+        memory = self._in_memory(path)
+        if isinstance(memory, Gap):
+            return memory
+        return (Store(Kind.FILE, path, not memory, self._readers(path)),)
 
-    def _in_memory(self, path: str) -> bool:
+    def _in_memory(self, path: str) -> bool | Gap:
         """Whether a path lies on a file system that is made anew at each boot."""
+        found = self._type_at_boot(path) if self.boot else self._type_now(path)
+        return found if isinstance(found, Gap) else found in _IN_MEMORY
+
+    def _type_now(self, path: str) -> str | Gap:
         mounts = self.snapshot.ask(Mounts())
-        if not self.boot and not isinstance(mounts, Unread):
-            types = {mount.path: mount.fstype for mount in mounts}
-        else:
-            entries = self.snapshot.derive(read_fstab)
-            types = {} if isinstance(entries, Unread) else {one.path: one.fstype for one in entries}
-        above = path
-        while above not in types and above not in {"/", ""}:
-            above = posixpath.dirname(above)
-        return types.get(above, "") in _IN_MEMORY
+        if isinstance(mounts, Unread):
+            return mounts.gap(_("list of mounts"))
+        types = {mount.path: mount.fstype for mount in mounts}
+        return next((types[above] for above in _above(path) if above in types), "")
+
+    def _type_at_boot(self, path: str) -> str | Gap:
+        for above in _above(path):
+            mount = mounted_at_boot(self.snapshot, above)
+            if isinstance(mount, Unread):
+                return mount.gap(above)
+            if mount is not None and mount.automatic:
+                return mount.fstype
+        return ""
 
     def _readers(self, path: str) -> str:
         """Who may read a file beside root; "" while it is not there."""
@@ -295,10 +331,25 @@ class Moment:
         return ", ".join(names) or "root"
 
 
+def _above(path: str) -> Iterator[str]:
+    """The folders in which a path lies, the nearest first."""
+    while path not in {"/", ""}:
+        path = posixpath.dirname(path)
+        yield path
+
+
 def _is_stored(level: str, severity: str) -> bool:
     """Whether journald stores a severity; what is not known is not said to be stored."""
     severity = {"warn": "warning", "error": "err", "panic": "emerg"}.get(severity, severity)
     return level in LEVELS and severity in LEVELS and LEVELS.index(severity) <= LEVELS.index(level)
+
+
+def _may_record(rule: Rule, wanted: Rule) -> bool:
+    """Whether a rule is about the same at all: looked at before the two are compared in full."""
+    if rule.action != "always" or rule.list != wanted.list:
+        return False
+    same_path = rule.path in {"", wanted.path} or (rule.tree and wanted.path.startswith(f"{rule.path}/"))
+    return same_path and (not rule.syscalls or bool(rule.syscalls & wanted.syscalls))
 
 
 def _about(rule: Rule) -> str:

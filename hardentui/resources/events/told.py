@@ -5,20 +5,20 @@ This is a prediction from configuration: no event is made to try it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from hardentui.i18n import _
 from hardentui.model import Gap, GapKind
 from hardentui.resources.events import speakers
-from hardentui.resources.events.catalogue import CLASSES, FIREWALL, MAC, TYPED, EventClass, Voice
-from hardentui.resources.events.stores import Moment, Store
+from hardentui.resources.events.catalogue import CLASSES, FIREWALL, MAC, SENSITIVE, TYPED, EventClass, Voice
+from hardentui.resources.events.stores import Covering, Moment, Store
 from hardentui.resources.firewall import logs
 from hardentui.resources.firewall.logs import LogRule
-from hardentui.resources.mac.lsm import running_module
+from hardentui.resources.mac.lsm import MODULES, running_module, starts
 from hardentui.resources.mount.boot import container
-from hardentui.resources.pam.stack import read_stack
+from hardentui.resources.pam.stack import Module, read_stack
 from hardentui.snapshot import Reason, Snapshot, Stat, Unread
 
 _SESSIONS = ("sudo", "su", "login", "sshd")
@@ -88,9 +88,14 @@ class Told:
 
 def told(snapshot: Snapshot) -> tuple[Told, ...]:
     """All classes, in the order of the course."""
+    return told_of(snapshot, CLASSES)
+
+
+def told_of(snapshot: Snapshot, kinds: Iterable[EventClass]) -> tuple[Told, ...]:
+    """Some classes: only what matters for these is asked."""
     now = _Observer(Moment(snapshot, boot=False)) if snapshot.live else None
     boot = _Observer(Moment(snapshot, boot=True))
-    return tuple(Told(kind, now.side(kind) if now else None, boot.side(kind)) for kind in CLASSES)
+    return tuple(Told(kind, now.side(kind) if now else None, boot.side(kind)) for kind in kinds)
 
 
 class _Found:
@@ -135,8 +140,7 @@ class _Observer:
     def side(self, kind: EventClass) -> Side:
         """What would be recorded of a class."""
         found = _Found()
-        if kind.special == MAC and running_module(self._snapshot) == "":
-            found.silent.append(_("neither SELinux nor AppArmor runs"))
+        if kind.special == MAC and not self._has_module(found):
             return found.side(can_be_absent=True)
         for voice in kind.voices if kind.special != FIREWALL else ():
             self._voice(found, voice)
@@ -147,8 +151,26 @@ class _Observer:
             self._firewall(found, kind.voices[0])
         elif kind.special == TYPED:
             self._typed(found)
+        elif kind.special == SENSITIVE:
+            self._sensitive(found)
         needed = any(voice.needs for voice in kind.voices) and all(voice.needs for voice in kind.voices)
         return found.side(can_be_absent=needed)
+
+    def _has_module(self, found: _Found) -> bool:
+        """Whether SELinux or AppArmor will say anything; what is not known is noted."""
+        module: str | Unread | Gap
+        if self._moment.boot:
+            kernels = starts(self._snapshot)
+            module = kernels if isinstance(kernels, Gap) else "".join(one.module for one in kernels)
+        else:
+            module = running_module(self._snapshot)
+        if isinstance(module, Unread):
+            module = module.gap(MODULES)
+        if isinstance(module, Gap):
+            found.gaps.append(module)
+        elif not module:
+            found.silent.append(_("neither SELinux nor AppArmor runs"))
+        return bool(module)
 
     # --- programs --------------------------------------------------------------------------------------
 
@@ -169,7 +191,7 @@ class _Observer:
             found.unsaid(spoken)
             return
         for path, place in spoken.files:
-            found.add(f"{voice.name} -> {path}", place, (self._moment.file(path),))
+            found.add(f"{voice.name} -> {path}", place, self._moment.file(path))
         if spoken.silent:
             found.silent.append(spoken.silent)
             return
@@ -209,12 +231,24 @@ class _Observer:
                 name = "/".join(kind.types[:3])
                 found.add(_("audit by itself: {types}").format(types=name), "auditd", self._moment.of_audit())
 
+    def _sensitive(self, found: _Found) -> None:
+        """What a person named as sensitive has rules with a key of its own."""
+        rules = self._moment.rules()
+        if isinstance(rules, Gap):
+            found.unsaid(rules)
+            return
+        named = [rule for rule in rules if SENSITIVE in rule.keys and rule.action == "always"]
+        if not named:
+            found.silent.append(_("audit: nothing was named as sensitive (key {key})").format(key=SENSITIVE))
+        for rule in named:
+            found.add(rule.text or rule.shown(), rule.place, self._moment.of_audit())
+
     # --- records of logins -----------------------------------------------------------------------------
 
     def _binary(self, found: _Found, path: str) -> None:
         status = self._snapshot.ask(Stat(path))
         if not isinstance(status, Unread):
-            found.add(path.rpartition("/")[2], path, (self._moment.file(path),))
+            found.add(path.rpartition("/")[2], path, self._moment.file(path))
         elif status.reason is not Reason.MISSING:
             found.gaps.append(status.gap(path))
 
@@ -260,15 +294,39 @@ class _Observer:
                 continue
             for module in stack.named("pam_tty_audit"):
                 if module.argument("enable") is not None:
-                    place = f"{module.file}:{module.line}"
-                    found.add(module.text, place, self._moment.of_audit())
+                    self._tty(found, module)
         for path, place in speakers.sessions_of_sudo(self._snapshot):
-            found.add("sudo log_output", place, (self._moment.file(path),))
+            found.add("sudo log_output", place, self._moment.file(path))
+
+    def _tty(self, found: _Found, module: Module) -> None:
+        """pam_tty_audit has the kernel note what is typed, while it audits at all."""
+        on = self._moment.auditing()
+        if isinstance(on, Gap):
+            found.gaps.append(on)
+        elif on:
+            found.add(module.text, f"{module.file}:{module.line}", self._moment.of_audit())
+        else:
+            found.silent.append(_("{rule}: auditing is switched off").format(rule=module.text))
 
 
 def _in_words(rule: LogRule) -> str:
     limit = _("limited rate") if rule.limited else _("no limit of the rate")
     return f'log prefix "{rule.prefix}" ({limit})' if rule.prefix else f"log ({limit})"
+
+
+def learned_keys(snapshot: Snapshot) -> Mapping[str, EventClass]:
+    """The keys that the loaded rules of this host give to events, each with the class that they record."""
+    if not snapshot.live:
+        return {}
+    moment = Moment(snapshot, boot=False)
+    found: dict[str, EventClass] = {}
+    # Of classes that one set records, the one that nobody else tells of is meant.
+    for kind in sorted(CLASSES, key=lambda one: bool(one.voices)):
+        covering = moment.covering(kind.rules, kind.about) if kind.rules else None
+        for rule in covering.rules if isinstance(covering, Covering) else ():
+            for key in rule.keys:
+                found.setdefault(key, kind)
+    return found
 
 
 def by_line(found: Sequence[Told]) -> Iterator[tuple[str, tuple[Told, ...]]]:

@@ -76,9 +76,14 @@ class _Line:
     def of(cls, place: str, statements: Iterable[Json]) -> _Line:
         """From statements of libnftables JSON; in a plain ``log`` there is nothing."""
         known = {name: value for one in statements if isinstance(one, dict) for name, value in one.items()}
-        log = (known["log"] or {}) if "log" in known else _foreign(known.get("xt"))
+        log = _options(known["log"]) if "log" in known else _foreign(known.get("xt"))
         verdict = next((word for word in _VERDICTS if word in known), "")
         return cls(place, log, verdict, "limit" in known)
+
+
+def _options(log: Json) -> Mapping[str, Json]:
+    """The options of a log statement; a plain one has null there."""
+    return log if isinstance(log, dict) else {}
 
 
 def _foreign(xt: Json) -> Mapping[str, Json] | None:

@@ -7,6 +7,7 @@ such JSON is refused with ValueError.
 from __future__ import annotations
 
 import bisect
+import functools
 import ipaddress
 import json
 from collections.abc import Iterable, Mapping
@@ -67,6 +68,7 @@ def literal(node: Json) -> Literal | None:
     return None
 
 
+@functools.lru_cache(4096)  # the same constants are asked for with every packet
 def _from_text(text: str) -> Literal:
     if text == "*":
         return Anything()
@@ -78,9 +80,14 @@ def _from_text(text: str) -> Literal:
 
 
 def _prefix(node: Mapping[str, Json]) -> Span | None:
+    return _network(f"{node.get('addr')}/{node.get('len')}")
+
+
+@functools.lru_cache(4096)
+def _network(text: str) -> Span | None:
     try:
-        network = ipaddress.ip_network(f"{node['addr']}/{node['len']}", strict=False)
-    except (KeyError, ValueError):
+        network = ipaddress.ip_network(text, strict=False)
+    except ValueError:
         return None
     return Span(network.version, int(network.network_address), int(network.broadcast_address))
 

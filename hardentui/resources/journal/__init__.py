@@ -5,47 +5,35 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from hardentui.i18n import _
-from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation, Role
+from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation
 from hardentui.operations import Change, Lines, Refusal, RestartUnit, WriteFile
-from hardentui.resources.base import digest, kept_settings, nothing, text_fact, wrong_subject
-from hardentui.resources.daemons import main_process, older_than_files
+from hardentui.resources.base import digest, kept_settings, nothing, of_files, text_fact, wrong_subject
+from hardentui.resources.daemons import main_process
+from hardentui.resources.journal import storage
+from hardentui.resources.journal.daemon import PROGRAM, UNIT, at_boot, is_absent, sides
 from hardentui.resources.journal.settings import (
     KEEP,
     LEVELS,
     NAME,
     OPTIONS,
     SECTION,
-    Effective,
     configuration,
-    effective,
     taken,
     words_at_boot,
-    words_now,
 )
-from hardentui.resources.mount import boot
-from hardentui.resources.systemd_conf import FOLDERS, OURS, Configuration
-from hardentui.snapshot import (
-    File,
-    Kind,
-    Mounts,
-    Question,
-    Reason,
-    Snapshot,
-    Stat,
-    Status,
-    Units,
-    Unread,
-)
+from hardentui.resources.journal.storage import DISK, FLUSH, NONE, PERSISTENT
+from hardentui.resources.rsyslog import config as rsyslog_files
+from hardentui.resources.rsyslog import state as rsyslog
+from hardentui.resources.systemd_conf import FOLDERS, OURS
+from hardentui.snapshot import File, Groups, KernelIs, Process, Reason, Snapshot, Stat, Units, Unread
 
-UNIT = "systemd-journald.service"
+__all__ = ["NONE", "PERSISTENT", "Journal", "Kept", "keeps"]
+
 DROPIN = f"{FOLDERS[0]}/{NAME}.d/{OURS}"
-PERSISTENT, VOLATILE, NONE = "persistent", "volatile", "none"
-DISK, MEMORY = "/var/log/journal", "/run/log/journal"
-_PROGRAM = "/usr/lib/systemd/systemd-journald"
-_IN_MEMORY = frozenset({"tmpfs", "ramfs"})
+_HOST_NAME = "/etc/hostname"
+_READING_GROUPS = frozenset({"adm", "systemd-journal"})
 _HEADER = f"[{SECTION}]"
 _FIRST, _LAST = 0, 90  # ranks of the lines of our drop-in: the section before all, what all share after
 _NAMESPACE = re.compile(r"systemd-journald@(.+)\.service")
@@ -53,6 +41,7 @@ _NAMESPACE = re.compile(r"systemd-journald@(.+)\.service")
 # The settings that a change writes, by subject, and the form of their values in our drop-in.
 _WRITTEN: Mapping[str, tuple[str, str, str]] = {
     "audit": ("Audit", "keep", ""),
+    "forward": ("ForwardToSyslog", "forwarded", "yes"),
     "level": ("MaxLevelStore", "|".join(LEVELS), "{}"),
     "retention": ("MaxRetentionSec", "[1-9][0-9]{0,4}", "{}day"),
     "storage": ("Storage", PERSISTENT, "{}"),
@@ -62,9 +51,10 @@ _WRITTEN: Mapping[str, tuple[str, str, str]] = {
 class Journal:
     """The resource "journal".
 
-    "storage" is persistent, volatile or none; "audit" yes, no or keep; "forward" yes or no; "level" the
-    least urgent level that is stored; "retention" a number of days, 0 for no limit; "seal" yes, "no key"
-    or no; "limits", "rate" and "namespaces" are shown.
+    "storage" is persistent, volatile or none; "audit" yes, no or keep; "forward" how rsyslog gets a copy:
+    forwarded, imjournal (it reads the journal itself) or none; "level" the least urgent level that is
+    stored; "retention" a number of days, 0 for no limit; "seal" yes, "no key" or no; "host-name" the name of
+    the host; "limits", "rate", "namespaces" and "readers" are shown.
     """
 
     name = "journal"
@@ -75,8 +65,8 @@ class Journal:
 
     def observe(self, snapshot: Snapshot, entry: Recommendation) -> Observation:
         """See Resource."""
-        if _is_absent(snapshot):
-            return Observation(None, (Reading(gap=Gap(GapKind.ABSENT, _PROGRAM)),), seen_at=snapshot.taken_at)
+        if is_absent(snapshot):
+            return Observation(None, (Reading(gap=Gap(GapKind.ABSENT, PROGRAM)),), seen_at=snapshot.taken_at)
         return _SUBJECTS[entry.subject](snapshot, entry)
 
     def change(self, entry: Recommendation, facts: Mapping[str, Fact], target: str) -> Change:
@@ -88,6 +78,8 @@ class Journal:
             return Refusal(_("{target} is no value of {name}").format(target=target, name=name))
         if rival := text_fact(facts, "rival"):
             return Refusal(_("{place} would still win over our file").format(place=rival))
+        if facts.get("reads") is False:
+            return Refusal(_("rsyslog does not read the socket: it loads no imuxsock"))
         auditing = text_fact(facts, "audit")
         if auditing not in {"yes", "no", KEEP}:
             return Refusal(
@@ -106,6 +98,7 @@ class Journal:
         return (
             WriteFile(owners=own, path=DROPIN, before=text_fact(facts, "before"), parts=parts, unique=True),
             RestartUnit(owners=own, unit=UNIT),
+            *((RestartUnit(owners=own, unit=FLUSH),) if name == "Storage" else ()),
         )
 
     def collects(self, path: str) -> bool:
@@ -151,19 +144,19 @@ class Kept:
 
 def keeps(snapshot: Snapshot) -> Kept | Gap:
     """What journald keeps, now and after a boot; a gap where its files cannot be read or there is none."""
-    if _is_absent(snapshot):
-        return Gap(GapKind.ABSENT, _PROGRAM)
+    if is_absent(snapshot):
+        return Gap(GapKind.ABSENT, PROGRAM)
     files = configuration(snapshot)
     if isinstance(files, Gap):
         return files
-    forward = _sides(snapshot, "ForwardToSyslog")
+    forward = sides(snapshot, "ForwardToSyslog")
 
     def value(name: str) -> str:
-        return _at_boot(snapshot, files, name).values.get("", "")
+        return at_boot(snapshot, files, name).values.get("", "")
 
     return Kept(
-        storage_now=_stored_now(snapshot).values.get("", "") if snapshot.live else "",
-        storage_boot=_stored_at_boot(snapshot).values.get("", ""),
+        storage_now=storage.stored_now(snapshot).values.get("", "") if snapshot.live else "",
+        storage_boot=storage.stored_at_boot(snapshot).values.get("", ""),
         forward_now=forward[0].values.get("", "") if forward[0] else "",
         forward_boot=forward[1].values.get("", ""),
         level=value("MaxLevelStore"),
@@ -171,69 +164,7 @@ def keeps(snapshot: Snapshot) -> Kept | Gap:
     )
 
 
-def after_restart(snapshot: Snapshot) -> dict[Question[Any], Any]:
-    """Where the journal would be after a restart of journald with its files as they stand: a rehearsal's."""
-    stored = _stored_at_boot(snapshot).values.get("")
-    files = _files(snapshot)
-    if isinstance(files, Gap) or stored is None:
-        return {}
-    now = snapshot.taken_at
-    there = Status(Kind.FILE, 0o640, 0, 0, "root", "systemd-journal", 8 << 20, "", now, now)
-    answers: dict[Question[Any], Any] = {Stat(path): Unread(Reason.MISSING) for path in files.values()}
-    if stored in files:
-        answers[Stat(files[stored])] = there
-    if stored == PERSISTENT:
-        answers[Stat(DISK)] = Status(Kind.FOLDER, 0o2755, 0, 0, "root", "systemd-journal", 4096, "", now, now)
-    return answers
-
-
-def moved(snapshot: Snapshot) -> tuple[Question[Any], ...]:
-    """The questions whose answers ``after_restart`` gives."""
-    files = _files(snapshot)
-    paths = () if isinstance(files, Gap) else tuple(files.values())
-    return tuple(Stat(path) for path in (DISK, *paths))
-
-
 # --- one setting ------------------------------------------------------------------------------------
-
-
-def _is_absent(snapshot: Snapshot) -> bool:
-    program = snapshot.ask(Stat(_PROGRAM))
-    return isinstance(program, Unread) and program.reason is Reason.MISSING
-
-
-def _reading(found: Effective | Gap) -> Reading:
-    if isinstance(found, Gap):
-        return Reading(gap=found)
-    return Reading({"": found.value}, provenance=found.places)
-
-
-def _at_boot(snapshot: Snapshot, files: Configuration, name: str) -> Reading:
-    return _reading(effective(snapshot, files, name, words_at_boot(snapshot)))
-
-
-def _daemon_gap(snapshot: Snapshot, files: Configuration) -> Gap | None:
-    """Why what the files say is not what the running daemon holds; None where it is."""
-    daemon = main_process(snapshot, UNIT)
-    if isinstance(daemon, Gap):
-        return daemon
-    if daemon is None:
-        return Gap(GapKind.UNTOLD, _("systemd-journald does not run"))
-    return older_than_files(snapshot, daemon, files.files, files.folders)
-
-
-def _sides(snapshot: Snapshot, name: str) -> tuple[Reading | None, Reading]:
-    """What the running daemon holds of a setting, and what its next start will."""
-    files = configuration(snapshot)
-    if isinstance(files, Gap):
-        return (Reading(gap=files) if snapshot.live else None), Reading(gap=files)
-    then = _at_boot(snapshot, files, name)
-    if not snapshot.live:
-        return None, then
-    stale = _daemon_gap(snapshot, files)
-    if stale is not None:
-        return Reading(gap=stale), then
-    return _reading(effective(snapshot, files, name, words_now(snapshot))), then
 
 
 def _facts(snapshot: Snapshot, name: str) -> dict[str, Fact]:
@@ -243,11 +174,13 @@ def _facts(snapshot: Snapshot, name: str) -> dict[str, Fact]:
     if isinstance(files, Gap):
         return facts
     later = [one for one in taken(snapshot, files, name) if _sorts_after(one.file)]
-    words = [place.place for word, place in words_at_boot(snapshot) if _is_about(word, name)]
+    given = words_at_boot(snapshot) if OPTIONS[name].word else ()
+    words = () if isinstance(given, Gap) else given
+    said = [place.place for word, place in words if _is_about(word, name)]
     facts["rival"] = next(
-        iter([*words, *(f"{one.file}:{one.line}" for one in later), *filter(None, [files.broken])]), ""
+        iter([*said, *(f"{one.file}:{one.line}" for one in later), *filter(None, [files.broken])]), ""
     )
-    facts["audit"] = _at_boot(snapshot, files, "Audit").values.get("", "")
+    facts["audit"] = at_boot(snapshot, files, "Audit").values.get("", "")
     return facts
 
 
@@ -265,17 +198,41 @@ def _setting(name: str) -> Callable[[Snapshot, Recommendation], Observation]:
     """What observes a subject that is one setting."""
 
     def observe(snapshot: Snapshot, entry: Recommendation) -> Observation:  # noqa: ARG001 - one of several
-        running, then = _sides(snapshot, name)
+        running, then = sides(snapshot, name)
         return Observation(running, (then,), _facts(snapshot, name), snapshot.taken_at)
 
     return observe
+
+
+def _forward(snapshot: Snapshot, entry: Recommendation) -> Observation:  # noqa: ARG001 - one of several
+    """Whether rsyslog gets what journald gets: it reads the journal, or the socket that gets a copy."""
+    syslog = rsyslog.view(snapshot)
+    now = main_process(snapshot, rsyslog.UNIT)
+    if syslog.gap is not None:
+        return Observation(None, (Reading(gap=syslog.gap),), seen_at=snapshot.taken_at)
+    running, then = sides(snapshot, "ForwardToSyslog")
+    loaded = syslog.config.loaded
+
+    def copied(side: Reading) -> Reading:
+        if "imjournal" in loaded:
+            return Reading({"": "imjournal"}, provenance=(Provenance(rsyslog_files.MAIN, text="imjournal"),))
+        if side.gap is not None:
+            return side
+        forwarded = side.values.get("") == "yes" and "imuxsock" in loaded
+        return Reading({"": "forwarded" if forwarded else NONE}, provenance=side.provenance)
+
+    facts = {**_facts(snapshot, "ForwardToSyslog"), "reads": "imuxsock" in loaded}
+    if running is not None and not isinstance(now, Process):
+        gap = now or Gap(GapKind.ABSENT, _("rsyslog does not run"))
+        return Observation(Reading(gap=gap), (copied(then),), facts, snapshot.taken_at)
+    return Observation(copied(running) if running else None, (copied(then),), facts, snapshot.taken_at)
 
 
 def _settings(*names: str) -> Callable[[Snapshot, Recommendation], Observation]:
     """What shows several settings together."""
 
     def observe(snapshot: Snapshot, entry: Recommendation) -> Observation:  # noqa: ARG001 - one of several
-        seen = {name: _sides(snapshot, name) for name in names}
+        seen = {name: sides(snapshot, name) for name in names}
         running = _joined({name: side[0] for name, side in seen.items() if side[0] is not None})
         then = _joined({name: side[1] for name, side in seen.items()})
         return Observation(running if snapshot.live else None, (then,), seen_at=snapshot.taken_at)
@@ -289,93 +246,11 @@ def _joined(sides: Mapping[str, Reading]) -> Reading:
     return Reading(values, gap, tuple(place for side in sides.values() for place in side.provenance))
 
 
-# --- where it is stored -----------------------------------------------------------------------------
-
-
 def _storage(snapshot: Snapshot, entry: Recommendation) -> Observation:  # noqa: ARG001 - one of several
-    running = _stored_now(snapshot) if snapshot.live else None
-    return Observation(running, (_stored_at_boot(snapshot),), _facts(snapshot, "Storage"), snapshot.taken_at)
-
-
-def _files(snapshot: Snapshot) -> Mapping[str, str] | Gap:
-    """The file that journald writes to, by where that is."""
-    number = snapshot.ask(File("/etc/machine-id"))
-    if isinstance(number, Unread):
-        return number.gap("/etc/machine-id")
-    name = f"{number.strip()}/system.journal"
-    return {PERSISTENT: f"{DISK}/{name}", VOLATILE: f"{MEMORY}/{name}"}
-
-
-def _stored_now(snapshot: Snapshot) -> Reading:
-    """Where the running daemon writes: seen by the file that it writes to, whatever its settings say."""
-    daemon = main_process(snapshot, UNIT)
-    if isinstance(daemon, Gap):
-        return Reading(gap=daemon)
-    if daemon is None:
-        place = Provenance(UNIT, text=_("systemd-journald does not run"))
-        return Reading({"": NONE}, provenance=(place,))
-    files = _files(snapshot)
-    if isinstance(files, Gap):
-        return Reading(gap=files)
-    seen = {where: snapshot.ask(Stat(path)) for where, path in files.items()}
-    for where, status in seen.items():
-        if isinstance(status, Unread):
-            if status.reason is not Reason.MISSING:
-                return nothing(status, files[where])
-        elif where == VOLATILE or status.modified >= daemon.started:
-            kept = VOLATILE if where == PERSISTENT and _in_memory_now(snapshot) else where
-            return Reading({"": kept}, provenance=(Provenance(files[where], Role.READ),))
-    return _nothing_written(snapshot)
-
-
-def _nothing_written(snapshot: Snapshot) -> Reading:
-    """Where no journal file is being written: rightly with Storage=none, else that cannot be told."""
-    held = _sides(snapshot, "Storage")[0]
-    if held is not None and held.values.get("") == NONE:
-        return held
-    why = _("no journal file was written to since systemd-journald started")
-    return Reading(gap=Gap(GapKind.UNTOLD, why))
-
-
-def _stored_at_boot(snapshot: Snapshot) -> Reading:
-    files = configuration(snapshot)
-    if isinstance(files, Gap):
-        return Reading(gap=files)
-    said = _at_boot(snapshot, files, "Storage")
-    value = said.values.get("", "")
-    places = list(said.provenance)
-    if value == "auto":
-        status = snapshot.ask(Stat(DISK))
-        if isinstance(status, Unread) and status.reason is not Reason.MISSING:
-            return nothing(status, DISK)
-        there = not isinstance(status, Unread) and status.kind in {Kind.FOLDER, Kind.LINK}
-        value = PERSISTENT if there else VOLATILE
-        places.append(Provenance(DISK, text=_("it is there") if there else _("not there")))
-    if value == PERSISTENT:
-        mounted = _in_memory_at_boot(snapshot)
-        value, places = (VOLATILE, [*places, mounted]) if mounted else (value, places)
-    return Reading({"": value}, provenance=tuple(places))
-
-
-def _in_memory_now(snapshot: Snapshot) -> bool:
-    """Whether the folder of the persistent journal lies in memory, and is lost at a boot all the same."""
-    mounts = snapshot.ask(Mounts())
-    around = [
-        one
-        for one in (() if isinstance(mounts, Unread) else mounts)
-        if f"{DISK}/".startswith(one.path.rstrip("/") + "/")
-    ]
-    return bool(around) and max(around, key=lambda one: len(one.path)).fstype in _IN_MEMORY
-
-
-def _in_memory_at_boot(snapshot: Snapshot) -> Provenance | None:
-    for path in (DISK, "/var/log", "/var"):
-        then = boot.at_boot(snapshot, path)
-        if isinstance(then, boot.BootMount) and then.automatic:
-            if then.fstype not in _IN_MEMORY:
-                return None
-            return then.provenance[0] if then.provenance else Provenance(path, text=then.fstype)
-    return None
+    running = storage.stored_now(snapshot) if snapshot.live else None
+    return Observation(
+        running, (storage.stored_at_boot(snapshot),), _facts(snapshot, "Storage"), snapshot.taken_at
+    )
 
 
 # --- the rest ---------------------------------------------------------------------------------------
@@ -397,7 +272,7 @@ def _seal(snapshot: Snapshot, entry: Recommendation) -> Observation:  # noqa: AR
         value = "no key" if isinstance(key, Unread) else "yes"
         return Reading({"": value}, provenance=(*side.provenance, Provenance(path)))
 
-    running, then = _sides(snapshot, "Seal")
+    running, then = sides(snapshot, "Seal")
     return Observation(sealed(running) if running else None, (sealed(then),), seen_at=snapshot.taken_at)
 
 
@@ -413,13 +288,45 @@ def _namespaces(snapshot: Snapshot, entry: Recommendation) -> Observation:  # no
     return Observation(reading, seen_at=snapshot.taken_at)
 
 
+def _host_name(snapshot: Snapshot, entry: Recommendation) -> Observation:  # noqa: ARG001 - one of several
+    """The name that stands in every record, and on every line that is sent away."""
+    kernel, at = snapshot.ask_timed(KernelIs())
+    text = snapshot.ask(File(_HOST_NAME))
+    if isinstance(text, Unread):
+        then = nothing(text, _HOST_NAME)
+    else:
+        lines = [line.strip() for line in text.split("\n") if line.strip() and not line.startswith("#")]
+        then = Reading({"": lines[0] if lines else "localhost"}, provenance=(Provenance(_HOST_NAME),))
+    if not snapshot.live:
+        return Observation(None, (then,), seen_at=at)
+    if isinstance(kernel, Unread):
+        return Observation(nothing(kernel, "uname"), (then,), seen_at=at)
+    return Observation(
+        Reading({"": kernel.hostname}, provenance=(Provenance("uname -n"),)), (then,), seen_at=at
+    )
+
+
+def _readers(snapshot: Snapshot, entry: Recommendation) -> Observation:  # noqa: ARG001 - one of several
+    """Who reads all logs without being root: the members of the groups that are for it."""
+    groups, at = snapshot.ask_timed(Groups())
+    if isinstance(groups, Unread):
+        return Observation(nothing(groups, "/etc/group") if snapshot.live else None, seen_at=at)
+    found = [one for one in groups if one.name in _READING_GROUPS and one.members]
+    places = tuple(Provenance("/etc/group", text=f"{one.name}: {', '.join(one.members)}") for one in found)
+    members = sorted({name for one in found for name in one.members})
+    reading = Reading({"": ", ".join(members) or "none"}, provenance=places or (Provenance("/etc/group"),))
+    return of_files(snapshot, reading)
+
+
 _SUBJECTS: Mapping[str, Callable[[Snapshot, Recommendation], Observation]] = {
     "audit": _setting("Audit"),
-    "forward": _setting("ForwardToSyslog"),
+    "forward": _forward,
+    "host-name": _host_name,
     "level": _setting("MaxLevelStore"),
     "limits": _settings("SystemMaxUse", "SystemKeepFree", "SyncIntervalSec", "Compress"),
     "namespaces": _namespaces,
     "rate": _settings("RateLimitBurst", "RateLimitIntervalSec"),
+    "readers": _readers,
     "retention": _setting("MaxRetentionSec"),
     "seal": _seal,
     "storage": _storage,

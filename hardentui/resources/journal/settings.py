@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from hardentui.model import Gap, Provenance, Role
+from hardentui.model import Gap, GapKind, Provenance, Role
 from hardentui.resources import systemd_conf
 from hardentui.resources.kernel.loader import boot_entries
 from hardentui.resources.systemd_conf import Configuration, Setting
@@ -18,6 +18,7 @@ KEEP = "keep"  # journald leaves the kernel's auditing as it is
 UNLIMITED = "0"
 _CMDLINE = "/proc/cmdline"
 _PREFIX = "systemd.journald."
+Words = tuple[tuple[str, Provenance], ...]  # of a kernel command line, each with where it stands
 _DAY = 86400
 
 
@@ -110,10 +111,16 @@ def configuration(snapshot: Snapshot) -> Configuration | Gap:
 
 
 def effective(
-    snapshot: Snapshot, files: Configuration, name: str, words: Iterable[tuple[str, Provenance]] = ()
+    snapshot: Snapshot,
+    files: Configuration,
+    name: str,
+    command_line: Callable[[Snapshot], Words | Gap] = lambda _snapshot: (),
 ) -> Effective | Gap:
-    """The value that journald takes from its files and from the ``words`` of a kernel command line."""
+    """The value that journald takes from its files and from a kernel ``command_line``."""
     option = OPTIONS[name]
+    words = command_line(snapshot) if option.word else ()
+    if isinstance(words, Gap):
+        return words
     said = taken(snapshot, files, name)
     places = [one.place(Role.BEATEN) for one in said[:-1]]
     value, place = _of_files(snapshot, name, said)
@@ -128,10 +135,13 @@ def effective(
 
 def taken(snapshot: Snapshot, files: Configuration, name: str) -> tuple[Setting, ...]:
     """The assignments of a setting that journald takes: it ignores values that it does not know."""
-    option, known = OPTIONS[name], systemd_conf.version(snapshot)
+    option = OPTIONS[name]
 
     def is_taken(value: str) -> bool:
-        return option.parse(value) is not None and (known is None or known >= option.since.get(value, 0))
+        if option.parse(value) is None:
+            return False
+        known = systemd_conf.version(snapshot) if value in option.since else None
+        return known is None or known >= option.since[value]
 
     return files.of(name, is_taken)
 
@@ -150,10 +160,10 @@ def _of_files(
     return option.parse(built[0]) or "", built[1]
 
 
-def _given(option: Option, words: Iterable[tuple[str, Provenance]]) -> tuple[str, Provenance] | None:
+def _given(option: Option, words: Words) -> tuple[str, Provenance] | None:
     """What a kernel command line says of a setting: the last word that is taken."""
     found = None
-    for word, place in words if option.word else ():
+    for word, place in words:
         name, equals, value = word.partition("=")
         if name.replace("-", "_") == _PREFIX + option.word:
             parsed = option.parse(value) if equals else option.parse("yes")
@@ -161,19 +171,19 @@ def _given(option: Option, words: Iterable[tuple[str, Provenance]]) -> tuple[str
     return found
 
 
-def words_now(snapshot: Snapshot) -> tuple[tuple[str, Provenance], ...]:
+def words_now(snapshot: Snapshot) -> Words | Gap:
     """The words for journald on the command line of the kernel that runs."""
     line = snapshot.ask(KernelFile(_CMDLINE))
     if isinstance(line, Unread):
-        return ()
+        return line.gap(_CMDLINE)
     return tuple((word, Provenance(_CMDLINE, text=word)) for word in line.split() if word.startswith(_PREFIX))
 
 
-def words_at_boot(snapshot: Snapshot) -> tuple[tuple[str, Provenance], ...]:
-    """Those that the boot loader will give; none where it is not known (a container has none)."""
+def words_at_boot(snapshot: Snapshot) -> Words | Gap:
+    """Those that the boot loader will give: where there is none that we know (a container), those of now."""
     entries = boot_entries(snapshot)
     if isinstance(entries, Gap):
-        return ()
+        return words_now(snapshot) if entries.kind is GapKind.UNMODELLED else entries
     return tuple(
         (word, Provenance(entry.place, line=entry.line, text=word))
         for entry in entries

@@ -290,7 +290,8 @@ def _not_ready(facts: Mapping[str, Fact], running: str) -> str:
         )
     if path := text_fact(facts, "unlabelled"):
         return _(
-            "{path} has no label of the policy: label every file first (touch {relabel}, reboot)"
+            "{path} has no label of the policy: restorecon gives it one; where many files have none, label"
+            " all of them first (touch {relabel}, reboot)"
         ).format(path=path, relabel=RELABEL)
     if facts.get("overridden") is True:
         return _("the kernel command line says enforcing=0, which beats {path}").format(path=CONFIG)

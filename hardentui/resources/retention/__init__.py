@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from hardentui.i18n import _
 from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation, Role
 from hardentui.operations import Change, EnableUnit, Lines, Refusal, WriteFile
-from hardentui.resources import journal, tmpfiles
+from hardentui.resources import tmpfiles
 from hardentui.resources.base import digest, names_or_none, of_files, text_fact
 from hardentui.resources.journal import settings as journald
+from hardentui.resources.journal import storage as journal
 from hardentui.resources.retention import ages, logrotate
 from hardentui.snapshot import (
     File,
@@ -227,7 +228,14 @@ def _files(snapshot: Snapshot) -> Observation:
         place = Provenance(path, text=f"{size / _LARGE:.0f} MiB, {words}")
         (good if kept is not None and not kept.endless else bad).append(place)
     values = names_or_none((place.place for place in bad), gap)
-    return of_files(snapshot, Reading(values, gap, (*bad, *good)))
+    return of_files(snapshot, Reading(values, gap, (*bad, *_refused(snapshot), *good)))
+
+
+def _refused(snapshot: Snapshot) -> tuple[Provenance, ...]:
+    """What logrotate leaves out of its own files: often why a file is not rotated."""
+    rules = _rules(snapshot)
+    text = _("logrotate refuses this, and leaves it out")
+    return () if isinstance(rules, Gap) else tuple(Provenance(place, text=text) for place in rules.problems)
 
 
 def _words(kept: Rotation | None) -> str:

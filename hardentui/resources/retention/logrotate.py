@@ -5,10 +5,8 @@ from __future__ import annotations
 import fnmatch
 import re
 import shlex
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from hardentui.i18n import _
 from hardentui.model import Gap, Provenance
 from hardentui.snapshot import File, Folder, Kind, Reason, Snapshot, Unread
 
@@ -122,7 +120,7 @@ def _fits(pattern: str, path: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The rules in their order, the files that were read, and what logrotate refuses in them."""
+    """The rules in their order, the files that were read, and the places of what logrotate refuses."""
 
     rules: tuple[Rule, ...]
     files: tuple[str, ...]
@@ -328,9 +326,3 @@ def _number(text: str) -> int:
         raise ValueError(text)
     octal = text.startswith("0") and text[1:].isdigit()
     return int(text, 8 if octal else 0)
-
-
-def problems_of(rules: Rules) -> Iterator[str]:
-    """What logrotate refuses, as sentences."""
-    for place in rules.problems:
-        yield _("{place}: logrotate refuses this, and leaves it out").format(place=place)

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
-
 from hardentui.model import Gap
 from hardentui.resources.rsyslog.certificates import LogCertificates
 from hardentui.resources.rsyslog.checks import Rsyslog
@@ -13,8 +9,8 @@ from hardentui.resources.rsyslog.destinations import Destination, destination
 from hardentui.resources.rsyslog.drop_ins import LogPrograms, LogRelay, LogServer
 from hardentui.resources.rsyslog.exporters import LogExport
 from hardentui.resources.rsyslog.rules import Message, steps
-from hardentui.resources.rsyslog.state import UNIT, view
-from hardentui.snapshot import Processes, Question, Snapshot, Unread
+from hardentui.resources.rsyslog.state import view
+from hardentui.snapshot import Snapshot
 
 __all__ = [
     "Destination",
@@ -24,7 +20,6 @@ __all__ = [
     "LogRelay",
     "LogServer",
     "Rsyslog",
-    "after_restart",
     "destinations",
     "stale",
 ]
@@ -51,12 +46,3 @@ def destinations(
 def stale(snapshot: Snapshot) -> Gap | None:
     """Why the running rsyslog may do something else than its files: it is older, or does not run."""
     return view(snapshot).running
-
-
-def after_restart(snapshot: Snapshot, unit: str) -> Mapping[Question[Any], Any]:
-    """The answers that a restart of rsyslog changes: a daemon that has read all files as they are now."""
-    running = snapshot.ask(Processes())
-    if unit != UNIT or isinstance(running, Unread):
-        return {}
-    anew = (replace(one, started=snapshot.taken_at) if one.unit == unit else one for one in running)
-    return {Processes(): tuple(anew)}

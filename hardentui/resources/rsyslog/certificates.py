@@ -42,15 +42,27 @@ def question(path: str) -> Command | None:
     """What openssl is asked about a certificate; None for a path that we give to no program."""
     if not _is_plain(path):
         return None
-    words = ("-noout", "-enddate", "-subject", "-issuer", "-ext", "subjectAltName")
-    return Command(("/usr/bin/openssl", "x509", *words, "-in", path))
+    return Command(
+        (
+            "openssl",
+            "x509",
+            "-noout",
+            "-enddate",
+            "-subject",
+            "-issuer",
+            "-ext",
+            "subjectAltName",
+            "-in",
+            path,
+        )
+    )
 
 
 def chain(ca: str, path: str) -> Command | None:
     """What openssl is asked about the issuer of a certificate."""
     if not (_is_plain(path) and _is_plain(ca)):
         return None
-    return Command(("/usr/bin/openssl", "verify", "-CAfile", ca, path))
+    return Command(("openssl", "verify", "-CAfile", ca, path))
 
 
 def _is_plain(path: str) -> bool:

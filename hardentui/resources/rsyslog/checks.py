@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from hardentui.resources.rsyslog.grammar import Action, Part, Template
 from hardentui.resources.rsyslog.rules import Message, Step, steps
 from hardentui.resources.rsyslog.selectors import FACILITIES, SEVERITIES
 from hardentui.resources.rsyslog.state import UNIT, View, view
-from hardentui.snapshot import Kind, SandboxSettings, Snapshot, Stat, Unread
+from hardentui.snapshot import Folder, Kind, SandboxSettings, Snapshot, Stat, Unread
 
 OK = "ok"
 _BY_SYSLOG = ("ntp", "audit", "alert", "clock")  # facilities that no program of a host uses
@@ -43,16 +44,18 @@ def address(one: Destination) -> str:
 
 
 def everything(config: Config) -> tuple[str, ...]:
-    """The hosts that every message of this host is sent to, whatever it holds."""
-    return _common(config, FACILITIES)
+    """The hosts that every message of this host is sent to, whatever it holds; debugging aside."""
+    return _common(config, FACILITIES, SEVERITIES[:-1])
 
 
-def _common(config: Config, facilities: Iterable[str]) -> tuple[str, ...]:
+def _common(
+    config: Config, facilities: Iterable[str], severities: Iterable[str] = SEVERITIES
+) -> tuple[str, ...]:
     common: list[str] | None = None
     for facility in facilities:
         if facility in _BY_SYSLOG:
             continue
-        for severity in SEVERITIES:
+        for severity in severities:
             sent = [
                 address(one)
                 for step in steps(config, Message.of(facility, severity))
@@ -241,10 +244,12 @@ def _kept_apart(config: Config, ruleset: str) -> str:
 
 
 def _actions(config: Config, ruleset: str) -> list[Action]:
-    found = (
-        step.action for facility in (0, 4, 10, 16) for step in steps(config, Message(facility, 6), ruleset)
-    )
-    return list(dict.fromkeys(found))
+    """What a ruleset may do with a message, whichever it is."""
+    return [
+        step.action
+        for facility in range(len(FACILITIES))
+        for step in steps(config, Message(facility, SEVERITIES.index("info")), ruleset)
+    ]
 
 
 _PLAIN = {
@@ -263,7 +268,9 @@ _PLAIN = {
 
 def _modes(snapshot: Snapshot, config: Config) -> Seen:
     """The modes with which rsyslog makes its files."""
-    umask = _unit_umask(snapshot)
+    umask = config.settings.one("umask") or _unit_umask(snapshot)
+    if isinstance(umask, Gap):
+        return Seen({}, gap=umask)
     found = [action for action in config.actions if action.kind == "omfile"]
     return Seen(
         {path_of(config, action): file_mode(config, action, umask) for action in found},
@@ -278,12 +285,30 @@ def path_of(config: Config, action: Action) -> str:
     return template.text if template else name or action.parameters.one("file")
 
 
-def _unit_umask(snapshot: Snapshot) -> str:
+def _unit_umask(snapshot: Snapshot) -> str | Gap:
     """The umask that systemd starts rsyslogd with: that of RHEL's unit is 0066."""
     services = snapshot.ask(SandboxSettings())
     if isinstance(services, Unread):
-        return ""
+        return services.gap(UNIT)
     return next((one.settings.get("UMask", "") for one in services if one.unit == UNIT), "")
+
+
+def _backlog(snapshot: Snapshot, config: Config) -> Seen:
+    """For each action with a queue on disk, how many of its files wait there: a host that does not listen."""
+    values: dict[str, str] = {}
+    gap: Gap | None = None
+    for one in remotes(config):
+        name = config.parameter(one.action, "queue.filename")
+        folder = config.parameter(one.action, "queue.spooldirectory") or config.settings.one("workdirectory")
+        if not name or not folder.startswith("/"):
+            continue
+        entries = snapshot.ask(Folder(folder))
+        if isinstance(entries, Unread):
+            gap = entries.gap(folder)
+        else:
+            waiting = [each for each in entries if re.fullmatch(rf"{re.escape(name)}\.\d+", each.name)]
+            values[address(one)] = f"{len(waiting)} files in {folder}" if waiting else OK
+    return Seen(values, tuple(Provenance(name, text=value) for name, value in values.items()), gap)
 
 
 _READERS = frozenset({"root", "adm", "syslog"})  # groups that may read logs on the families that we know
@@ -314,6 +339,9 @@ def _files(snapshot: Snapshot, config: Config) -> tuple[Seen, dict[str, Fact]]:
     return Seen(values, tuple(Provenance(path, text=value) for path, value in values.items()), gap), facts
 
 
+_OF_HOST = {"modes": _modes, "backlog": _backlog}
+
+
 class Rsyslog:
     """The resource "rsyslog": one value for each action, template, file or input that is concerned."""
 
@@ -324,7 +352,7 @@ class Rsyslog:
         kind, _space, facilities = subject.partition(" ")
         if kind == "relayed" and not aspect and set(facilities.split(",")) <= set(FACILITIES):
             return None
-        known = (*_PLAIN, "modes", "files")
+        known = (*_PLAIN, *_OF_HOST, "files")
         if aspect or subject not in known:
             return (
                 f"expected one of {', '.join(known)}, or 'relayed FACILITIES', found {subject!r} {aspect!r}"
@@ -341,8 +369,8 @@ class Rsyslog:
         if kind == "files":
             seen, found = _files(snapshot, known.config)
             facts = {"files": found}
-        elif kind == "modes":
-            seen = _modes(snapshot, known.config)
+        elif kind in _OF_HOST:
+            seen = _OF_HOST[kind](snapshot, known.config)
         elif kind == "relayed":
             seen = _relayed(known.config, tuple(facilities.split(",")))
         else:
@@ -379,8 +407,12 @@ def sides(
 ) -> Observation:
     """What the files say, as what the running daemon does and as what the next start brings."""
     reading = Reading(seen.values, seen.gap, seen.places)
-    running = None
-    if snapshot.live:
-        running = reading if known.running is None or seen.gap else Reading({}, known.running, seen.places)
-    boot = reading if known.boot is None else Reading({}, known.boot)
-    return Observation(running, (Reading(boot.values, boot.gap),), facts or {}, snapshot.taken_at)
+    # What could not be read comes before what does not run, and what runs before what the files lack.
+    unread = seen.gap is not None and seen.gap.kind is not GapKind.ABSENT
+
+    def side(gap: Gap | None) -> Reading:
+        return reading if gap is None or unread else Reading({}, gap, seen.places)
+
+    then = side(known.boot)
+    running = side(known.running) if snapshot.live else None
+    return Observation(running, (Reading(then.values, then.gap),), facts or {}, snapshot.taken_at)

@@ -364,7 +364,7 @@ class _Reader:
 
     def _included(self, pattern: str, place: Place, *, optional: bool, depth: int = 0) -> list[str]:
         """The files of a pattern, in their order; a folder stands for all that begins with its path."""
-        if self._is_folder(pattern):
+        if not is_wild(pattern) and self._is_folder(pattern):
             pattern = f"{pattern}*"
         self._folders.append(posixpath.dirname(pattern))
         paths, obstacles = matching(self._snapshot, pattern)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 
-from hardentui.i18n import N_
 from hardentui.resources.rsyslog.config import Config
 from hardentui.resources.rsyslog.grammar import Action, Template
 from hardentui.resources.rsyslog.lexer import Place
@@ -13,8 +12,8 @@ from hardentui.resources.rsyslog.rules import Step
 
 # The state of a connection, in words that a checklist names.
 PEER_CHECKED = "tls"
-ANY_PEER = N_("tls, peer not checked by name")
-CLEAR = N_("in clear")
+ANY_PEER = "tls, peer not checked by name"
+CLEAR = "in clear"
 LOCAL = "loopback"
 
 _REMOTE = frozenset({"omfwd", "omrelp", "omhttp", "omelasticsearch", "omkafka", "omdtls", "omamqp1"})

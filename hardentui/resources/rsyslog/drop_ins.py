@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hardentui.i18n import _
-from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Recommendation
+from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation
 from hardentui.operations import Change, CheckSyntax, Lines, Operation, Refusal, RestartUnit, WriteFile
 from hardentui.resources.base import digest, list_fact, text_fact
 from hardentui.resources.rsyslog import inputs
@@ -19,6 +19,7 @@ from hardentui.resources.rsyslog.certificates import resolved
 from hardentui.resources.rsyslog.checks import Seen, address, everything, place_of, remotes, sides
 from hardentui.resources.rsyslog.config import Config
 from hardentui.resources.rsyslog.destinations import PEER_CHECKED, destination
+from hardentui.resources.rsyslog.feed import UNFED, is_fed
 from hardentui.resources.rsyslog.rules import Message, steps
 from hardentui.resources.rsyslog.selectors import FACILITIES
 from hardentui.resources.rsyslog.state import UNIT, View, view
@@ -72,7 +73,7 @@ def _facts(snapshot: Snapshot, known: View, kind: _Kind, target: re.Match[str] |
     return {
         "before": digest(snapshot, kind.path),
         "family": family,
-        "lacks": lacks.detail if lacks else "",
+        "lacks": lacks.detail if lacks else _hunger(snapshot, known.config),
         "included": FOLDER in known.config.folders,
         "loaded": foreign.place.file if foreign else "",
         "library": foreign.parameters.one("tls.tlslib").lower() if foreign else "",
@@ -81,6 +82,13 @@ def _facts(snapshot: Snapshot, known: View, kind: _Kind, target: re.Match[str] |
         "spool": known.config.settings.one("workdirectory"),
         "writer": known.config.settings.one("privdrop.user.name"),
     }
+
+
+def _hunger(snapshot: Snapshot, config: Config) -> str:
+    """Why nothing of this host comes to rsyslog; "" where it does, or where that is not known."""
+    if is_fed(snapshot, config, boot=False) is False:
+        return _("nothing of this host comes to it (imuxsock, imjournal, ForwardToSyslog=)")
+    return ""
 
 
 def _package(snapshot: Snapshot) -> str:
@@ -181,7 +189,10 @@ class LogRelay:
             remarks += [] if one.transport == PEER_CHECKED else [one.transport]
             words.append(" ".join((address(one), *(f"({remark})" for remark in remarks))))
             places.append(place_of(one.action, words[-1]))
-        return sides(snapshot, known, Seen({"": ", ".join(words) or "none"}, tuple(places)), facts)
+        seen = sides(snapshot, known, Seen({"": ", ".join(words) or "none"}, tuple(places)), facts)
+        now = _fed(snapshot, known.config, seen.running, boot=False) if seen.running else None
+        then = tuple(_fed(snapshot, known.config, side, boot=True) for side in seen.boot)
+        return replace(seen, running=now, boot=then)
 
     def change(self, entry: Recommendation, facts: Mapping[str, Fact], target: str) -> Change:
         """See Resource."""
@@ -206,6 +217,14 @@ class LogRelay:
             '  action.resumeRetryCount="-1" action.resumeInterval="10")',
         ]
         return _steps(entry, RELAY, lines, facts)
+
+
+def _fed(snapshot: Snapshot, config: Config, side: Reading, *, boot: bool) -> Reading:
+    """A side of the relay, where rsyslog gets what it is to send; what is lacking there otherwise."""
+    fed = is_fed(snapshot, config, boot=boot)
+    if isinstance(fed, Gap):
+        return replace(side, values={}, gap=side.gap or fed)
+    return side if fed else replace(side, values=dict.fromkeys(side.values, UNFED))
 
 
 class LogServer:

@@ -9,6 +9,7 @@ from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading
 from hardentui.operations import Change, Refusal
 from hardentui.resources.base import wrong_subject
 from hardentui.resources.rsyslog.checks import address, everything, place_of, remotes
+from hardentui.resources.rsyslog.feed import UNFED, is_fed
 from hardentui.resources.rsyslog.state import UNIT, view
 from hardentui.snapshot import Snapshot, Sockets, UnitFiles, Units, Unread
 
@@ -92,7 +93,7 @@ def _export(snapshot: Snapshot, units: set[str] | Gap, *, boot: bool) -> Reading
     agents = [name for name, unit in _AGENTS.items() if unit in units]
     if not whole and agents:
         why = _("{names}: what it sends stands in files that are not read")
-        gap = Gap(GapKind.UNMODELLED, why.format(name=agents[0], names=", ".join(agents)))
+        gap = Gap(GapKind.UNMODELLED, why.format(names=", ".join(agents)))
         return Reading({}, gap, (*places, *_places(agents)))
     if gap is not None and not whole:
         return Reading({}, gap, places)
@@ -107,8 +108,12 @@ def _by_rsyslog(snapshot: Snapshot, *, boot: bool) -> tuple[list[str], tuple[Pro
         if gap is not None:
             return [], (), None if gap.kind is GapKind.ABSENT else gap
     found = remotes(known.config)
+    fed = is_fed(snapshot, known.config, boot=boot) if found else True
+    if isinstance(fed, Gap):
+        return [], (), fed
     full = everything(known.config)
-    words = [name if name in full else f"{name} (in part)" for name in dict.fromkeys(map(address, found))]
+    remarks = {name: "" if name in full else " (in part)" for name in dict.fromkeys(map(address, found))}
+    words = [f"{name}{remark}" if fed else f"{name} ({UNFED})" for name, remark in remarks.items()]
     return words, tuple(place_of(one.action, address(one)) for one in found), None
 
 

@@ -133,7 +133,7 @@ class Perhaps:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What is done with a message. ``legacy`` holds the directives that stood before an old action."""
+    """What is done with a message; an old one (``legacy``) has the directives before it as parameters."""
 
     kind: str  # "omfile", "omfwd", "omrelp" ...
     parameters: Parameters

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from hardentui.i18n import _
 from hardentui.model import Gap, GapKind
+from hardentui.resources import daemons
 from hardentui.resources.rsyslog.config import MAIN, Config, read
 from hardentui.snapshot import (
     Command,
-    Kind,
     Process,
-    Processes,
     Reason,
     Snapshot,
-    Stat,
     UnitFiles,
     Unread,
 )
 
-PROGRAM = "/usr/sbin/rsyslogd"
 UNIT = "rsyslog.service"
-CHECK = Command((PROGRAM, "-N1"), needs_root=True)
+CHECK = Command(("rsyslogd", "-N1"), needs_root=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,44 +69,15 @@ def _daemon(snapshot: Snapshot) -> Process | Gap | None:
     """The daemon of this host (not that of a container); None on an image."""
     if not snapshot.live:
         return None
-    running = snapshot.ask(Processes())
-    if isinstance(running, Unread):
-        return running.gap(_("list of processes"))
-    found = [one for one in running if one.name == "rsyslogd"]
-    own = [one for one in found if one.unit in {UNIT, "syslog.service"}] or [
-        one for one in found if not one.unit
-    ]
-    return own[0] if own else Gap(GapKind.ABSENT, _("rsyslog does not run"))
+    found = daemons.main_process(snapshot, UNIT, "syslog.service")
+    return Gap(GapKind.ABSENT, _("rsyslog does not run")) if found is None else found
 
 
 def _changed_since(snapshot: Snapshot, config: Config, daemon: Process | None) -> Gap | None:
     """Whether the daemon is older than its files: a reload only has it open its logs anew."""
     if daemon is None:
         return None
-    if not daemon.started:
-        return Gap(GapKind.STALE, _("when rsyslog started is not known"))
-    for path in (*config.files, *config.folders):
-        at = _changed(snapshot, path)
-        if isinstance(at, Gap):
-            return at
-        if at > daemon.started:
-            words = _("{path} was changed on {changed}, and rsyslog started on {started}: restart pending")
-            return Gap(
-                GapKind.STALE,
-                words.format(path=path, changed=_time(at), started=_time(daemon.started)),
-            )
-    return None
-
-
-def _changed(snapshot: Snapshot, path: str) -> float | Gap:
-    """When a file last changed, or a folder got or lost an entry; 0 for what is not there."""
-    status = snapshot.ask(Stat(path))
-    if isinstance(status, Unread):
-        return 0.0 if status.reason is Reason.MISSING else status.gap(path)
-    at = status.modified if status.kind is Kind.FOLDER else status.changed
-    if not at:
-        return Gap(GapKind.STALE, _("when {path} was changed is not known").format(path=path))
-    return at
+    return daemons.older_than_files(snapshot, daemon, config.files, config.folders)
 
 
 def _boot(snapshot: Snapshot) -> Gap | None:
@@ -124,7 +91,3 @@ def _boot(snapshot: Snapshot) -> Gap | None:
     if not state:
         return Gap(GapKind.ABSENT, UNIT)
     return Gap(GapKind.ABSENT, _("{unit} is {state}").format(unit=UNIT, state=state))
-
-
-def _time(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

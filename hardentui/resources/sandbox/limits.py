@@ -23,17 +23,24 @@ _TASKS_FACTOR, _TASKS_STEP, _LEAST_TASKS = 4, 16, 64
 
 
 def wanted_memory(seen: Evidence) -> str | None:
-    """MemoryMax= with room above what the service uses now; None where that is not known."""
-    used = _number(seen.group.memory_current if seen.group else "")
-    if used is None:
+    """MemoryMax= with room above what the service uses now.
+
+    None where that is not known, or where it is held as low already.
+    """
+    used = _number(seen.group.memory_current) if seen.group else None
+    if seen.group is None or used is None:
         return None
-    return f"{_rounded(_MEMORY_FACTOR * -(-used // _MIB), _MEMORY_STEP, _LEAST_MEMORY)}M"
+    wanted = _rounded(_MEMORY_FACTOR * -(-used // _MIB), _MEMORY_STEP, _LEAST_MEMORY)
+    return f"{wanted}M" if _is_below(wanted * _MIB, seen.group.memory_max) else None
 
 
 def wanted_tasks(seen: Evidence) -> str | None:
-    """TasksMax= with room above the processes and threads of now; None where their number is not known."""
-    used = _number(seen.group.tasks_current if seen.group else "")
-    return None if used is None else str(_rounded(_TASKS_FACTOR * used, _TASKS_STEP, _LEAST_TASKS))
+    """TasksMax= with room above the processes and threads of now; None as for the memory."""
+    used = _number(seen.group.tasks_current) if seen.group else None
+    if seen.group is None or used is None:
+        return None
+    wanted = _rounded(_TASKS_FACTOR * used, _TASKS_STEP, _LEAST_TASKS)
+    return str(wanted) if _is_below(wanted, seen.group.tasks_max) else None
 
 
 def memory_max(value: str, seen: Evidence, _chosen: Choice, _directive: Directive) -> Judgement:
@@ -67,6 +74,11 @@ def size(value: str) -> int:
     if unit in _UNITS:
         return int(value[:-1]) * int(_KIB ** (1 + _UNITS.index(unit)))
     return int(value)
+
+
+def _is_below(wanted: int, limit: str) -> bool:
+    now = _number(limit)
+    return now is None or wanted < now
 
 
 def _rounded(count: int, step: int, least: int) -> int:

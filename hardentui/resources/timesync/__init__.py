@@ -97,7 +97,7 @@ def _tracked(line: str, word: str) -> str:
         off = abs(float(fields[_OFFSET]))
     except ValueError:
         return word
-    return word if off <= _MOST_OFF else _("{seconds} s off").format(seconds=f"{off:.1f}")
+    return word if off <= _MOST_OFF else f"{off:.1f} s off"
 
 
 # --- the hardware clock and the zone ----------------------------------------------------------------

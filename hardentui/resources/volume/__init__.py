@@ -59,16 +59,24 @@ def _days(_snapshot: Snapshot, found: Volumes) -> Reading:
     """In how many days each file system is full at the loudest pace."""
     values, places, gaps = {}, [], []
     for one in found.systems:
-        days = one.days
-        if days is not None:
+        days, unread = one.days, _unread_limits(one)
+        # Without what limits a log it is reckoned as endless: nothing is full sooner than that says.
+        if days is not None and (days[0] >= FAR or not unread):
             values[one.path] = str(days[0])
             free = words.amount(one.usage.free) if one.usage else ""
             text = _("{free} free, +{daily} a day: {until}").format(
                 free=free, daily=words.daily(one.pace), until=words.until(days)
             )
             places.append(Provenance(one.path, text=text))
+        elif days is not None:
+            gaps += unread
         gaps += _untold(one)
     return Reading(values, next(iter((*gaps, *found.gaps)), None), tuple(places))
+
+
+def _unread_limits(system: LogSystem) -> list[Gap]:
+    """Why it is not known what keeps the logs of a file system."""
+    return [kept.limit.gap for kept in system.logs if kept.limit.gap is not None]
 
 
 def _untold(system: LogSystem) -> list[Gap]:
@@ -86,10 +94,11 @@ def _untold(system: LogSystem) -> list[Gap]:
 def _holds(_snapshot: Snapshot, found: Volumes) -> Reading:
     """For how many days each log lasts that is kept to a number of bytes, at the loudest pace."""
     limited = [kept for one in found.systems for kept in one.logs if kept.limit.size is not None]
-    if not limited:
+    unread = [gap for one in found.systems for gap in _unread_limits(one)]
+    if not limited and not unread:
         return Reading(gap=Gap(GapKind.ABSENT, _("no log is kept to a number of bytes")))
     values, places = {}, []
-    gap = next(iter(found.gaps), None)
+    gap = next(iter((*unread, *found.gaps)), None)
     for kept in limited:
         name, size = kept.source.name, words.amount(kept.limit.size or 0)
         if kept.source.pace is None:

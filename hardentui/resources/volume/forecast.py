@@ -18,6 +18,7 @@ from hardentui.snapshot import Clock, LogFiles, LogTree, Mount, Mounts, Snapshot
 LOG, VOLATILE = "/var/log", "/run/log/journal"
 FOLDERS = LogFiles((LOG, VOLATILE))
 FAR = 3650  # days: who looks further than ten years does not know the host then
+_NAMED = 3  # paths that could not be read
 _SMALL = 0.01  # the share of the free bytes below which a log of unknown pace changes no forecast
 
 
@@ -30,14 +31,13 @@ class Kept:
 
     def after(self, days: float, daily: float) -> float:
         """The bytes by which it will have grown on the disk, ``daily`` being logged each day."""
-        source, limit = self.source, self.limit
-        grown = daily * days * source.shrinks_to
-        if limit.size is not None:
-            return min(grown, max(limit.size - source.disk, 0))
-        if limit.days is not None:
-            # Rotation takes the oldest away once it has kept them all: then as much comes as goes.
-            return min(grown, max(daily * limit.days * source.shrinks_to - source.disk, 0))
-        return grown
+        packed = self.source.shrinks_to
+        bounds = [] if self.limit.size is None else [float(self.limit.size)]
+        if self.limit.days is not None:
+            # The oldest goes once all these days are kept: then as much comes as goes.
+            bounds.append(daily * self.limit.days * packed)
+        room = min((max(bound - self.source.disk, 0.0) for bound in bounds), default=math.inf)
+        return min(daily * days * packed, room)
 
     @property
     def holds(self) -> tuple[int, int] | None:
@@ -108,14 +108,6 @@ class LogSystem:
         soonest, latest = self.until_full(loud=True), self.until_full(loud=False)
         return (soonest, latest) if soonest is not None and latest is not None else None
 
-    def written_before(self, moment: float) -> float:
-        """The bytes of its logs that were written before a moment (epoch seconds) and still lie there."""
-        return sum(
-            window.within(0, moment) * kept.source.shrinks_to
-            for kept in self.logs
-            for window in kept.source.windows
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class Volumes:
@@ -130,10 +122,8 @@ class Volumes:
         """What is not in it."""
         tree, found = self.tree, []
         if tree.unread_count:
-            named = ", ".join(tree.unread[:3])
-            found.append(
-                Gap(GapKind.DENIED, _("{count} paths: {names}").format(count=tree.unread_count, names=named))
-            )
+            more = f" (+{tree.unread_count - _NAMED})" if tree.unread_count > _NAMED else ""
+            found.append(Gap(GapKind.DENIED, ", ".join(tree.unread[:_NAMED]) + more))
         if tree.cut:
             words = _("after {count} files").format(count=len(tree.files))
             found.append(Gap(GapKind.INCOMPLETE, f"{LOG}: {words}"))
@@ -157,6 +147,8 @@ def _volumes(snapshot: Snapshot) -> Volumes | Gap:
     clock = snapshot.ask(Clock())
     now = snapshot.ask_timed(FOLDERS)[1] if isinstance(clock, Unread) else clock
     mounts = snapshot.ask(Mounts())
+    if isinstance(mounts, Unread) and snapshot.live:
+        return mounts.gap("/proc/self/mountinfo")  # whose room it is would be a guess
     found = sources(tree.files, now)
     of: dict[str, list[Source]] = defaultdict(list)
     places = _places(() if isinstance(mounts, Unread) else mounts)

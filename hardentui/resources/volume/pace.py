@@ -23,13 +23,6 @@ class Window:
     start: float
     end: float
 
-    def within(self, start: float, end: float) -> float:
-        """The bytes of it that fall between two moments, the first included."""
-        if self.end <= self.start:
-            return float(self.size) if start <= self.start < end else 0.0
-        common = min(self.end, end) - max(self.start, start)
-        return self.size * max(common, 0.0) / (self.end - self.start)
-
 
 @dataclass(frozen=True, slots=True)
 class Pace:
@@ -53,6 +46,23 @@ class Pace:
 STILL = Pace(0.0, 0.0, 0.0, BACK)
 
 
+def spread(windows: Iterable[Window], start: float, end: float, parts: int) -> list[float]:
+    """The bytes that fall into each of ``parts`` equal parts of the time between two moments (inclusive)."""
+    found = [0.0] * parts
+    length = (end - start) / parts
+    for one in windows:
+        if one.end < start or one.start > end:
+            continue
+        first, last = ((max(min(at, end), start) - start) / length for at in (one.start, one.end))
+        if one.end - one.start < 1.0:  # at once
+            found[min(int(last), parts - 1)] += one.size
+            continue
+        density = one.size * length / (one.end - one.start)
+        for part in range(min(int(first), parts - 1), min(int(last), parts - 1) + 1):
+            found[part] += density * max(min(last, part + 1) - max(first, part), 0.0)
+    return found
+
+
 def pace(windows: Iterable[Window], now: float) -> Pace | None:
     """The pace of the last thirty days; None where less than an hour of data is there."""
     known = [one for one in windows if one.start < now]
@@ -62,14 +72,11 @@ def pace(windows: Iterable[Window], now: float) -> Pace | None:
     seconds = now - start
     if seconds < HOUR:
         return None
-    whole = sum(one.within(start, now + 1) for one in known)
-    mean = whole * DAY / seconds
+    mean = sum(spread(known, start, now, 1)) * DAY / seconds
     if seconds < DAY:
-        return Pace(whole, mean, mean, seconds)
-    daily = [
-        sum(one.within(now - (day + 1) * DAY, now - day * DAY + (not day)) for one in known)
-        for day in range(int(seconds // DAY))
-    ]
+        return Pace(mean * seconds / DAY, mean, mean, seconds)
+    days = int(seconds // DAY)
+    daily = spread(known, now - days * DAY, now, days)[::-1]
     parts = _weeks(daily) if len(daily) >= _WEEKS else daily
     return Pace(min(mean, *parts), mean, max(mean, *parts), seconds)
 

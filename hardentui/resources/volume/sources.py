@@ -27,31 +27,21 @@ class Source:
     """A log: its files, the oldest first, and how fast it grows (None where nothing tells).
 
     ``name`` is the path of the log that is written, "*" for a date in it; of the journal it is its folder.
+    ``disk`` are the bytes that its files take, and ``shrinks_to`` what a byte of it comes to on the disk once
+    rotation has packed it: 1 where none is packed.
     """
 
     name: str
     files: tuple[LogFile, ...]
     windows: tuple[Window, ...]
     pace: Pace | None
+    disk: int
+    shrinks_to: float
 
     @property
     def journal(self) -> bool:
         """Whether journald writes it."""
         return self.files[-1].path.endswith(JOURNALS)
-
-    @property
-    def disk(self) -> int:
-        """The bytes that all its files take on their file system."""
-        return sum(one.disk for one in self.files)
-
-    @property
-    def shrinks_to(self) -> float:
-        """What a byte of it comes to on the disk once rotation has packed it; 1 where none is packed."""
-        known = [one for one in self.files if one.content > 0]
-        packed = [one for one in known if _PACKED.search(one.path)]
-        if not packed or self.journal:
-            return 1.0
-        return min(sum(one.size for one in known) / sum(one.content for one in known), 1.0)
 
     @property
     def days(self) -> float | None:
@@ -92,9 +82,16 @@ def sources(files: Iterable[LogFile], now: float) -> tuple[Source, ...]:
 def _source(name: str, members: list[LogFile], now: float) -> Source:
     files = tuple(sorted(members, key=lambda one: (one.last, one.path)))
     windows = tuple(_windows(files))
-    if name.rpartition("/")[2] in _TABLES or now - files[-1].last > BACK:
-        return Source(name, files, windows, STILL)
-    return Source(name, files, windows, pace(windows, now))
+    still = name.rpartition("/")[2] in _TABLES or now - files[-1].last > BACK
+    grows = STILL if still else pace(windows, now)
+    return Source(name, files, windows, grows, sum(one.disk for one in files), _packed(files))
+
+
+def _packed(files: Sequence[LogFile]) -> float:
+    known = [one for one in files if one.content > 0]
+    if not any(_PACKED.search(one.path) for one in known):
+        return 1.0
+    return min(sum(one.size for one in known) / sum(one.content for one in known), 1.0)
 
 
 def _windows(files: Sequence[LogFile]) -> Iterable[Window]:

@@ -17,7 +17,7 @@ from hardentui.tui.detail import finding_text, section_text
 from hardentui.tui.keys import Place, bindings
 from hardentui.tui.progress import Tally
 from hardentui.tui.screens.listing import ListingScreen
-from hardentui.tui.text import cell, para
+from hardentui.tui.text import cell, para, stack
 from hardentui.tui.widgets.panel import DecisionPanel
 from hardentui.tui.widgets.plain import Field, Page
 from hardentui.tui.widgets.table import Column, FactsTable, Row
@@ -50,6 +50,7 @@ class ChapterScreen(ListingScreen):
         self._at = at
         self._filter = Filter.ALL
         self._lesson = False
+        self._says = ""  # why the key that was just pressed does nothing here
 
     def compose_body(self) -> ComposeResult:
         """List and detail, the search line and the decision panel."""
@@ -92,7 +93,8 @@ class ChapterScreen(ListingScreen):
             parts.append(para(_("shown: {what}").format(what=_(self._filter.value)), "reverse"))
         if self._search:
             parts.append(para(_("with: {word}").format(word=self._search), "reverse"))
-        return Content("  ").join(parts)
+        said = [para(self._says, "bold $text-warning")] if self._says else []
+        return stack([Content("  ").join(parts), *said])
 
     def show_body(self) -> None:
         """The list, and the detail of the row under the cursor."""
@@ -171,6 +173,8 @@ class ChapterScreen(ListingScreen):
     def on_data_table_row_highlighted(self) -> None:
         """Another row, another finding; Textual calls the list's own handler, too."""
         self._lesson = False
+        if self._says:
+            self._say("")
 
     def show_detail(self, *, from_top: bool = True) -> None:
         """The finding, or the course's text of its section."""
@@ -258,7 +262,9 @@ class ChapterScreen(ListingScreen):
     def action_attest(self) -> None:
         """Ask for what was seen, where a person is asked."""
         finding = self._finding()
-        if finding is not None and finding.recommendation.attest is not None:
+        if finding is not None and finding.recommendation.attest is None:
+            self._say(_("Nobody is asked here: what holds is read from the host (a, w or d decides)."))
+        else:
             self._ask(Action.ATTEST)
 
     def action_defer(self) -> None:
@@ -266,6 +272,8 @@ class ChapterScreen(ListingScreen):
         finding = self._finding()
         if finding is not None:
             self.harden.decide(self.tally.session.decision(finding, Action.DEFER))
+        else:
+            self._say_heading()
 
     def action_undo(self) -> None:
         """Take the decision back."""
@@ -282,7 +290,9 @@ class ChapterScreen(ListingScreen):
     def _ask(self, action: Action) -> None:
         finding = self._finding()
         if finding is None:
+            self._say_heading()
             return
+        self._says = ""
         self.remove_class("alone", "searching")
         self.add_class("deciding")
         self.call_after_refresh(lambda: self.table.go_to(finding.recommendation.id))
@@ -290,6 +300,13 @@ class ChapterScreen(ListingScreen):
         panel.ask(action, finding, self.tally.today)
         if action is Action.APPLY:
             panel.say(self.tally.session.refusal(finding))
+        self.show_state()
+
+    def _say_heading(self) -> None:
+        self._say(_("This is a heading: choose a line below it."))
+
+    def _say(self, sentence: str) -> None:
+        self._says = sentence
         self.show_state()
 
     def action_record(self) -> None:

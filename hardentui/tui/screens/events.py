@@ -6,6 +6,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 
+from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.content import Content
@@ -16,7 +17,7 @@ from hardentui.i18n import N_, _
 from hardentui.record import Record
 from hardentui.resources.base import why_not
 from hardentui.resources.events.catalogue import EventClass
-from hardentui.resources.events.told import State, Told, by_line, told
+from hardentui.resources.events.told import Side, State, Told, by_line, told
 from hardentui.tui.following import MOST, Following
 from hardentui.tui.keys import Place, bindings
 from hardentui.tui.messages import Came
@@ -26,8 +27,9 @@ from hardentui.tui.text import cell, labelled, line, para, stack
 from hardentui.tui.widgets.plain import Field, Page, Plain
 from hardentui.tui.widgets.table import Column, FactsTable, Row
 
-_STATE, _STATE_SMALL, _SEEN = export.STATE, 15, 6  # cells of a column
+_STATE, _SEEN = export.STATE, 6  # cells of a column
 _ROOM_FOR_STORES = 100  # columns of the terminal from which on the stores have one of their own
+_ROOM_FOR_WORDS, _MARK = 60, 5  # and those from which on a state is more than its mark
 _STYLES: Mapping[State, str] = {
     State.KEPT: "",
     State.PASSING: "bold",
@@ -81,7 +83,7 @@ class EventsScreen(ListingScreen):
         """Follow from now on, where there is a host that writes something down."""
         session = self.harden.session
         if session is not None and isinstance(session.snapshot.host, Followable):
-            self._following = Following(session.snapshot.host, self.post_message)
+            self._following = Following(session.snapshot.host, session.snapshot, self.post_message)
             self.run_worker(self._following.run, thread=True, exit_on_error=True)
 
     def on_unmount(self) -> None:
@@ -118,7 +120,7 @@ class EventsScreen(ListingScreen):
     def show_body(self) -> None:
         """The list, the detail of the row under the cursor, and the tail."""
         wide = self.app.size.width >= _ROOM_FOR_STORES
-        state = _STATE if wide else _STATE_SMALL
+        state = _STATE if self._in_words else _MARK
         columns = [
             Column(cell(_("Event"))),
             Column(cell(_("now")), state),
@@ -129,6 +131,15 @@ class EventsScreen(ListingScreen):
         self.table.fill(columns, self._rows(wide=wide))
         self.show_detail(from_top=False)
         self._show_live()
+
+    @property
+    def _in_words(self) -> bool:
+        """Whether there is room for the words of a state beside its mark."""
+        return self.app.size.width >= _ROOM_FOR_WORDS
+
+    def _state(self, side: Side | None) -> Text:
+        shown = export.state(side)
+        return cell(shown if self._in_words else shown[:1], _STYLES[side.state] if side else "")
 
     def _rows(self, *, wide: bool) -> list[Row]:
         rows = []
@@ -148,8 +159,8 @@ class EventsScreen(ListingScreen):
             one.kind.id,
             (
                 cell(f"  {_(one.kind.title)}"),
-                cell(export.state(one.now), _STYLES[one.now.state] if one.now else ""),
-                cell(export.state(one.boot), _STYLES[one.boot.state]),
+                self._state(one.now),
+                self._state(one.boot),
                 *places,
                 cell(str(seen) if seen else "", "bold"),
             ),
@@ -176,10 +187,17 @@ class EventsScreen(ListingScreen):
         live = self.query_one("#live", Plain)
         heading = self._live_heading()
         shown = [(kind, record) for kind, record in self._records if self._only in {"", kind.id}]
-        room = max(live.size.height - 1, 1)
-        lines = [para(export.record(kind, record)) for kind, record in shown[-room:]]
-        width = max(live.size.width, 1)
-        live.show(stack([heading, *(one.truncate(width, ellipsis=True) for one in lines)]))
+        width, room = max(live.size.width, 1), max(live.size.height - 1, 1)
+        lines: list[Content] = []
+        for kind, record in reversed(shown):
+            whole = para(export.record(kind, record))
+            # Alone, it has room for all of a record; below the list for its beginning.
+            lines[:0] = (
+                whole.wrap(width) if self.has_class("live") else [whole.truncate(width, ellipsis=True)]
+            )
+            if len(lines) >= room:
+                break
+        live.show(stack([heading, *lines[-room:]]))
 
     def _live_heading(self) -> Content:
         if self._following is None:

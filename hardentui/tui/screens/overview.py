@@ -10,10 +10,10 @@ from textual.widgets import DataTable
 
 from hardentui.i18n import _
 from hardentui.tui import words
-from hardentui.tui.keys import Place, bindings
+from hardentui.tui.keys import Place, bindings, views
 from hardentui.tui.screens.base import HardenScreen, reading
 from hardentui.tui.text import cell, line, para, stack
-from hardentui.tui.widgets.plain import Page
+from hardentui.tui.widgets.plain import Page, key_hint
 from hardentui.tui.widgets.table import Column, FactsTable, Row
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ class OverviewScreen(HardenScreen):
         rows = [self._row(number, id_, tally) for number, id_ in self._chapters()]
         table.styles.height = len(rows) + 1
         table.fill(self._columns(), rows)
+        hints = Content("  ").join(key_hint(key) for key in views())
+        self.query_one("#summary", Page).border_title = Content(" ") + hints + Content(" ")
         self._show_summary()
 
     def on_data_table_row_highlighted(self) -> None:

@@ -77,7 +77,7 @@ class VolumeScreen(ListingScreen):
 
     def show_body(self) -> None:
         """The list, and the detail of the row under the cursor."""
-        headings = [_("File system, logs"), _("Used"), _("A day"), _("Full in")]
+        headings = [_("File system, logs"), _("Used"), _("A day"), _("Lasts")]
         widths = [0, _BAR + 7, _DAY, _UNTIL]
         if self.wide:
             headings.append(_("Kept by"))
@@ -110,6 +110,20 @@ class VolumeScreen(ListingScreen):
             system.path,
             tuple(cell(text, "bold reverse" if soon and not at else "bold") for at, text in enumerate(texts)),
         )
+
+    def action_more(self) -> None:
+        """The detail alone, or beside the list again."""
+        super().action_more()
+        self._draw_again()
+
+    def on_resize(self) -> None:
+        """Columns and plot follow the width."""
+        super().on_resize()
+        self._draw_again()
+
+    def _draw_again(self) -> None:
+        """Draw the plot for the room that there is, once it is known: as if the cursor had moved."""
+        self.on_data_table_row_highlighted()
 
     # --- the detail -------------------------------------------------------------------------------
 

@@ -131,7 +131,7 @@ class KeyBar(Plain):
 
     def show_keys(self, keys: tuple[Key, ...]) -> None:
         """Show these keys: all of them from 80 columns on; below, the last (help) and what fits before it."""
-        parts, room = [_shown(key) for key in keys], self.app.size.width - 2
+        parts, room = [key_hint(key) for key in keys], self.app.size.width - 2
         while len(parts) > 1 and sum(part.cell_length + len(_GAP) for part in parts) - len(_GAP) > room:
             del parts[-2]
         self.show(Content(_GAP).join(parts))
@@ -150,7 +150,8 @@ class Field(Input):
         self.cursor_position = len(self.value)
 
 
-def _shown(key: Key) -> Content:
+def key_hint(key: Key) -> Content:
+    """A key and what it does; it can be clicked."""
     action = key.action if "." in key.action else f"screen.{key.action}"
     return line(para(_(key.shown), "bold"), para(" "), para(_(key.label))).stylize(
         Style.from_meta({"@click": action})

@@ -68,7 +68,7 @@ class FactsTable(DataTable[Text]):
         if sized == self._columns and [r.key for r in shown] == list(self.keys):
             self._bring_up_to_date(shown)
             return
-        current, at = self.current, self.cursor_row
+        current, near = self.current, _nearest(self._rows, self.cursor_row, shown)
         self._columns, self._rows = sized, shown
         self.clear(columns=True)
         for heading, width in sized:
@@ -76,12 +76,13 @@ class FactsTable(DataTable[Text]):
         for row in shown:
             self.add_row(*row.cells)
         if not self.go_to(current):
-            self._put_cursor(min(at, len(shown) - 1))
+            self._put_cursor(near)
 
     def on_resize(self) -> None:
-        """Columns follow the width."""
+        """Columns follow the width, and the cursor stays in sight where a line below takes room."""
         if self._wanted is not None:
             self.fill(*self._wanted)
+            self._put_cursor(self.cursor_row)
 
     def go_to(self, key: str) -> bool:
         """Put the cursor on this row; False when there is none."""
@@ -106,6 +107,15 @@ class FactsTable(DataTable[Text]):
         flexible = sum(not column.width for column in columns)
         rest = max((self.scrollable_content_region.width - taken) // flexible, _LEAST) if flexible else 0
         return tuple((_fit(c.heading, c.width or rest), c.width or rest) for c in columns)
+
+
+def _nearest(old: Sequence[Row], at: int, new: Sequence[Row]) -> int:
+    """Of the new rows, the one that stood nearest to the row ``at`` of the old ones: below it, if two do."""
+    places = {row.key: place for place, row in enumerate(new) if not row.heading}
+    kept = (
+        (abs(place - at), place < at, places[row.key]) for place, row in enumerate(old) if row.key in places
+    )
+    return min(kept, default=(0, False, min(at, len(new) - 1)))[-1]
 
 
 def _cut(row: Row, columns: tuple[tuple[Text, int], ...]) -> Row:

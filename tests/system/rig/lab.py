@@ -41,7 +41,7 @@ PROGRAMS = {
 PACKAGES = (
     "systemd,systemd-sysv,dbus,libpam-systemd,udev,kmod,openssh-server,sudo,cron,iproute2,procps,nftables,"
     "libpam-pwquality,python3,initramfs-tools,zstd,linux-image-cloud-amd64,nginx-light,rsyslog,"
-    "apparmor,auditd,aide-common"
+    "apparmor,auditd,aide-common,rsyslog-relp,openssl"
 )
 # Fetched with the tree, so that all machines are of one day, and installed on the disk with SELinux only.
 POLICY = "selinux-policy-default"

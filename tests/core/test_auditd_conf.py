@@ -1,0 +1,128 @@
+"""auditd.conf: what counts of it, and what is changed of it and nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hardentui import hazards
+from hardentui.assess import assess
+from hardentui.changeset import change_of
+from hardentui.checklist import load, shipped_folder
+from hardentui.model import Action, Decision, Finding, Recommendation, Result
+from hardentui.operations import ByHand, Refusal, ReplaceLine, RestartUnit
+from hardentui.resources import check
+from hardentui.resources.audit import conf
+from hardentui.session import Session
+from hardentui.snapshot import Processes
+
+from . import hosts
+
+CHECKLISTS = load([shipped_folder()], check, hazards.PROBES)
+
+
+def configured(text: str) -> hosts.DictHost:
+    host = hosts.server()
+    host.files[conf.CONF] = text
+    return host
+
+
+def finding(host: hosts.DictHost, id_: str) -> Finding:
+    entry = CHECKLISTS.get(id_)
+    assert entry is not None
+    (found,) = assess([entry], hosts.snapshot(host), {}, CHECKLISTS.questions)
+    return found
+
+
+def decided(host: hosts.DictHost, id_: str) -> tuple[Recommendation, Decision]:
+    session = Session.begin(CHECKLISTS, hosts.snapshot(host))
+    entry, found = session.entry(id_), session.finding(id_)
+    assert entry is not None
+    assert found is not None
+    return entry, session.decision(found, Action.APPLY)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("log_format = ENRICHED\n", "enriched"),
+        ("LOG_FORMAT=enriched", "enriched"),
+        ("log_format = ENRICHED\nlog_format = RAW\n", "raw"),  # the last counts
+        ("#log_format = ENRICHED\n", "raw"),
+        ("", "raw"),  # what was built in
+    ],
+)
+def test_the_setting_that_counts(text: str, value: str) -> None:
+    assert finding(configured(text), "audit.log-format").running == value
+
+
+@given(st.text())
+def test_no_file_breaks_the_reader(text: str) -> None:
+    host = configured(text)
+    for id_ in ("audit.stops-host", "audit.rotation-fits", "audit.room", "audit.flush"):
+        assert finding(host, id_).result is not Result.ERROR
+
+
+@pytest.mark.parametrize("key", ["space_left_action", "admin_space_left_action", "disk_full_action"])
+@pytest.mark.parametrize("word", ["halt", "SINGLE"])
+def test_each_way_to_stop_the_host_is_named(key: str, word: str) -> None:
+    found = finding(configured(f"{key} = {word}\n"), "audit.stops-host")
+    assert found.result is Result.FAIL
+    assert key in found.message
+
+
+def test_only_what_stops_the_host_is_changed_and_the_daemon_told() -> None:
+    entry, made = decided(
+        configured("admin_space_left_action = halt\ndisk_full_action = ROTATE\n"), "audit.stops-host"
+    )
+    steps = change_of(entry, made)
+    assert not isinstance(steps, Refusal)
+    (edit, restart) = steps
+    assert isinstance(edit, ReplaceLine)
+    assert (edit.before, edit.after) == (
+        "admin_space_left_action = halt",
+        "admin_space_left_action = SUSPEND",
+    )
+    assert isinstance(restart, RestartUnit)
+
+
+def test_where_systemd_must_not_stop_it_a_person_restarts_it() -> None:
+    host = configured("disk_full_action = halt\n")
+    host.files["/usr/lib/systemd/system/auditd.service"] = (
+        "[Unit]\nRefuseManualStop=yes\n[Service]\nExecStart=/sbin/auditd\n"
+    )
+    steps = change_of(*decided(host, "audit.stops-host"))
+    assert not isinstance(steps, Refusal)
+    assert isinstance(steps[-1], ByHand)
+    assert "service auditd restart" in str(steps[-1].instructions)
+
+
+def test_a_line_that_stands_twice_or_was_edited_in_the_plan_is_refused() -> None:
+    twice = change_of(
+        *decided(configured("disk_full_action = halt\ndisk_full_action = halt\n"), "audit.stops-host")
+    )
+    assert isinstance(twice, Refusal)
+    entry, made = decided(configured("disk_full_action = halt\n"), "audit.stops-host")
+    other = {"disk_full_action": {"text": "log_file = /etc/shadow", "value": "halt", "twice": False}}
+    assert isinstance(
+        change_of(entry, dataclasses.replace(made, facts={**made.facts, "settings": other})), Refusal
+    )
+
+
+def test_a_daemon_that_has_no_room_to_write_is_seen() -> None:
+    text = "admin_space_left = 700\nadmin_space_left_action = SUSPEND\n"  # of 600 MiB that are free
+    found = finding(configured(text), "audit.room")
+    assert found.result is Result.FAIL
+    assert "600 MiB free, suspend at 700" in found.message
+    assert finding(configured("space_left = 25%\n"), "audit.room").result is Result.PASS
+
+
+def test_a_daemon_that_does_not_run_has_no_settings_now() -> None:
+    host = configured("disk_full_action = halt\n")
+    host.answers[Processes] = ()
+    found = finding(host, "audit.stops-host")
+    assert found.running == ""
+    assert found.result is Result.FAIL
