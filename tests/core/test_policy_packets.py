@@ -10,13 +10,17 @@ from typing import Any
 
 import pytest
 
+from hardentui.flows.draft import Draft
 from hardentui.resources.firewall import loaded
+from hardentui.resources.firewall.evaluate import Verdict, evaluate
 from hardentui.resources.firewall.policy import Policy, nftables, parse
 from hardentui.resources.firewall.reach import Door, From, Reach, Reachability
 from hardentui.resources.firewall.ruleset import Ruleset, build
+from hardentui.resources.firewall.values import Packet
 from hardentui.snapshot import Output
 
 from . import hosts
+from .applications import PROFILES, snapshot
 from .rooted import in_namespaces, needs_namespaces
 
 ADMINISTRATOR, USER = "10.1.0.2,fd00:1::2", "10.2.0.0/24,fd00:2::/64"
@@ -49,6 +53,26 @@ in udp 161 from fd00:1::/64 app.snmp""",
     "only IPv4": "in drop\nout drop\nin tcp 22 from 0.0.0.0/0 a.ssh\nout tcp 22 to 0.0.0.0/0 a.out",
 }
 UNNAMED = (23, 8088, 40000)
+# Who is who in the matrices of the applications; the stranger is nobody in any.
+_PLAYED = {"users": USER, "events": USER, "snmp": "10.2.0.2", "agents": USER}
+
+
+def of_applications() -> dict[str, str]:
+    """The policies that the flows of both applications propose, for each version and each role of a host."""
+    found = {}
+    for profile in (one for one in PROFILES if one.id in {"canopsis", "roboconf"}):
+        for version in profile.versions:
+            for role in (one.id for one in profile.objects if one.role):
+                played = {one.question: _PLAYED.get(one.id, ADMINISTRATOR) for one in profile.objects}
+                answers = {question: who.replace(",", ", ") for question, who in played.items()}
+                answers |= {"applications": profile.id, profile.version_question: version.id}
+                answers |= {profile.roles_question: role}
+                text = Draft.open(PROFILES, answers, snapshot(sockets=())).text
+                found[f"{profile.id}, {version.id}, {role}"] = text
+    return found
+
+
+POLICIES |= of_applications()
 
 
 def ports(policy: Policy) -> list[int]:
@@ -108,7 +132,8 @@ def admits(reach: Reach, source: str) -> bool | None:
 
 def wrongs(name: str, policy: Policy, answer: dict[str, Any]) -> list[str]:
     """The probes of which the policy, or the product's reachability, foretells another end."""
-    reachability = Reachability(rules(answer))
+    loaded_rules = rules(answer)
+    reachability = Reachability(loaded_rules)
     found = []
     for probe, came in zip(answer["asked"], answer["seen"], strict=True):
         peer = ipaddress.ip_address(probe["peer"])
@@ -121,7 +146,14 @@ def wrongs(name: str, policy: Policy, answer: dict[str, Any]) -> list[str]:
             expected = True
         if came != expected:
             found.append(f"{name}: {probe} came through: {came}, the policy says {expected}")
-        if probe["direction"] == "in":
+        if probe["direction"] == "out":
+            own = ipaddress.ip_address(probe["own"])
+            sent = evaluate(
+                loaded_rules, Packet(probe["interface"], own, peer, protocol, port, outgoing=True)
+            )
+            if (sent.sure is Verdict.ACCEPT) != came:
+                found.append(f"{name}: {probe} came through: {came}, computed {sent}")
+        else:
             door = Door(probe["interface"], ipaddress.ip_address(probe["own"]))
             reach = reachability.of(protocol, port, [door])[door]
             # What a DHCP client hears depends on the port that it comes from, which is not known beforehand.
@@ -154,6 +186,16 @@ def test_much_came_through_and_much_did_not() -> None:
                 if probe["direction"] == direction and ipaddress.ip_address(probe["peer"]).version == version
             }
             assert seen == {True, False}, (direction, version)
+
+
+def test_both_matrices_permit_something_to_each_of_their_roles() -> None:
+    """A policy without permits would agree with any traffic."""
+    found = of_applications()
+    assert {name.partition(",")[0] for name in found} == {"canopsis", "roboconf"}
+    alone = [
+        name for name, text in found.items() if not any(p.direction == "in" for p in parse(text).permits)
+    ]
+    assert not alone
 
 
 def test_a_published_port_is_reported_although_the_policy_does_not_name_it() -> None:

@@ -209,7 +209,7 @@ def _running(now: nftables.Table | Unread | None, then: Policy | Gap | None) -> 
     values = {"": on_one_line(now.policy)}
     if now.foreign:
         why = _("somebody changed the loaded table: {what}").format(what="; ".join(now.foreign))
-        return Reading(values, Gap(GapKind.STALE, why), where)
+        return Reading(values, Gap(GapKind.UNTOLD, why), where)
     if isinstance(then, Policy) and now.digest != nftables.digest(then):
         return Reading(values, Gap(GapKind.STALE, place.FILE), where)
     return Reading(values, provenance=where)
