@@ -12,12 +12,13 @@ from hardentui.comparison import PLACEHOLDER
 from hardentui.i18n import _
 from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation
 from hardentui.operations import Change, Refusal
+from hardentui.resources.base import nothing
 from hardentui.resources.containers.published import Published, published
 from hardentui.resources.firewall import orphans
 from hardentui.resources.firewall.passage import EVERYWHERE, Share, passage
 from hardentui.resources.firewall.policy import Network, parse_ports
 from hardentui.resources.listeners import Listener, listeners
-from hardentui.snapshot import Snapshot, Sockets
+from hardentui.snapshot import Snapshot, Socket, Sockets, Unread
 
 ALL = "input"  # the subject that stands for every opening of the firewall
 _SUBJECT = re.compile(r"(tcp|udp) ([0-9,-]+)(?: from (.*))?")
@@ -51,8 +52,9 @@ class Openings:
 
     def check(self, subject: str, aspect: str) -> str | None:
         """See Resource."""
-        if (subject == ALL) != (aspect == "orphans") or aspect not in {*_ASPECTS, "orphans"}:
-            return f"expected {ALL} with orphans, or PROTOCOL PORTS with one of {', '.join(_ASPECTS)}"
+        known = (*_ASPECTS, _SILENT)
+        if (subject == ALL) != (aspect == "orphans") or aspect not in {*known, "orphans"}:
+            return f"expected {ALL} with orphans, or PROTOCOL PORTS with one of {', '.join(known)}"
         if subject == ALL:
             return None
         try:
@@ -65,7 +67,9 @@ class Openings:
         """See Resource."""
         if not snapshot.live:
             return Observation(Reading(gap=Gap(GapKind.UNSUPPORTED, _("an image does not run"))))
-        at = snapshot.ask_timed(Sockets())[1]
+        seen, at = snapshot.ask_timed(Sockets())
+        if entry.aspect == _SILENT:
+            return Observation(_silent(_wanted(entry.subject), seen), seen_at=at)
         found = listeners(snapshot)
         if isinstance(found, Gap):
             return Observation(Reading(gap=found), seen_at=at)
@@ -144,19 +148,22 @@ def _private(wanted: _Wanted, mine: list[Listener], diverted: list[Published]) -
     return Reading({} if gap and not public else {"": value}, gap, _places(mine, diverted))
 
 
-def _silent(wanted: _Wanted, mine: list[Listener], diverted: list[Published]) -> Reading:
-    """The value "none", or what listens."""
-    del wanted
-    names = [one.name for one in mine] or [one.name for one in diverted]
-    return Reading({"": "; ".join(names) or "none"}, provenance=_places(mine, diverted))
+def _silent(wanted: _Wanted, seen: tuple[Socket, ...] | Unread) -> Reading:
+    """The value "none", or what listens, for whomever: the rules of the firewall are not asked."""
+    if isinstance(seen, Unread):
+        return nothing(seen, _("listening sockets"))
+    found = [s for s in seen if s.protocol != "unix" and wanted.holds(s.protocol[:3], s.port, s.port)]
+    names = (f"{one.protocol[:3]} {one.address} port {one.port} {one.process or '?'}" for one in found)
+    places = (Provenance(_("listening sockets")),)
+    return Reading({"": "; ".join(dict.fromkeys(names)) or "none"}, provenance=places)
 
 
 _ASPECTS: Mapping[str, Callable[[_Wanted, list[Listener], list[Published]], Reading]] = {
     "closed": _closed,
     "only": _only,
     "private": _private,
-    "silent": _silent,
 }
+_SILENT = "silent"  # the aspect that asks for the sockets alone
 
 
 def _reading(
