@@ -97,6 +97,11 @@ def test_sshd_on_another_port_is_the_one_that_is_meant() -> None:
     assert any(str(permit).startswith("in tcp 2222 from 10.0.0.0/24") for permit in made.policy.permits)
 
 
+def test_an_sshd_on_loopback_is_not_the_one_that_is_meant() -> None:
+    tunnel = Socket("tcp", "127.0.0.1", 2222, "sshd", 7, "root", "ssh.service")
+    assert draft(snapshot(sockets=(SSH, tunnel))).matrix.line("in tcp 2222") is None
+
+
 def test_the_socket_unit_of_ssh_counts_as_sshd() -> None:
     held = Socket("tcp", "0.0.0.0", 2222, "systemd", 1, "root", "ssh.socket")
     assert draft(snapshot(sockets=(held,))).matrix.line("in tcp 2222").needs
@@ -236,6 +241,12 @@ def test_names_are_refused_on_the_way_in() -> None:
 def test_a_role_is_seen_by_an_own_address() -> None:
     made = draft(snapshot(), canopsis_roles="", canopsis_canopsis="192.0.2.7")
     assert made.matrix.bindings.applications[0].roles == {"canopsis"}
+
+
+def test_a_part_that_anybody_may_have_is_not_this_host() -> None:
+    answers = {"applications": "roboconf", "roboconf-roles": "messaging", "roboconf-agents": "any"}
+    made = draft(snapshot(), **answers)
+    assert made.matrix.bindings.applications[0].roles == {"messaging"}
 
 
 def test_a_name_is_no_own_address() -> None:
