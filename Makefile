@@ -35,7 +35,7 @@ check: $(DEV) ## formatting, lint, types, import contracts, translations, shell
 	$(BIN)/hardentui checklist check
 
 test-system: $(DEV) ## apply and roll back on booted systems (root; see CONTRIBUTING)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m system tests/system
+	$(BIN)/python -m pytest -n 3 --dist loadgroup -m system tests/system
 
 bench: $(DEV) ## scan, first frame and --version against their floors, as ratios
 	$(BIN)/python tests/bench.py

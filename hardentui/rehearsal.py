@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from hardentui.errors import InputError
@@ -57,7 +58,6 @@ from hardentui.snapshot import (
 
 _WANTS = "/etc/systemd/system/local-fs.target.wants"
 _ENFORCE = KernelFile(lsm.ENFORCE)
-_PROFILES = KernelFile(apparmor.PROFILES)
 # Options of the file system as a whole; the others belong to the mount.
 _OF_FILE_SYSTEM = ("hidepid=", "gid=", "size=", "mode=", "uid=")
 _SHOWN = {
@@ -71,6 +71,38 @@ class RehearsalError(InputError):
     """An operation that does not fit the facts: the sentence says which."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """A program that reads its files when a step tells it to.
+
+    ``after`` gives what it shows then, from the facts before all steps and those with the new files;
+    ``moved`` the questions that it answers.
+    """
+
+    told: Callable[[Operation], bool]
+    after: Callable[[Snapshot, Snapshot], Mapping[Question[Any], Any]]
+    moved: Callable[[Snapshot], Iterable[Question[Any]]]
+
+
+def _reloaded(*units: str) -> Callable[[Operation], bool]:
+    return lambda step: isinstance(step, ReloadUnit) and step.unit in units
+
+
+_READERS = (
+    _Reader(_reloaded(*SSHD_UNITS), sshd.after_reload, sshd.moved),
+    _Reader(
+        _reloaded(apparmor.UNIT),
+        lambda _before, now: apparmor.after_reload(now),
+        lambda _before: (KernelFile(apparmor.PROFILES),),
+    ),
+    _Reader(
+        lambda step: isinstance(step, LoadAuditRules),
+        lambda _before, now: audit.after_loading(now),
+        lambda _before: audit.MOVED,
+    ),
+)
+
+
 def rehearse(snapshot: Snapshot, change_set: ChangeSet) -> Snapshot:
     """The facts as they would be after ``change_set``.
 
@@ -80,69 +112,56 @@ def rehearse(snapshot: Snapshot, change_set: ChangeSet) -> Snapshot:
     before = snapshot
     for operation in change_set.operations:
         snapshot = _do(snapshot, operation)
-    if _reloads_sshd(change_set):
-        snapshot = _answer(snapshot, sshd.after_reload(before, snapshot))
-    if _reloads(change_set, apparmor.UNIT):
-        snapshot = _answer(snapshot, apparmor.after_reload(snapshot))
-    if _loads_audit_rules(change_set):
-        snapshot = _answer(snapshot, audit.after_loading(snapshot))
+    for reader in _told(change_set):
+        snapshot = _answer(snapshot, reader.after(before, snapshot))
     return snapshot
 
 
-def _loads_audit_rules(change_set: ChangeSet) -> bool:
-    return any(isinstance(step, LoadAuditRules) for step in change_set.operations)
-
-
-def _reloads_sshd(change_set: ChangeSet) -> bool:
-    return _reloads(change_set, *SSHD_UNITS)
-
-
-def _reloads(change_set: ChangeSet, *units: str) -> bool:
-    return any(isinstance(step, ReloadUnit) and step.unit in units for step in change_set.operations)
-
-
-def undo(  # noqa: C901, PLR0912 - one case for each kind
-    snapshot: Snapshot, change_set: ChangeSet, before: Snapshot
-) -> Snapshot:
+def undo(snapshot: Snapshot, change_set: ChangeSet, before: Snapshot) -> Snapshot:
     """The facts after a rollback of ``change_set``; ``before`` holds the originals that apply saved."""
-    for operation in _rollback_order(change_set.operations):
+    for operation in sorted(change_set.operations, key=lambda operation: operation.phase):
         match operation:
-            case SetSysctl():
-                snapshot = _do(
-                    snapshot, dataclasses.replace(operation, before=operation.after, after=operation.before)
-                )
-            case ReplaceLine():
+            case SetSysctl() | ReplaceLine():
+                # Written back, for one value may have reset others, and a file have had other edits.
                 snapshot = _do(
                     snapshot, dataclasses.replace(operation, before=operation.after, after=operation.before)
                 )
             case SetMode():
                 snapshot = _set_mode(snapshot, operation.path, operation.before_mode, operation.before_owner)
-            case SetSelinuxMode():
-                snapshot = _answer(snapshot, {_ENFORCE: before.ask(_ENFORCE)})
             case Remount():
                 snapshot = _remount(snapshot, operation.path, operation.unset)
-            case RestartUnit():
-                snapshot = _answer(snapshot, {one: before.ask(one) for one in _moved(before, operation.unit)})
-            case WriteFile():
-                snapshot = _restore(snapshot, operation.path, before)
-            case DisableUnit():
-                questions: tuple[Question[Any], ...] = (Units(), UnitFiles())
-                snapshot = _answer(snapshot, {question: before.ask(question) for question in questions})
-            case LoadFirewall():
-                snapshot = _answer(snapshot, {firewall.NFT: before.ask(firewall.NFT)})
-            case EnableUnit():
-                link = Link(f"{_WANTS}/{operation.unit}")
-                links: tuple[Question[Any], ...] = (Folder(_WANTS), link, UnitFiles(), Units())
-                snapshot = _answer(snapshot, {question: before.ask(question) for question in links})
             case _:
-                pass
-    if _reloads_sshd(change_set):
-        snapshot = _answer(snapshot, {question: before.ask(question) for question in sshd.moved(before)})
-    if _reloads(change_set, apparmor.UNIT):
-        snapshot = _answer(snapshot, {_PROFILES: before.ask(_PROFILES)})
-    if _loads_audit_rules(change_set):
-        snapshot = _answer(snapshot, {question: before.ask(question) for question in audit.MOVED})
+                snapshot = _as_before(snapshot, before, _touched(operation, before))
+    for reader in _told(change_set):
+        snapshot = _as_before(snapshot, before, reader.moved(before))
     return snapshot
+
+
+def _told(change_set: ChangeSet) -> Iterator[_Reader]:
+    return (reader for reader in _READERS if any(map(reader.told, change_set.operations)))
+
+
+def _touched(operation: Operation, before: Snapshot) -> tuple[Question[Any], ...]:
+    """What is restored as a whole when an operation is undone."""
+    match operation:
+        case WriteFile(path=path):
+            return (File(path), Folder(path.rpartition("/")[0]), Link(path), Stat(path))
+        case RestartUnit():
+            return _moved(before, operation.unit)
+        case DisableUnit():
+            return (Units(), UnitFiles())
+        case EnableUnit():
+            return (Units(), UnitFiles(), Folder(_WANTS), Link(f"{_WANTS}/{operation.unit}"))
+        case SetSelinuxMode():
+            return (_ENFORCE,)
+        case LoadFirewall():
+            return (firewall.NFT,)
+        case _:
+            return ()
+
+
+def _as_before(snapshot: Snapshot, before: Snapshot, questions: Iterable[Question[Any]]) -> Snapshot:
+    return _answer(snapshot, {question: before.ask(question) for question in questions})
 
 
 def _restarted(snapshot: Snapshot, unit: str) -> dict[Question[Any], Any]:
@@ -156,11 +175,7 @@ def _moved(snapshot: Snapshot, unit: str) -> tuple[Question[Any], ...]:
     return (SandboxSettings(), Processes(), *journal.moved(snapshot, unit))
 
 
-def _rollback_order(operations: Iterable[Operation]) -> list[Operation]:
-    return sorted(operations, key=lambda operation: operation.phase)
-
-
-def _answer(snapshot: Snapshot, answers: dict[Question[Any], Any]) -> Snapshot:
+def _answer(snapshot: Snapshot, answers: Mapping[Question[Any], Any]) -> Snapshot:
     return snapshot.with_answers(answers, snapshot.taken_at)
 
 
@@ -250,12 +265,6 @@ def _disable(snapshot: Snapshot, name: str) -> Snapshot:
             for one in files
         )
     return _answer(snapshot, answers)
-
-
-def _restore(snapshot: Snapshot, path: str, before: Snapshot) -> Snapshot:
-    folder = path.rpartition("/")[0]
-    questions: tuple[Question[Any], ...] = (File(path), Folder(folder), Link(path), Stat(path))
-    return _answer(snapshot, {question: before.ask(question) for question in questions})
 
 
 def _replace(snapshot: Snapshot, operation: ReplaceLine) -> Snapshot:

@@ -80,8 +80,8 @@ def text(rows: Sequence[Sequence[Cell]]) -> list[str]:
 
 
 def _row(share: float, rows: int) -> int:
-    """The row of dots, from the top, of a share of the height."""
-    return min(max(round((1 - share) * (rows - 1)), 0), rows - 1)
+    """The row of dots, from the top, of a share of the height; what lies outside is drawn at the edge."""
+    return round((1 - min(max(share, 0.0), 1.0)) * (rows - 1))
 
 
 def _between(before: int | None, now: int | None, rows: int) -> range:

@@ -66,7 +66,7 @@ def bar(system: LogSystem, width: int, *, braille: bool = True) -> str:
     if system.usage is None or not system.usage.size:
         return UNKNOWN
     full = round(width * system.usage.blocks_used / 100)
-    logs = min(round(width * system.disk / system.usage.size) or bool(system.disk), full)
+    logs = min(round(width * system.disk / system.usage.size), full)
     log, other, free = "█▒░" if braille else "#=."
     return log * logs + other * (full - logs) + free * (width - full)
 

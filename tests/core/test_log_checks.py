@@ -23,8 +23,6 @@ from hardentui.snapshot import (
     Process,
     Processes,
     Reason,
-    SandboxSettings,
-    ServiceSettings,
     Snapshot,
     Socket,
     Sockets,
@@ -366,7 +364,7 @@ def test_the_directive_of_before_does_not_close_the_files_of_new_actions() -> No
 def test_the_umask_of_the_unit_counts() -> None:
     made = hosts.rhel()
     assert judged("central.created-modes", made, ANSWERS).result is Result.FAIL
-    made.answers[SandboxSettings] = (ServiceSettings("rsyslog.service", {"UMask": "0066"}),)
+    made.files["/usr/lib/systemd/system/rsyslog.service"] = "[Service]\nUMask=0066\n"
     finding = judged("central.created-modes", made, ANSWERS)
     assert (finding.result, finding.running) == (Result.PASS, "0600")
 
@@ -548,6 +546,9 @@ def test_what_hinders_a_relay_is_said() -> None:
     assert "50-z.conf" in refused(
         "td3.relay-relp", host(**{"50-z": 'module(load="omrelp" tls.tlslib="openssl")\n'})
     )
+    late = host()
+    late.files[syslogs.MAIN] += LOADED
+    assert syslogs.MAIN in refused("td3.relay-relp", late)
     alone = host()
     alone.files[syslogs.MAIN] = 'module(load="imuxsock")\n*.* /var/log/all\n'
     assert syslogs.FOLDER in refused("td3.relay-relp", alone)

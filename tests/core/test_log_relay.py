@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 import subprocess
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,9 +16,12 @@ from hardentui.checklist import load, shipped_folder
 from hardentui.model import Action
 from hardentui.operations import CheckSyntax, RestartUnit, WriteFile
 from hardentui.resources import check
+from hardentui.resources.rsyslog import certificates
 from hardentui.session import Session
+from hardentui.snapshot import Clock, Output, Reason, Unread
 
-from . import hosts
+from . import hosts, syslogs
+from .isolated import judged
 from .rooted import in_namespaces, needs_namespaces
 
 CHECKLISTS = load([shipped_folder()], check, hazards.PROBES)
@@ -174,6 +178,37 @@ def test_messages_cross_with_certificates_on_both_ends_and_none_is_lost(two, lib
     local = on_server.get("/var/log/all", ["", ""])[1]
     assert "first-message" not in local, "what others send is no message of this host"
     assert "first-message" in on_sender["/var/log/all"][1], "the relay takes nothing from the local files"
+
+
+def test_what_openssl_says_of_them_is_understood(two) -> None:
+    """The real program, on the real certificates: only the host around them is made up."""
+    good, foreign = two
+
+    def judged_with(files: dict[str, str], folder: Path) -> str:
+        folder.mkdir(parents=True)
+        ca, own = folder / "ca.crt", folder / "host.crt"
+        for path in (ca, own):
+            path.write_text(files[f"{PLACE}/{path.name}"])
+        made = hosts.server()
+        made.files |= {str(ca): "", str(own): ""}
+        text = f'action(type="omfwd" target="a" StreamDriver.CAFile="{ca}" StreamDriver.CertFile="{own}")\n'
+        made.files["/etc/rsyslog.d/00-a.conf"] = text
+        for asked in (
+            *map(certificates.question, (str(ca), str(own))),
+            certificates.chain(str(ca), str(own)),
+        ):
+            ran = subprocess.run(asked.argv, capture_output=True, text=True, check=False)
+            made.commands[asked.argv] = Output(ran.stdout) if not ran.returncode else Unread(Reason.FAILED)
+        made.answers[Clock] = time.time()
+        syslogs.restarted(made, time.time())
+        return judged("central.certificates", made).running
+
+    place = good.parent / "judged"
+    assert judged_with(identity(good, SENDER), place / "a") == "ok"
+    assert "expired" in judged_with(identity(good, SENDER, days=-1), place / "b")
+    assert "expires in 1" in judged_with(identity(good, SENDER, days=15), place / "c")
+    assert "does not name this host" in judged_with(identity(good, SERVER), place / "d")
+    assert "not of the CA" in judged_with(wrong_authority(good, foreign), place / "e")
 
 
 # What a stranger may bring.

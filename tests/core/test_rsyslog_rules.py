@@ -194,6 +194,8 @@ CASES = {
         "mail.* OUT/c\n"
     ),
     "module loaded twice": Case('module(load="omprog")\n$ModLoad omprog\n*.* OUT/a\n'),
+    "module not loaded": Case('*.* OUT/a\nmail.* action(type="omprog" binary="/bin/true")\n'),
+    "module loaded too late": Case('mail.* action(type="omprog" binary="/bin/true")\n$ModLoad omprog\n'),
     "template that is not there": Case('*.* OUT/a\nmail.* OUT/b;later\n$template later,"%msg%"\n'),
     "dynamic template that is not there": Case('*.* action(type="omfile" dynaFile="gone")\n'),
     "syntax error": Case("*.* OUT/a\nif $msg contains then stop\n*.* OUT/b\n"),

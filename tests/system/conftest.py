@@ -23,8 +23,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.system)
-            if {"vm", "selinux_vm"} & set(getattr(item, "fixturenames", ())):
-                item.add_marker(pytest.mark.xdist_group("vm"))  # one at a time, for one worker
+            asked = set(getattr(item, "fixturenames", ()))
+            # A worker has one virtual machine at a time; a module may ask for another worker.
+            if {"vm", "selinux_vm"} & asked and item.get_closest_marker("xdist_group") is None:
+                item.add_marker(pytest.mark.xdist_group("vm"))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

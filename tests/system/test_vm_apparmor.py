@@ -6,8 +6,11 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 
+import pytest
 from rig.product import Product
 from rig.vm import Vm
+
+pytestmark = pytest.mark.xdist_group("vm-security")  # beside the other virtual machine
 
 SLEEPER = "/usr/local/bin/sleeper"  # a program with a profile; so is its copy of cat, which reads
 READER = "/usr/local/bin/reader"

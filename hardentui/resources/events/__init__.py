@@ -68,12 +68,13 @@ def _reading(sides: Mapping[str, Side]) -> Reading:
 
 def _counts(sides: Mapping[str, Side]) -> Reading:
     """How many classes come to what, and which are not recorded."""
-    states = [side.state for side in sides.values()]
+    states = [side.state for side in sides.values() if side.state is not State.UNKNOWN]
     values = {state.value: str(states.count(state)) for state in State if state in states}
+    gap = next((side.gaps[0] for side in sides.values() if side.state is State.UNKNOWN), None)
     lost = tuple(
         Provenance(kind, text=" ".join(side.silent)) for kind, side in sides.items() if not side.stores
     )
-    return Reading(values, provenance=lost)
+    return Reading(values, gap, lost)
 
 
 def _places(sides: Mapping[str, Side]) -> Sequence[Provenance]:

@@ -14,8 +14,9 @@ from hardentui.resources import journal, rsyslog
 from hardentui.resources.audit import Rule, at_boot, covers, loaded
 from hardentui.resources.audit import state as audit
 from hardentui.resources.audit.catalogue import wanted
+from hardentui.resources.journal.daemon import sides
 from hardentui.resources.journal.settings import LEVELS
-from hardentui.resources.journal.storage import DISK
+from hardentui.resources.journal.storage import DISK, NONE, PERSISTENT
 from hardentui.resources.mount.boot import at_boot as mounted_at_boot
 from hardentui.resources.rsyslog.destinations import CLEAR, LOCAL, Destination
 from hardentui.resources.rsyslog.state import view as rsyslog_view
@@ -97,22 +98,29 @@ class Moment:
             forwarded = kept.forward_boot if self.boot else kept.forward_now
             if not storage:
                 return Gap(GapKind.UNTOLD, _("where journald stores is not known"))
-            if storage != journal.NONE and _is_stored(kept.level, severity):
-                store = self._journal(storage)
-                if isinstance(store, Gap):
-                    return store
-                found.append(store)
+            if storage != NONE:
+                stored = self._journal(storage, severity)
+                if isinstance(stored, Gap):
+                    return stored
+                found += stored
         files = self._of_rsyslog(facility, severity, program, forwarded)
         if isinstance(files, Gap):
             return tuple(found) if any(store.lasts for store in found) else files
         return (*found, *files)
 
-    def _journal(self, storage: str) -> Store | Gap:
-        lasts = storage == journal.PERSISTENT
+    def _journal(self, storage: str, severity: str) -> tuple[Store, ...] | Gap:
+        now, boot = sides(self.snapshot, "MaxLevelStore")
+        level = boot if self.boot or now is None else now
+        if level.gap is not None:
+            return level.gap
+        if not _is_stored(level.values.get("", ""), severity):
+            return ()
+        lasts = storage == PERSISTENT
         memory = lasts and self._in_memory(DISK)
         if isinstance(memory, Gap):
             return memory
-        return Store(Kind.JOURNAL, _("journal"), lasts and not memory, _("groups systemd-journal and adm"))
+        readers = _("groups systemd-journal and adm")
+        return (Store(Kind.JOURNAL, _("journal"), lasts and not memory, readers),)
 
     def _of_rsyslog(
         self, facility: str, severity: str, program: str, forwarded: str
@@ -124,6 +132,8 @@ class Moment:
         if why is not None:
             return () if why.kind is GapKind.ABSENT else why
         modules = {one.parameters.one("load").lower() for one in seen.config.modules}
+        if not forwarded and not modules & {"imjournal"}:
+            return Gap(GapKind.UNTOLD, _("whether journald passes messages on to rsyslog is not known"))
         if (
             forwarded == "no"
             and "imjournal" not in modules

@@ -158,12 +158,14 @@ class _Observer:
 
     def _has_module(self, found: _Found) -> bool:
         """Whether SELinux or AppArmor will say anything; what is not known is noted."""
-        module: str | Unread | Gap
-        if self._moment.boot:
-            kernels = starts(self._snapshot)
-            module = kernels if isinstance(kernels, Gap) else "".join(one.module for one in kernels)
+        module: str | Unread | Gap = ""
+        kernels = starts(self._snapshot) if self._moment.boot else None
+        if isinstance(kernels, tuple):
+            module = "".join(one.module for one in kernels)
+        elif kernels is None or (kernels.kind is GapKind.UNMODELLED and self._snapshot.live):
+            module = running_module(self._snapshot)  # without a boot loader of its own (a container), as now
         else:
-            module = running_module(self._snapshot)
+            module = kernels
         if isinstance(module, Unread):
             module = module.gap(MODULES)
         if isinstance(module, Gap):

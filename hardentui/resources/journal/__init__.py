@@ -10,7 +10,6 @@ from hardentui.i18n import _
 from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation
 from hardentui.operations import Change, Lines, Refusal, RestartUnit, WriteFile
 from hardentui.resources.base import digest, kept_settings, nothing, of_files, text_fact, wrong_subject
-from hardentui.resources.daemons import main_process
 from hardentui.resources.journal import storage
 from hardentui.resources.journal.daemon import PROGRAM, UNIT, at_boot, is_absent, sides
 from hardentui.resources.journal.settings import (
@@ -27,7 +26,7 @@ from hardentui.resources.journal.storage import DISK, FLUSH, NONE, PERSISTENT
 from hardentui.resources.rsyslog import config as rsyslog_files
 from hardentui.resources.rsyslog import state as rsyslog
 from hardentui.resources.systemd_conf import FOLDERS, OURS
-from hardentui.snapshot import File, Groups, KernelIs, Process, Reason, Snapshot, Stat, Units, Unread
+from hardentui.snapshot import File, Groups, KernelIs, Reason, Snapshot, Stat, Units, Unread
 
 __all__ = ["NONE", "PERSISTENT", "Journal", "Kept", "keeps"]
 
@@ -207,13 +206,14 @@ def _setting(name: str) -> Callable[[Snapshot, Recommendation], Observation]:
 def _forward(snapshot: Snapshot, entry: Recommendation) -> Observation:  # noqa: ARG001 - one of several
     """Whether rsyslog gets what journald gets: it reads the journal, or the socket that gets a copy."""
     syslog = rsyslog.view(snapshot)
-    now = main_process(snapshot, rsyslog.UNIT)
     if syslog.gap is not None:
         return Observation(None, (Reading(gap=syslog.gap),), seen_at=snapshot.taken_at)
     running, then = sides(snapshot, "ForwardToSyslog")
     loaded = syslog.config.loaded
 
-    def copied(side: Reading) -> Reading:
+    def copied(side: Reading, doubt: Gap | None) -> Reading:
+        if doubt is not None:
+            return Reading(gap=doubt)
         if "imjournal" in loaded:
             return Reading({"": "imjournal"}, provenance=(Provenance(rsyslog_files.MAIN, text="imjournal"),))
         if side.gap is not None:
@@ -222,10 +222,8 @@ def _forward(snapshot: Snapshot, entry: Recommendation) -> Observation:  # noqa:
         return Reading({"": "forwarded" if forwarded else NONE}, provenance=side.provenance)
 
     facts = {**_facts(snapshot, "ForwardToSyslog"), "reads": "imuxsock" in loaded}
-    if running is not None and not isinstance(now, Process):
-        gap = now or Gap(GapKind.ABSENT, _("rsyslog does not run"))
-        return Observation(Reading(gap=gap), (copied(then),), facts, snapshot.taken_at)
-    return Observation(copied(running) if running else None, (copied(then),), facts, snapshot.taken_at)
+    now = copied(running, syslog.running) if running else None
+    return Observation(now, (copied(then, syslog.boot),), facts, snapshot.taken_at)
 
 
 def _settings(*names: str) -> Callable[[Snapshot, Recommendation], Observation]:

@@ -228,7 +228,8 @@ def _files(snapshot: Snapshot) -> Observation:
         place = Provenance(path, text=f"{size / _LARGE:.0f} MiB, {words}")
         (good if kept is not None and not kept.endless else bad).append(place)
     values = names_or_none((place.place for place in bad), gap)
-    return of_files(snapshot, Reading(values, gap, (*bad, *_refused(snapshot), *good)))
+    refused = _refused(snapshot) if bad or good else ()
+    return of_files(snapshot, Reading(values, gap, (*bad, *refused, *good)))
 
 
 def _refused(snapshot: Snapshot) -> tuple[Provenance, ...]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from hardentui.i18n import _
 from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation
 from hardentui.operations import Change, Refusal, SetMode
+from hardentui.resources import unit_files
 from hardentui.resources.base import table_fact, text_fact
 from hardentui.resources.rsyslog import inputs
 from hardentui.resources.rsyslog.config import Config
@@ -17,7 +18,7 @@ from hardentui.resources.rsyslog.grammar import Action, Part, Template
 from hardentui.resources.rsyslog.rules import Message, Step, steps
 from hardentui.resources.rsyslog.selectors import FACILITIES, SEVERITIES
 from hardentui.resources.rsyslog.state import UNIT, View, view
-from hardentui.snapshot import Folder, Kind, SandboxSettings, Snapshot, Stat, Unread
+from hardentui.snapshot import Folder, Kind, Snapshot, Stat, Unread
 
 OK = "ok"
 _BY_SYSLOG = ("ntp", "audit", "alert", "clock")  # facilities that no program of a host uses
@@ -287,10 +288,10 @@ def path_of(config: Config, action: Action) -> str:
 
 def _unit_umask(snapshot: Snapshot) -> str | Gap:
     """The umask that systemd starts rsyslogd with: that of RHEL's unit is 0066."""
-    services = snapshot.ask(SandboxSettings())
-    if isinstance(services, Unread):
-        return services.gap(UNIT)
-    return next((one.settings.get("UMask", "") for one in services if one.unit == UNIT), "")
+    unit = unit_files.read(snapshot, UNIT)
+    if isinstance(unit, Gap):
+        return "" if unit.kind is GapKind.ABSENT else unit
+    return dict(unit.lines).get("UMask", "")
 
 
 def _backlog(snapshot: Snapshot, config: Config) -> Seen:

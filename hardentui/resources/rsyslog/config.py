@@ -12,7 +12,6 @@ from hardentui.resources.rsyslog.grammar import (
     Action,
     BrokenError,
     Condition,
-    Hooks,
     Jump,
     Object,
     Parameters,
@@ -72,6 +71,7 @@ _GLOBAL = {
     "privdroptouser": "privdrop.user.name",
     "privdroptogroup": "privdrop.group.name",
 }
+_BUILT_IN = ("omfile", "omfwd", "omusrmsg", "ompipe", "omshell", "omdiscard")  # modules that nobody loads
 # What old directives have a module listen on: the directive, and the module.
 _LISTEN = {
     "udpserverrun": "imudp",
@@ -99,7 +99,7 @@ class Config:
     actions: tuple[Action, ...]
     queued: frozenset[str]  # the rulesets that have a queue of their own
     files: tuple[str, ...]
-    folders: tuple[str, ...]
+    includes: tuple[tuple[str, Place], ...]  # the folders whose files are read, and where that is asked for
     problems: tuple[Problem, ...]
     unread: tuple[Obstacle, ...]
 
@@ -110,6 +110,11 @@ class Config:
             if _module(one) == module:
                 found |= one.parameters.values
         return Parameters(found)
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The folders whose files are read."""
+        return tuple(dict.fromkeys(folder for folder, _place in self.includes))
 
     @property
     def loaded(self) -> Mapping[str, Object]:
@@ -127,6 +132,8 @@ def read(snapshot: Snapshot) -> Config:
 
 
 class _Reader:
+    """Reads all files: the Handler of their parser."""
+
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
         self._lexer = Lexer()
@@ -142,7 +149,7 @@ class _Reader:
         self._settings: dict[str, tuple[str, ...]] = {}
         self._actions: list[Action] = []
         self._files: list[str] = []
-        self._folders: list[str] = []
+        self._includes: list[tuple[str, Place]] = []
         self._problems: list[Problem] = []
         self._unread: list[Obstacle] = []
 
@@ -155,7 +162,7 @@ class _Reader:
             self._files.append(MAIN)
             self._lexer.push(MAIN, text)
         try:
-            Parser(self._lexer, self._hooks()).run()
+            Parser(self._lexer, self).run()
         except BrokenError as error:
             self._problems.append(error.problem)
         for jump in _jumps(one for statements in self._rulesets.values() for one in statements):
@@ -171,29 +178,17 @@ class _Reader:
             tuple(self._actions),
             frozenset(self._queued),
             tuple(dict.fromkeys(self._files)),
-            tuple(dict.fromkeys(self._folders)),
+            tuple(self._includes),
             tuple(self._problems),
             tuple(dict.fromkeys(self._unread)),
         )
 
-    def _hooks(self) -> Hooks:
-        return Hooks(
-            declared=self._declared,
-            template=self._template,
-            ruleset=self._named_ruleset,
-            statements=self._statements,
-            begun=self._begun,
-            directive=self._directive,
-            action=self._old_action,
-            acted=self._acted,
-            include=self._include,
-            selector=self._selector,
-            problem=self._problems.append,
-        )
+    def problem(self, problem: Problem) -> None:
+        self._problems.append(problem)
 
     # --- objects
 
-    def _declared(self, made: Object) -> None:
+    def declared(self, made: Object) -> None:
         match made.kind:
             case "module":
                 self._load(made)
@@ -215,7 +210,7 @@ class _Reader:
             self._problems.append(Problem(made.place, f"the module {name} is loaded already"))
         self._modules.append(made)
 
-    def _template(self, made: Object, parts: tuple[Part, ...]) -> None:
+    def template(self, made: Object, parts: tuple[Part, ...]) -> None:
         text = "".join(part.constant or f"%{part.name}%" for part in parts)
         self._add_template(made, made.parameters.one("type").lower(), parts, text)
 
@@ -229,13 +224,13 @@ class _Reader:
         name = given.one("name")
         self._templates.setdefault(name, Template(name, kind, parts, made.place, options, text))
 
-    def _named_ruleset(self, made: Object, statements: tuple[Statement, ...]) -> None:
+    def ruleset(self, made: Object, statements: tuple[Statement, ...]) -> None:
         name = made.parameters.one("name")
         if made.parameters.one("queue.type"):
             self._queued.add(name.lower())
         self._add(name, statements)
 
-    def _statements(self, statements: tuple[Statement, ...]) -> None:
+    def statements(self, statements: tuple[Statement, ...]) -> None:
         name = self._ruleset.lower()
         loose = self._loose.pop(name, ())
         if loose and statements:
@@ -245,7 +240,7 @@ class _Reader:
         self._loose[name] = statements[1:] or (loose if not statements else ())
         self._add(self._ruleset, statements)
 
-    def _begun(self, ruleset: str) -> None:
+    def begun(self, ruleset: str) -> None:
         self._ruleset = ruleset
         self._add(ruleset, ())
 
@@ -253,7 +248,7 @@ class _Reader:
         name = ruleset.lower()
         self._rulesets[name] = (*self._rulesets.get(name, ()), *statements)
 
-    def _selector(self, text: str, place: Place) -> Selector:
+    def selector(self, text: str, place: Place) -> Selector:
         try:
             return Selector(read_selector(text))
         except ValueError as error:
@@ -262,12 +257,10 @@ class _Reader:
 
     # --- old lines
 
-    def _directive(self, text: str, place: Place) -> None:
-        name, _space, rest = text.removeprefix("$").partition(" ")
-        if "\t" in name:
-            name, _tab, rest = text.removeprefix("$").partition("\t")
-        name, rest = name.lower(), rest.strip()
-        value = rest.partition("#")[0].strip() if name != "template" else rest
+    def directive(self, text: str, place: Place) -> None:
+        name, *words = text.removeprefix("$").split(maxsplit=1)
+        name, rest = name.lower(), "".join(words).strip()
+        value = rest.partition("#")[0].strip()
         match name:
             case "template":
                 self._old_template(rest, place)
@@ -311,7 +304,7 @@ class _Reader:
         made = Template(name, "string", template_parts(string[1]), place, options, string[1])
         self._templates.setdefault(name, made)
 
-    def _old_action(self, text: str, place: Place) -> Action | Stop:
+    def action(self, text: str, place: Place) -> Action | Stop:
         if text == "~":
             return Stop(place)
         kind, given = _old_action(text, self._channels)
@@ -329,8 +322,10 @@ class _Reader:
         values = {name: (value,) for name, value in (said | given).items()}
         return Action(kind, Parameters(values), place, legacy=True)
 
-    def _acted(self, action: Action) -> None:
+    def acted(self, action: Action) -> None:
         self._actions.append(action)
+        if action.kind not in (*_BUILT_IN, *map(_module, self._modules)):
+            self._problems.append(Problem(action.place, f"the module {action.kind} is not loaded before it"))
         for asked in (action.parameters.one("template"), action.parameters.one("dynafile")):
             if asked and asked not in self._templates and not asked.startswith("RSYSLOG_"):
                 self._problems.append(Problem(action.place, f"no template {asked!r} before it"))
@@ -339,7 +334,7 @@ class _Reader:
 
     # --- files
 
-    def _include(self, given: Parameters, place: Place) -> None:
+    def include(self, given: Parameters, place: Place) -> None:
         pattern, mode = given.one("file"), given.one("mode").lower()
         if not pattern:
             why = "an include of text" if given.one("text") else "an include without a file"
@@ -366,7 +361,7 @@ class _Reader:
         """The files of a pattern, in their order; a folder stands for all that begins with its path."""
         if not is_wild(pattern) and self._is_folder(pattern):
             pattern = f"{pattern}*"
-        self._folders.append(posixpath.dirname(pattern))
+        self._includes.append((posixpath.dirname(pattern), place))
         paths, obstacles = matching(self._snapshot, pattern)
         self._unread += obstacles
         if not paths and not is_wild(pattern) and not optional:

@@ -20,6 +20,7 @@ from hardentui.resources.rsyslog.checks import Seen, address, everything, place_
 from hardentui.resources.rsyslog.config import Config
 from hardentui.resources.rsyslog.destinations import PEER_CHECKED, destination
 from hardentui.resources.rsyslog.feed import UNFED, is_fed
+from hardentui.resources.rsyslog.lexer import Place
 from hardentui.resources.rsyslog.rules import Message, steps
 from hardentui.resources.rsyslog.selectors import FACILITIES
 from hardentui.resources.rsyslog.state import UNIT, View, view
@@ -76,12 +77,21 @@ def _facts(snapshot: Snapshot, known: View, kind: _Kind, target: re.Match[str] |
         "lacks": lacks.detail if lacks else _hunger(snapshot, known.config),
         "included": FOLDER in known.config.folders,
         "loaded": foreign.place.file if foreign else "",
+        "late": foreign is not None and not _stands_before(known.config, foreign.place, kind.path),
         "library": foreign.parameters.one("tls.tlslib").lower() if foreign else "",
         "package": _package(snapshot) if kind.module else "",
         "missing": tuple(_not_there(snapshot, target)),
         "spool": known.config.settings.one("workdirectory"),
         "writer": known.config.settings.one("privdrop.user.name"),
     }
+
+
+def _stands_before(config: Config, place: Place, path: str) -> bool:
+    """Whether a line is read before a file of rsyslog's folder."""
+    if place.file.startswith(f"{FOLDER}/"):
+        return place.file < path
+    asked = next((at for folder, at in config.includes if folder == FOLDER), None)
+    return asked is not None and place.file == asked.file and place.line < asked.line
 
 
 def _hunger(snapshot: Snapshot, config: Config) -> str:
@@ -124,7 +134,7 @@ def _refusal(kind: _Kind, facts: Mapping[str, Fact], library: str) -> Refusal | 
             _("not there yet, see the procedure: {paths}").format(paths=", ".join(map(str, missing)))
         )
     other = text_fact(facts, "loaded")
-    if other and ((other > kind.path and other.startswith(FOLDER)) or text_fact(facts, "library") != library):
+    if other and (facts.get("late") or text_fact(facts, "library") != library):
         words = _("{file} loads {module} in another way: take that line away first")
         return Refusal(words.format(file=other, module=kind.module))
     return None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from hardentui.resources.rsyslog.lexer import Lexer, Place, Token
 
@@ -188,35 +189,51 @@ _LEVELS = (  # of operators, loosest first; and and or are of one level
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Hooks:
-    """What the parser leaves to its user, as it depends on what stood before.
+class Handler(Protocol):
+    """Takes what the parser reads, in order, and answers what depends on that which stood before."""
 
-    ``declared`` takes an object, ``template`` the parts of one that has a body, ``ruleset`` one with its
-    statements, ``statements`` those outside of any, which belong to the ruleset that was ``begun`` last.
-    ``directive`` takes a line that begins with a dollar sign.
-    ``action`` makes an action of an old line; ``include`` has the files of an include read next.
-    """
+    def declared(self, made: Object) -> None:
+        """An object without a body."""
 
-    declared: Callable[[Object], None]
-    template: Callable[[Object, tuple[Part, ...]], None]
-    ruleset: Callable[[Object, tuple[Statement, ...]], None]
-    statements: Callable[[tuple[Statement, ...]], None]
-    begun: Callable[[str], None]
-    directive: Callable[[str, Place], None]
-    action: Callable[[str, Place], Action | Stop]
-    acted: Callable[[Action], None]
-    include: Callable[[Parameters, Place], None]
-    selector: Callable[[str, Place], Selector]
-    problem: Callable[[Problem], None]
+    def template(self, made: Object, parts: tuple[Part, ...]) -> None:
+        """A template that has its parts as a body."""
+
+    def ruleset(self, made: Object, statements: tuple[Statement, ...]) -> None:
+        """A ruleset with its statements."""
+
+    def begun(self, ruleset: str) -> None:
+        """From here on statements outside of any ruleset belong to this one."""
+
+    def statements(self, statements: tuple[Statement, ...]) -> None:
+        """Statements outside of any ruleset."""
+
+    def directive(self, text: str, place: Place) -> None:
+        """A line that begins with a dollar sign."""
+
+    def include(self, given: Parameters, place: Place) -> None:
+        """Files that are to be read next."""
+
+    def selector(self, text: str, place: Place) -> Selector:
+        """The filter that a selector is."""
+        ...
+
+    def action(self, text: str, place: Place) -> Action | Stop:
+        """The action of an old line."""
+        ...
+
+    def acted(self, action: Action) -> None:
+        """An action was read: directives that count for one are used up."""
+
+    def problem(self, problem: Problem) -> None:
+        """Something was read that rsyslog objects to, or that we cannot judge."""
 
 
 class Parser:
-    """Reads all tokens of a lexer, and tells its hooks what they say, in order."""
+    """Reads all tokens of a lexer, and gives to a handler what they say, in order."""
 
-    def __init__(self, lexer: Lexer, hooks: Hooks) -> None:
+    def __init__(self, lexer: Lexer, handler: Handler) -> None:
         self._lexer = lexer
-        self._hooks = hooks
+        self._handler = handler
         self._ahead: Token | None = None
         self._depth = 0
 
@@ -230,22 +247,22 @@ class Parser:
             if token.kind == "object" and token.text not in {"action", "include"}:
                 self._object()
             elif token.kind == "ruleset":
-                self._hooks.begun(self._take().text.split(maxsplit=1)[-1].strip())
+                self._handler.begun(self._take().text.split(maxsplit=1)[-1].strip())
             elif token.kind == "block":
                 raise BrokenError(token.place, f"blocks of BSD's kind are no longer read: {token.text}")
             else:
-                self._hooks.statements(self._statement())
+                self._handler.statements(self._statement())
 
     # Directives count where they stand: for the actions behind them, within a block as outside.
     def _peek(self) -> Token:
         while self._ahead is None:
             token = self._lexer.next()
             if token.kind == "wrong":
-                self._hooks.problem(Problem(token.place, f"invalid character {token.text!r}"))
+                self._handler.problem(Problem(token.place, f"invalid character {token.text!r}"))
             elif token.kind == "directive":
-                self._hooks.directive(token.text, token.place)
+                self._handler.directive(token.text, token.place)
             elif token.kind == "include":
-                self._hooks.include(Parameters({"file": (token.text,)}), token.place)
+                self._handler.include(Parameters({"file": (token.text,)}), token.place)
             else:
                 self._ahead = token
         return self._ahead
@@ -279,11 +296,11 @@ class Parser:
         token, made = self._declaration()
         has_body = self._is("sign", "{")
         if token.text == "template" and has_body:
-            self._hooks.template(made, self._parts())
+            self._handler.template(made, self._parts())
         elif token.text == "ruleset":
-            self._hooks.ruleset(made, self._braces(may_be_empty=True))
+            self._handler.ruleset(made, self._braces(may_be_empty=True))
         else:
-            self._hooks.declared(made)
+            self._handler.declared(made)
 
     def _declaration(self) -> tuple[Token, Object]:
         token = self._expect("object")
@@ -295,7 +312,7 @@ class Parser:
             name = self._expect("name")
             self._expect("sign", "=")
             if name.text in values:
-                self._hooks.problem(Problem(name.place, f"given twice: {name.text}"))
+                self._handler.problem(Problem(name.place, f"given twice: {name.text}"))
             values[name.text] = self._value()
         # The next token is not looked at before an include was taken in.
         self._ahead = None
@@ -316,7 +333,7 @@ class Parser:
         if self._is("backtick"):
             token = self._take()
             # The output of echo or a file, as root sees them when rsyslog starts.
-            self._hooks.problem(Problem(token.place, f"depends on its environment: `{token.text}`"))
+            self._handler.problem(Problem(token.place, f"depends on its environment: `{token.text}`"))
             return ""
         return self._expect("string").text
 
@@ -387,14 +404,14 @@ class Parser:
                 raise BrokenError(token.place, "reload_lookup_table is not read by us")
             case "selector", _:
                 self._take()
-                test = self._hooks.selector(token.text.strip(), token.place)
+                test = self._handler.selector(token.text.strip(), token.place)
                 return (Condition(test, self._block(), (), token.place),)
             case "property-filter", _:
                 self._take()
                 return (Condition(_match(token.text), self._block(), (), token.place),)
             case "object", "include":
                 _token, made = self._declaration()
-                self._hooks.include(made.parameters, token.place)
+                self._handler.include(made.parameters, token.place)
                 return ()
             case _:
                 return self._actions()
@@ -432,12 +449,12 @@ class Parser:
                 given = self._parameters()
                 kind = given.one("type").lower().removeprefix("builtin:")
                 action = Action(kind, given, token.place)
-                self._hooks.acted(action)
+                self._handler.acted(action)
                 return (action,)
             case "action", _:
-                made = self._hooks.action(token.text.strip(), token.place)
+                made = self._handler.action(token.text.strip(), token.place)
                 if isinstance(made, Action):
-                    self._hooks.acted(made)
+                    self._handler.acted(made)
                 return (made,)
             case "word", "stop":
                 return (Stop(token.place),)

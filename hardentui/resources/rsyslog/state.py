@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from hardentui.i18n import _
 from hardentui.model import Gap, GapKind
-from hardentui.resources import daemons
+from hardentui.resources import daemons, unit_files
 from hardentui.resources.rsyslog.config import MAIN, Config, read
 from hardentui.snapshot import (
     Command,
+    File,
     Process,
     Reason,
     Snapshot,
@@ -18,6 +20,8 @@ from hardentui.snapshot import (
 )
 
 UNIT = "rsyslog.service"
+_VALUE = re.compile(r"""^\s*\w+=["']?(.*?)["']?\s*$""", re.MULTILINE)  # of an environment file
+_OTHER_FILE = re.compile(r"(?<=\s)-f\s*(\S+)")
 CHECK = Command(("rsyslogd", "-N1"), needs_root=True)
 
 
@@ -56,6 +60,9 @@ def _gap(snapshot: Snapshot, config: Config) -> Gap | None:
         if path == MAIN and unread.reason is Reason.MISSING:
             return Gap(GapKind.ABSENT, MAIN)
         return unread.gap(path)
+    started = _started_with(snapshot)
+    if started is not None:
+        return started
     if config.problems:
         words = _("rsyslog would not read it as a whole, or we cannot: {line}")
         return Gap(GapKind.FAILED, words.format(line=config.problems[0]))
@@ -63,6 +70,23 @@ def _gap(snapshot: Snapshot, config: Config) -> Gap | None:
     if isinstance(said, Unread) and said.reason is Reason.FAILED:
         return Gap(GapKind.FAILED, _("rsyslogd -N1 finds errors in its files"))
     return None
+
+
+def _started_with(snapshot: Snapshot) -> Gap | None:
+    """Whether the unit has the daemon read another file than MAIN."""
+    unit = unit_files.read(snapshot, UNIT)
+    if isinstance(unit, Gap):
+        return None if unit.kind is GapKind.ABSENT else unit
+    given = dict(line for line in unit.lines if line[1])  # of each directive the last that says something
+    command = given.get("ExecStart", "")
+    path = given.get("EnvironmentFile", "").removeprefix("-")
+    if "$" in command and path:
+        text = snapshot.ask(File(path))
+        if isinstance(text, Unread) and text.reason is not Reason.MISSING:
+            return text.gap(path)
+        command += " " + " ".join(_VALUE.findall(text if isinstance(text, str) else ""))
+    other = next((found[1] for found in _OTHER_FILE.finditer(command) if found[1] != MAIN), "")
+    return Gap(GapKind.UNMODELLED, f"{UNIT}: -f {other}") if other else None
 
 
 def _daemon(snapshot: Snapshot) -> Process | Gap | None:
