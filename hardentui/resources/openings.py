@@ -176,8 +176,6 @@ def _reading(
     gap = None
     known = tuple(allowed)
     for one in mine:
-        if not one.exposed:
-            continue
         reaches = {reach.gap for reach in one.reach.values() if reach.gap is not None}
         passing = passage(one.doors, EVERYWHERE, known)
         if reaches or (passing is not None and passing.share is Share.UNKNOWN):
