@@ -23,7 +23,7 @@ from hardentui.operations import (
     SetSysctl,
     WriteFile,
 )
-from hardentui.resources import rsyslog, sandbox
+from hardentui.resources import bind, rsyslog, sandbox
 from hardentui.resources.audit import rehearsed as audit
 from hardentui.resources.firewall import loaded as firewall
 from hardentui.resources.firewall.policy import applied
@@ -45,6 +45,7 @@ from hardentui.snapshot import (
     Reason,
     SandboxSettings,
     Snapshot,
+    Sockets,
     Stat,
     Status,
     Unit,
@@ -121,7 +122,7 @@ def undo(  # noqa: C901, PLR0912 - one case for each kind
             case Remount():
                 snapshot = _remount(snapshot, operation.path, operation.unset)
             case RestartUnit():
-                moved: tuple[Question[Any], ...] = (SandboxSettings(), Processes())
+                moved: tuple[Question[Any], ...] = (SandboxSettings(), Processes(), Sockets())
                 snapshot = _answer(snapshot, {question: before.ask(question) for question in moved})
             case WriteFile():
                 snapshot = _restore(snapshot, operation.path, before)
@@ -169,6 +170,7 @@ def _do(snapshot: Snapshot, operation: Operation) -> Snapshot:  # noqa: C901 - o
             anew = {
                 **sandbox.after_restart(snapshot, operation.unit),
                 **rsyslog.after_restart(snapshot, operation.unit),
+                **bind.after_restart(snapshot, operation.unit),
             }
             return _answer(snapshot, anew)
         case DisableUnit():
