@@ -14,10 +14,11 @@ from hardentui import i18n
 from hardentui.answers import FORMATS
 from hardentui.changeset import change_of
 from hardentui.export import flows as export
-from hardentui.flows.bindings import APPLICATIONS, OUTGOING
+from hardentui.flows.bindings import APPLICATIONS, OUTGOING, Application
 from hardentui.flows.draft import ADDED, DECISION, Draft, permit
 from hardentui.flows.matrix import HERE, Line
 from hardentui.flows.needs import Party
+from hardentui.flows.profile import Object
 from hardentui.i18n import N_, _
 from hardentui.model import Action, Question
 from hardentui.operations import Refusal
@@ -190,15 +191,11 @@ class FlowsScreen(ListingScreen):
                 for flow in application.flows
                 for id_ in (*flow.origins, *flow.destinations)
             }
-            bound = {one.question: str(application.objects[one.id]) for one in used if one}
-            roles = ", ".join(sorted(application.roles))
-            here = {one.question for one in used if one and one.id in application.roles}
+            taken = {one.question: _taken(application, one) for one in used if one}
+            taken[application.profile.roles_question] = ", ".join(sorted(application.roles))
             for question in application.profile.questions:
-                if question.choices or question.id in {*bound, application.profile.roles_question}:
-                    known = bound.get(question.id, roles if question.format == "words" else "")
-                    yield self._question_row(
-                        question, known or (_("this host") if question.id in here else "")
-                    )
+                if question.choices or question.id in taken:
+                    yield self._question_row(question, taken.get(question.id, ""))
 
     def _question_row(self, question: Question, known: str) -> Row:
         """A question with its answer; in brackets what is taken without one."""
@@ -448,6 +445,14 @@ class FlowsScreen(ListingScreen):
     def _say(self, sentence: str) -> None:
         self._says = sentence
         self.show_state()
+
+
+def _taken(application: Application, one: Object) -> str:
+    """Who an object is taken for, whether that was answered or not; "" where somebody must say."""
+    known = str(application.objects[one.id])
+    if not known and one.id in application.roles:
+        return _("this host")
+    return known or (_("none") if one.upstream else "")
 
 
 def _shown(one: export.Detail) -> Content:
