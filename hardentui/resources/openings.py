@@ -70,11 +70,11 @@ class Openings:
         seen, at = snapshot.ask_timed(Sockets())
         if entry.aspect == _SILENT:
             return Observation(_silent(_wanted(entry.subject), seen), seen_at=at)
+        if entry.subject == ALL:
+            return Observation(orphans.read(snapshot, seen), seen_at=at)
         found = listeners(snapshot)
         if isinstance(found, Gap):
             return Observation(Reading(gap=found), seen_at=at)
-        if entry.subject == ALL:
-            return Observation(orphans.read(snapshot, found), seen_at=at)
         try:
             wanted = _wanted(entry.subject)
         except ValueError:
