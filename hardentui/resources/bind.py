@@ -13,9 +13,10 @@ from hardentui.i18n import _
 from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation
 from hardentui.operations import Change, Refusal, ReplaceLine, RestartUnit
 from hardentui.resources.base import list_fact, nothing, text_fact, wrong_subject
-from hardentui.snapshot import File, Question, Snapshot, Socket, Sockets, UnitFiles, Unread
+from hardentui.snapshot import File, Question, Snapshot, Socket, Sockets, Stat, UnitFiles, Unread
 
 LOOPBACK = "loopback"
+_OTHERS_WRITE = 0o022
 _ANY = frozenset({"*", "::", "::*", "0.0.0.0", ""})  # noqa: S104 - what is seen, not what we listen on
 
 
@@ -139,6 +140,7 @@ class Bind:
         boot = _boot(server, text)
         lines = server.written(text) if isinstance(text, str) else ()
         facts: dict[str, Fact] = {
+            "shared": _shared(snapshot, server.path),
             "lines": tuple(line for line, _names in lines),
             "unit": _unit(snapshot, server),
         }
@@ -152,6 +154,12 @@ class Bind:
         if unit not in server.units:
             return Refusal(_("no unit of it is known here: set the address by hand, and restart it"))
         lines = [str(line) for line in list_fact(facts, "lines")] or [""]
+        if folder := text_fact(facts, "shared"):
+            return Refusal(
+                _(
+                    "others than root can change {folder}, where no script writes: set it in {path} by hand"
+                ).format(folder=folder, path=server.path)
+            )
         if any(line and not server.written(f"net:\n{line}") for line in lines):
             return Refusal(_("{path} holds no line that we know how to change").format(path=server.path))
         bound = {line: server.bound(line) for line in lines}
@@ -180,6 +188,15 @@ def after_restart(snapshot: Snapshot, unit: str) -> dict[Question[Any], Any]:
     others = tuple(one for one in sockets if one not in mine)
     moved = tuple(dataclasses.replace(one, protocol="tcp", address="127.0.0.1") for one in mine[:1])
     return {Sockets(): (*others, *moved)}
+
+
+def _shared(snapshot: Snapshot, path: str) -> str:
+    """The folder of a file, where others than root can put another one in its place; "" where they cannot."""
+    folder = path.rpartition("/")[0]
+    seen = snapshot.ask(Stat(folder))
+    if isinstance(seen, Unread) or (seen.uid == 0 and not seen.mode & _OTHERS_WRITE):
+        return ""
+    return folder
 
 
 def _unit(snapshot: Snapshot, server: Server) -> str:

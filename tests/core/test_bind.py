@@ -15,7 +15,7 @@ from hardentui.operations import Refusal, ReplaceLine, RestartUnit
 from hardentui.resources import check
 from hardentui.resources.bind import SERVERS
 from hardentui.session import Session
-from hardentui.snapshot import Socket, UnitFile
+from hardentui.snapshot import Kind, Socket, UnitFile
 
 from . import hosts
 
@@ -116,3 +116,15 @@ def test_hostile_lines_of_a_file_or_a_plan_make_no_line_of_theirs(name: str, tex
     steps = change_of(entry, decision)
     if not isinstance(steps, Refusal):
         assert all("127.0.0.1" in step.after for step in steps if isinstance(step, ReplaceLine))
+
+
+def test_a_folder_of_the_service_itself_is_left_to_a_person() -> None:
+    """Debian gives /etc/redis to redis: a script that wrote there as root could be led elsewhere."""
+    made = host("redis", "bind 0.0.0.0\n", "0.0.0.0")
+    made.stats["/etc/redis"] = hosts.status(0o2770, "redis", "redis", Kind.FOLDER)
+    session = Session.begin(CHECKLISTS, hosts.snapshot(made)).answered("database-clients", "no")
+    finding = session.finding("bind.redis")
+    assert finding is not None
+    refusal = session.refusal(finding)
+    assert "/etc/redis" in refusal
+    assert "/etc/redis/redis.conf by hand" in refusal
