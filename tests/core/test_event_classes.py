@@ -251,6 +251,29 @@ def test_rules_that_leave_a_facility_out_keep_nothing_of_it() -> None:
     assert of(made, "sudo").now.state is State.PASSING
 
 
+@pytest.mark.parametrize(
+    ("inputs", "journald"),
+    [
+        ('module(load="imklog")', ""),  # nothing is heard of programs
+        ('module(load="imuxsock" SysSock.Use="off")', ""),
+        ('module(load="imuxsock")', "ForwardToSyslog=no"),
+        ('module(load="imuxsock")', "MaxLevelSyslog=err"),
+        ('module(load="imjournal")', "Storage=none"),
+        ('module(load="imjournal")', "MaxLevelStore=err"),
+    ],
+)
+def test_a_file_of_rsyslog_holds_only_what_comes_in(inputs: str, journald: str) -> None:
+    made = host(RSYSLOG, enabled=("rsyslog",))
+    made.files["/etc/rsyslog.conf"] = f"{inputs}\nauth,authpriv.* /var/log/auth.log\n"
+    made.files["/etc/systemd/journald.conf"] += f"{journald}\n"
+    if journald == "Storage=none":
+        del made.files[VOLATILE], made.stats[VOLATILE]
+    one = of(made, "sudo")
+    for side in (one.now, one.boot):
+        assert "/var/log/auth.log" not in [store.place for store in side.stores]
+        assert side.state is not State.KEPT
+
+
 def test_a_relay_is_a_store_on_another_host() -> None:
     made = host(RSYSLOG, enabled=("rsyslog",))
     made.files["/etc/rsyslog.conf"] = f"{RULES}*.* @@logs.example:514\n"

@@ -18,7 +18,9 @@ from hardentui.resources.journal.daemon import sides
 from hardentui.resources.journal.settings import LEVELS
 from hardentui.resources.journal.storage import DISK, NONE, PERSISTENT
 from hardentui.resources.mount.boot import at_boot as mounted_at_boot
+from hardentui.resources.rsyslog.config import Config
 from hardentui.resources.rsyslog.destinations import CLEAR, LOCAL, Destination
+from hardentui.resources.rsyslog.feed import is_fed
 from hardentui.resources.rsyslog.state import view as rsyslog_view
 from hardentui.snapshot import (
     File,
@@ -92,10 +94,8 @@ class Moment:
         if isinstance(kept, Gap) and kept.kind is not GapKind.ABSENT:
             return kept
         found: list[Store] = []
-        forwarded = "yes"  # without journald, rsyslog hears the programs itself
         if not isinstance(kept, Gap):
             storage = kept.storage_boot if self.boot else kept.storage_now
-            forwarded = kept.forward_boot if self.boot else kept.forward_now
             if not storage:
                 return Gap(GapKind.UNTOLD, _("where journald stores is not known"))
             if storage != NONE:
@@ -103,7 +103,7 @@ class Moment:
                 if isinstance(stored, Gap):
                     return stored
                 found += stored
-        files = self._of_rsyslog(facility, severity, program, forwarded)
+        files = self._of_rsyslog(facility, severity, program, kept)
         if isinstance(files, Gap):
             return tuple(found) if any(store.lasts for store in found) else files
         return (*found, *files)
@@ -123,7 +123,7 @@ class Moment:
         return (Store(Kind.JOURNAL, _("journal"), lasts and not memory, readers),)
 
     def _of_rsyslog(
-        self, facility: str, severity: str, program: str, forwarded: str
+        self, facility: str, severity: str, program: str, kept: journal.Kept | Gap
     ) -> Sequence[Store] | Gap:
         if (other := self._other_daemon()) is not None:
             return other
@@ -131,14 +131,9 @@ class Moment:
         why = seen.boot if self.boot else seen.running
         if why is not None:
             return () if why.kind is GapKind.ABSENT else why
-        modules = {one.parameters.one("load").lower() for one in seen.config.modules}
-        if not forwarded and not modules & {"imjournal"}:
-            return Gap(GapKind.UNTOLD, _("whether journald passes messages on to rsyslog is not known"))
-        if (
-            forwarded == "no"
-            and "imjournal" not in modules
-            and not (facility == "kern" and "imklog" in modules)
-        ):
+        if not isinstance(heard := self._is_heard(seen.config, facility, severity, kept), bool):
+            return heard
+        if not heard:
             return ()
         try:
             found = rsyslog.destinations(self.snapshot, facility, severity, program)
@@ -160,6 +155,16 @@ class Moment:
             words = _("the words of a message decide at {place}")
             return Gap(GapKind.UNTOLD, words.format(place=f"{place.file}:{place.line}"))
         return tuple(stores)
+
+    def _is_heard(self, config: Config, facility: str, severity: str, kept: journal.Kept | Gap) -> bool | Gap:
+        """Whether rsyslog is told of such a message: by the kernel, by the journal, or by the socket."""
+        if facility == "kern" and "imklog" in config.loaded:
+            return True
+        fed = is_fed(self.snapshot, config, boot=self.boot)
+        if fed is not True or isinstance(kept, Gap):
+            return fed
+        level = kept.level if "imjournal" in config.loaded else kept.level_forwarded
+        return _is_stored(level, severity)
 
     def _stores(self, one: Destination) -> tuple[Store, ...] | Gap:
         if one.kind == "file" and one.path:
