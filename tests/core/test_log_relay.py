@@ -216,8 +216,8 @@ def test_an_authority_that_the_system_trusts_is_not_ours(two, tmp_path) -> None:
     """Else any certificate of a public authority would be of our CA."""
     public = identity(two[1], SENDER)
     ca, own, trusted = tmp_path / "ca.crt", tmp_path / "host.crt", tmp_path / "trusted"
-    ours = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=Ours -keyout /dev/null"
-    subprocess.run((*ours.split(), "-out", ca), check=True, capture_output=True)
+    make = "openssl req -x509 -newkey rsa:2048 -nodes -keyout /dev/null -subj /CN=Ours"
+    subprocess.run((*make.split(), "-out", ca), check=True, capture_output=True)
     own.write_text(public[f"{PLACE}/host.crt"])
     trusted.mkdir()
     (trusted / "public.pem").write_text(public[f"{PLACE}/ca.crt"])
