@@ -240,6 +240,8 @@ HIDDEN = (
     "-a never,exit -F auid>=1000",
     "-a never,task",
     "-a never,exclude -F msgtype=SYSCALL",
+    "-a never,exclude -F msgtype!=USER_LOGIN",
+    "-a never,exclude -F msgtype>=1300 -F msgtype<=1399",
 )
 
 
@@ -267,6 +269,14 @@ def test_an_earlier_rule_that_leaves_out_some_is_named_too(first: str) -> None:
     assert verdict.holed_by is not None
     assert verdict.holed_by.text == first
     assert not audit.covers(rules(first, CHMOD), rule(CHMOD))
+
+
+def test_what_is_left_out_of_other_types_is_no_event() -> None:
+    for first in (
+        "-a never,exclude -F msgtype>=1100 -F msgtype<=1199",
+        "-a never,exclude -F msgtype!=SYSCALL",
+    ):
+        assert cover.judge(rules(first, CHMOD), rule(CHMOD)).hidden_by is None
 
 
 def test_a_rule_inserted_first_comes_before_all() -> None:

@@ -86,6 +86,19 @@ def test_on_a_tmpfs_nothing_is_persistent() -> None:
     assert (seen.result, seen.running, seen.boot) == (Result.FAIL, "volatile", "volatile")
 
 
+def test_over_a_root_that_keeps_nothing_nothing_is_persistent() -> None:
+    """As overlayroot and live systems have it: what is written goes to a tmpfs, which no fstab names."""
+    host = persistent(**{"/etc/fstab": ""})
+    memory = Mount(90, 1, "0:50", "/", "/media/root-rw", "rw", "tmpfs", "tmpfs", "rw")
+    over = "rw,lowerdir=/media/root-ro,upperdir=/media/root-rw/overlay,workdir=/media/root-rw/work"
+    root = Mount(91, 1, "0:51", "/", "/", "rw", "overlay", "overlayroot", over)
+    host.answers[Mounts] = (memory, root)
+    seen = found(host, "journal.storage")
+    assert (seen.running, seen.boot) == ("volatile", "volatile")
+    host.answers[Mounts] = (root,)  # of a container, whose upper layer is its host's
+    assert found(host, "journal.storage").running == "persistent"
+
+
 def test_without_the_daemon_nothing_is_kept_now() -> None:
     host = persistent()
     host.answers[Processes] = tuple(one for one in host.answers[Processes] if one.name != "systemd-journald")
