@@ -101,6 +101,47 @@ def test_what_is_never_deleted_says_so() -> None:
     assert not kept("/var/log/audit/audit.log", **{"/etc/audit/auditd.conf": text}).endless  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize(
+    ("mode", "gid", "su", "skipped"),
+    [(0o755, 4, "", False), (0o775, 4, "", True), (0o775, 0, "", False), (0o777, 0, "", True),
+     (0o775, 4, "su root adm\n", False)],
+)  # fmt: skip
+def test_logrotate_leaves_alone_what_lies_in_an_open_folder(
+    mode: int, gid: int, su: str, skipped: bool, tmp_path: Path
+) -> None:
+    folder = tmp_path / "app"
+    folder.mkdir()
+    log = folder / "a.log"
+    log.write_text("x" * 4096)
+    text = f"{su}{log} {{\n size 1k\n rotate 2\n}}\n"
+    host = DictHost({"/etc/systemd/journald.conf": "", "/etc/logrotate.conf": text, str(log): ""})
+    host.stats[str(folder)] = Status(Kind.FOLDER, mode, 0, gid, "root", "x", 4096, "8:5", NOW, NOW)
+    seen = rotation(snapshot(host), str(log))
+    assert bool(seen.endless) == skipped  # type: ignore[union-attr]
+    if os.getuid() or shutil.which("logrotate") is None:
+        return
+    os.chown(folder, 0, gid)
+    folder.chmod(mode)
+    (tmp_path / "main").write_text(text)
+    ran = subprocess.run(
+        ("logrotate", "-d", "-s", tmp_path / "state", tmp_path / "main"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ("skipping" in ran.stdout + ran.stderr) == skipped
+
+
+def test_a_file_of_logrotate_that_others_may_write_is_ignored() -> None:
+    host = large(hosts.server(), "/var/log/app.log")
+    host.files["/etc/logrotate.d/app"] = "/var/log/app.log { daily }\n"
+    assert found(host, "retention.files").result is Result.PASS
+    host.stats["/etc/logrotate.d/app"] = Status(Kind.FILE, 0o664, 0, 4, "root", "adm", 9, "8:5", NOW, NOW)
+    seen = found(host, "retention.files")
+    assert seen.running == "/var/log/app.log"
+    assert "/etc/logrotate.d/app" in [one.place for one in seen.provenance]
+
+
 def large(host: DictHost, *paths: str) -> DictHost:
     host.files |= dict.fromkeys(paths, "")
     host.stats |= {

@@ -72,6 +72,10 @@ def rotation(snapshot: Snapshot, path: str) -> Rotation | Gap | None:
         return Rotation("tmpfiles", age.days, age.line.text, age.line.place)
     if path.startswith("/var/log/audit/"):
         return _by_auditd(snapshot)
+    return _by_logrotate(snapshot, path)
+
+
+def _by_logrotate(snapshot: Snapshot, path: str) -> Rotation | Gap | None:
     rules = _rules(snapshot)
     if isinstance(rules, Gap):
         return rules
@@ -83,6 +87,11 @@ def rotation(snapshot: Snapshot, path: str) -> Rotation | Gap | None:
         endless = _("rotate -1 deletes nothing")
     elif rule.matches(path) and _DATED.search(path.rpartition("/")[2]):
         endless = _("its name holds a date: each day has a new file, and logrotate deletes none")
+    skipped = logrotate.skips(snapshot, rule, path)
+    if isinstance(skipped, Gap):
+        return skipped
+    if skipped:
+        endless = _("logrotate skips it: others than root may write to its folder, and the rule has no su")
     days = None if endless else rule.settings.days
     return Rotation("logrotate", days, rule.settings.words(), rule.place, endless)
 
