@@ -602,6 +602,11 @@ def test_passwords_are_cut_out_of_the_files() -> None:
         'action(type="omkafka" confParam=["sasl.username=a", "sasl.password=Pass5"])\n'
         "*.* >db,logs,user,Pass6;tpl\n*.* :ommysql:db,logs,user,Pass7\n"
         '$ActionLibdbiPassword Pass8\n# pwd="Pass9"\n'
+        'action(type="ompgsql" server="db" user="u" pass="PassA")\n'
+        'action(type="ompgsql" conninfo="postgresql://u:PassB@db/logs")\n'
+        'action(type="omhttp" server=["https://u:PassC@es"] restpath="collect?token=PassD&x=y")\n'
+        'action(type="ommongodb" uristr="mongodb://u:PassE@db/")\n'
+        'action(type="omprog" binary="/usr/bin/send -u me:PassF --token \\"PassG\\" -v")\n'
     )
     rest = f'{relp(TLS)}if $syslogseverity > 3 and $programname == ["a","b","c","d"] then stop\n'
     for path in (syslogs.MAIN, f"{syslogs.FOLDER}/a", "/opt/app/logging.conf"):
