@@ -19,7 +19,10 @@ state=/var/lib/state
 case $1 in
     --root=/) exec /var/lib/real-systemctl "$@" ;;
     is-active) [[ " $* " == *" --quiet "* ]] || cat $state; [[ $(cat $state) == active ]]; exit ;;
-    show) if [[ $* == *' Job '* ]]; then cat /var/lib/job; elif [[ -e /var/lib/refuses ]]; then echo yes; else echo no; fi ;;
+    show)
+        if [[ $* == *' Job '* ]]; then cat /var/lib/job; exit; fi
+        if [[ -e /var/lib/refuses ]]; then echo yes; else echo no; fi
+        ;;
     start) if [[ -e /var/lib/falls ]]; then echo failed >$state; else echo active >$state; fi ;;
     stop)
         if [[ -e /var/lib/refuses ]]; then echo 'Operation refused.' >&2; exit 1; fi
