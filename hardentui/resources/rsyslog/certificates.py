@@ -136,11 +136,16 @@ def _certificate(snapshot: Snapshot, path: str, issuer: str) -> str | Gap:
     status = resolved(snapshot, path)
     if isinstance(status, Unread):
         return "not there" if status.reason is Reason.MISSING else status.gap(path)
+    if status.kind is not Kind.FILE:
+        return "no certificate"  # openssl would wait at a FIFO
     said = snapshot.ask(asked)
     if isinstance(said, Unread):
         return "no certificate" if said.reason is Reason.FAILED else said.gap(path)
     wrong = [_validity(said.stdout, snapshot.taken_at)]
     if issuer:
+        authority = resolved(snapshot, issuer)
+        if isinstance(authority, Unread) and authority.reason is not Reason.MISSING:
+            return authority.gap(issuer)
         wrong += [_chained(snapshot, issuer, path), _named(snapshot, said.stdout)]
     return ", ".join(filter(None, wrong)) or OK
 
@@ -159,7 +164,9 @@ def _validity(text: str, now: float) -> str:
 
 def _chained(snapshot: Snapshot, issuer: str, path: str) -> str:
     asked = chain(issuer, path)
-    said = snapshot.ask(asked) if asked else Unread(Reason.UNSUPPORTED)
+    authority = resolved(snapshot, issuer)
+    is_file = isinstance(authority, Status) and authority.kind is Kind.FILE
+    said = snapshot.ask(asked) if asked and is_file else Unread(Reason.UNSUPPORTED)
     return "" if isinstance(said, Output) else f"not of the CA {issuer}"
 
 
