@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import subprocess
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from hardentui.assess import assess
 from hardentui.changeset import change_of
 from hardentui.checklist import load as load_checklists
 from hardentui.checklist import shipped_folder
+from hardentui.host import openings
 from hardentui.host.live import LiveHost
 from hardentui.model import Action, Drift, Finding, Gap, Result
 from hardentui.operations import EnableUnit, LoadAuditRules, Refusal, WriteFile
@@ -572,3 +574,27 @@ def test_the_use_of_what_is_sensitive_is_seen_before_the_decision(tmp_path: Path
     assert "2 files" in hazard.text
     assert seen.holders[0] in hazard.text
     assert isinstance(LiveHost().answer(OpeningsOf(f"{tmp_path}/none"))[0], Unread)
+
+
+def test_a_glance_at_its_use_touches_no_dead_server_and_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(8):
+        (tmp_path / f"{number}").mkdir()
+        (tmp_path / f"{number}/file").write_text("")
+    touched: list[str] = []
+    real = os.scandir
+
+    def scandir(path: str) -> object:
+        touched.append(path)
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    seen = openings.read(str(tmp_path), (f"{tmp_path}/3/",))
+    assert isinstance(seen, Openings)
+    assert (seen.files, seen.more) == (7, False)
+    assert f"{tmp_path}/3" not in touched
+    monkeypatch.setattr(openings, "FOLDERS", 4)
+    seen = openings.read(str(tmp_path))
+    assert isinstance(seen, Openings)
+    assert (seen.files, seen.more) == (3, True)

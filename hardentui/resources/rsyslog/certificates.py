@@ -136,6 +136,8 @@ def _certificate(snapshot: Snapshot, path: str, issuer: str) -> str | Gap:
     status = resolved(snapshot, path)
     if isinstance(status, Unread):
         return "not there" if status.reason is Reason.MISSING else status.gap(path)
+    if status.kind is not Kind.FILE:
+        return "no certificate"  # openssl would wait at a FIFO
     said = snapshot.ask(asked)
     if isinstance(said, Unread):
         return "no certificate" if said.reason is Reason.FAILED else said.gap(path)
@@ -164,6 +166,11 @@ def _chained(snapshot: Snapshot, issuer: str, path: str) -> str | Gap:
     asked = chain(issuer, path)
     if asked is None:
         return Gap(GapKind.UNSUPPORTED, issuer)
+    authority = resolved(snapshot, issuer)
+    if isinstance(authority, Unread) and authority.reason is not Reason.MISSING:
+        return authority.gap(issuer)
+    if isinstance(authority, Unread) or authority.kind is not Kind.FILE:
+        return f"not of the CA {issuer}"
     said = snapshot.ask(asked)
     if isinstance(said, Output):
         return ""
