@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from dataclasses import dataclass, field
 
 import pytest
@@ -332,3 +333,13 @@ def test_no_text_breaks_the_reader(signs: str, lines: list[str], text: str) -> N
 def test_nesting_without_end_is_refused() -> None:
     for text in ("if (" * 3000, "mail.* {\n" * 3000, 'include(file="/etc/rsyslog.conf")\n'):
         assert config.read(snapshot(DictHost({MAIN: text}))).problems
+
+
+@pytest.mark.parametrize("start", ['action(type="omfile" a="', "if $msg == '", "action(a=`"])
+def test_a_string_that_never_ends_is_not_looked_for_at_every_sign(start: str) -> None:
+    """Else a file of 100 KB would take hours."""
+    host = DictHost()
+    host.files[MAIN] = f"{start}{chr(92)}{start[-1]}" + f"{chr(92)}{start[-1]}" * 50_000
+    begun = time.monotonic()
+    assert snapshot(host).derive(config.read).problems
+    assert time.monotonic() - begun < 20

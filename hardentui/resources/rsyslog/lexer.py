@@ -114,6 +114,7 @@ _RULES = {
     State.INCLUDE: _patterns(("include", r"[^ \t\n]+"), ("", r".|\n")),
 }
 _INCLUDE = "$includeconfig"
+_MOST_WRONG = 100  # in a file; rsyslog takes none of it after the first, so the rest need not be read
 _ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|([0-7]{1,3})|(.))", re.IGNORECASE | re.DOTALL)
 _MEANING = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
@@ -124,6 +125,7 @@ class Buffer:
     def __init__(self, file: str, text: str) -> None:
         self.file = file
         self.at = 0
+        self.wrong = 0  # characters that rsyslog cannot read
         self._starts: list[int] = []  # where each piece of a line begins,
         self._lines: list[int] = []  # and its number
         pieces: list[str] = []
@@ -182,7 +184,9 @@ class Lexer:
         ]
         if not found:
             sign = buffer.text[buffer.at]
-            buffer.at += 1
+            buffer.wrong += 1
+            # Each may have been looked for up to the end of the file, as the end of a string is.
+            buffer.at = buffer.at + 1 if buffer.wrong < _MOST_WRONG else len(buffer.text)
             return Token("wrong", sign, place)
         end, kind, text = max(found, key=lambda one: one[0])  # the first of equals
         buffer.at = end
