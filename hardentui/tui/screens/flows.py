@@ -150,7 +150,8 @@ class FlowsScreen(ListingScreen):
 
     def _show_matrix(self, draft: Draft) -> None:
         columns = self._columns(draft)
-        headings = [Column(cell(_("Port"))), *(Column(cell(one.title), _CELL) for one in columns)]
+        _head, size = export.widths([one.title for one in columns], self.app.size.width - 2)
+        headings = [Column(cell(_("Port"))), *(Column(cell(one.title), size) for one in columns)]
         rows = [
             self._matrix_row(line, columns)
             for line in draft.matrix.lines
@@ -191,7 +192,7 @@ class FlowsScreen(ListingScreen):
                 for id_ in (*flow.origins, *flow.destinations)
             }
             bound = {one.question: str(application.objects[one.id]) for one in used if one}
-            roles = ", ".join(sorted(application.roles))
+            roles = ", ".join(export.roles(application))
             here = {one.question for one in used if one and one.id in application.roles}
             for question in application.profile.questions:
                 if question.choices or question.id in {*bound, application.profile.roles_question}:
