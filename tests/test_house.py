@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -39,6 +40,18 @@ def test_every_text_has_its_french(french: Catalog) -> None:
         if not french.get(text) or not french.get(text).string
     ]
     assert not lacking, "\n".join(["no French (run `make messages`, then fill them in):", *lacking])
+
+
+def test_every_text_is_collected() -> None:
+    """Within an f-string a text is not seen by who collects them, and stays English for ever."""
+    collected, missed = messages(), []
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            match node:
+                case ast.Call(func=ast.Name(id="_" | "N_"), args=[ast.Constant(value=str(text)), *_rest]):
+                    if text and text not in collected:
+                        missed.append(f"{path.relative_to(PACKAGE)}:{node.lineno}: {text!r}")
+    assert not missed, "\n".join(missed)
 
 
 def test_a_translation_fills_in_the_same_words(french: Catalog) -> None:

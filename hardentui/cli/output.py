@@ -45,7 +45,8 @@ def delivered(run: Callable[[], int]) -> int:
         return _READER_GONE
     except OSError as error:
         _discard()
-        complain(f"{error.filename or _('standard output')}: {error.strerror or error}")
+        place = error.filename or _("standard output")
+        complain(f"{place}: {error.strerror or error}")
         return USAGE
     return code
 

@@ -260,7 +260,7 @@ class Walk:
 
 def _line(prompt: str) -> str:
     """One line of input, without the blanks around it."""
-    print(f"{prompt}{_(': ')}", end="", flush=True)
+    print(prompt + _(": "), end="", flush=True)
     line = sys.stdin.readline() if sys.stdin is not None else ""
     if not line:
         raise _QuitError

@@ -60,13 +60,16 @@ def _place(store: Store) -> str:
 def summary(found: Sequence[Told]) -> str:
     """The classes in numbers, after a boot."""
     states = [one.boot.state for one in found]
-    return _(
-        "{count} classes of events; after a reboot: {kept} recorded, {lost} not, {unknown} not known."
-    ).format(
+    sentence = _(
+        "{count} classes of events; after a reboot: {kept} recorded, {lost} not, {unknown} not known, "
+        "{absent} not here."
+    )
+    return sentence.format(
         count=len(found),
         kept=states.count(State.KEPT),
         lost=states.count(State.LOST) + states.count(State.PASSING),
         unknown=states.count(State.UNKNOWN),
+        absent=states.count(State.ABSENT),
     )
 
 
@@ -141,4 +144,4 @@ def text(one: Told, width: int) -> Iterator[str]:
 def record(kind: EventClass, seen: Record) -> str:
     """A record of a tail on one line: when, which class, who, what."""
     moment = datetime.fromtimestamp(seen.at).astimezone().strftime("%H:%M:%S") if seen.at else "--:--:--"
-    return f"{moment}  {kind.id:16}  {seen.program}{_(': ')}{' '.join(seen.text.split())}"
+    return f"{moment}  {kind.id:16}  {seen.program}: {' '.join(seen.text.split())}"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from hardentui import __version__
 from hardentui.export.text import cut, wrapped
+from hardentui.flows.bindings import Application
 from hardentui.flows.draft import Draft
 from hardentui.flows.matrix import HERE, OTHERS, Cell, Line, Matrix, State, decides
 from hardentui.flows.needs import Need, Party
@@ -21,8 +22,9 @@ from hardentui.resources.listeners import scope_word
 from hardentui.snapshot import Snapshot
 from hardentui.visible import visible
 
-CELL = 13  # columns that a cell takes
-HEAD = 26  # columns of the port and its program
+CELL = 13  # columns that a cell takes at least
+HEAD = 26  # columns of the port and its program at least
+_WIDEST = 28  # and those that a cell takes at most
 _WORDS = {
     State.WANTED: N_("passes"),
     State.SILENT: N_("(passes)"),
@@ -100,12 +102,12 @@ def text(draft: Draft, width: int) -> Iterator[str]:
     matrix = draft.matrix
     yield summary(draft)
     for application in matrix.bindings.applications:
-        named = ", ".join(sorted(application.roles)) or _("no part in it")
+        named = ", ".join(roles(application)) or _("no part in it")
         version = next(
             (str(v.label) for v in application.profile.versions if v.id == application.version), ""
         )
         yield from wrapped(
-            f"{application.profile.title}{_(': ')}{'; '.join(filter(None, (version, named)))}", width, "  "
+            f"{application.profile.title}" + _(": ") + "; ".join(filter(None, (version, named))), width, "  "
         )
     yield ""
     yield from _tables(matrix, width)
@@ -123,7 +125,7 @@ def sentences(draft: Draft) -> Iterator[str]:
     for one in draft.unsaid:
         yield f"! {would_cut(one)}"
     for clause in clauses(draft.matrix):
-        yield f"* {clause.title}{_(': ')}{clause.instead}"
+        yield f"* {clause.title}" + _(": ") + f"{clause.instead}"
 
 
 def would_cut(one: Contact) -> str:
@@ -140,6 +142,19 @@ def clauses(matrix: Matrix) -> tuple[Clause, ...]:
     return tuple(clause for application in chosen for clause in application.profile.clauses)
 
 
+def roles(application: Application) -> list[str]:
+    """What this host is in an application, in the words of its profile."""
+    return [str(one.title) for one in application.profile.objects if one.id in application.roles]
+
+
+def widths(titles: Sequence[str], width: int) -> tuple[int, int]:
+    """How wide a line's head and its cells are: a heading is written out where there is room for it."""
+    most = (width - HEAD) // max(len(titles), 1)
+    wanted = max((len(title) + 1 for title in titles), default=CELL)
+    cell = max(CELL, min(most, wanted, _WIDEST))
+    return max(HEAD, min(width - cell * len(titles), 2 * HEAD)), cell
+
+
 def _tables(matrix: Matrix, width: int) -> Iterator[str]:
     incoming = [line for line in matrix.lines if line.direction == "in"]
     outgoing = [line for line in matrix.lines if line.direction == "out"]
@@ -149,12 +164,16 @@ def _tables(matrix: Matrix, width: int) -> Iterator[str]:
     for start in range(0, max(len(columns), 1), room):
         part = columns[start : start + room]
         if incoming:
-            yield _row(_("Comes in"), [column.title for column in part])
-            yield from (_row(head(line), [word(line.cells.get(c.id)) for c in part]) for line in incoming)
+            titles = [column.title for column in part]
+            sizes = widths(titles, width)
+            yield _row(_("Comes in"), titles, sizes)
+            for line in incoming:
+                yield _row(head(line), [word(line.cells.get(c.id)) for c in part], sizes)
             yield ""
     if outgoing:
-        yield _row(_("Goes out"), [_("this host")])
-        yield from (_row(head(line), [word(line.cells.get(HERE))], width - CELL) for line in outgoing)
+        sizes = widths([_("this host")], width)
+        yield _row(_("Goes out"), [_("this host")], sizes)
+        yield from (_row(head(line), [word(line.cells.get(HERE))], sizes) for line in outgoing)
 
 
 def shown_columns(matrix: Matrix) -> list[Party]:
@@ -163,9 +182,9 @@ def shown_columns(matrix: Matrix) -> list[Party]:
     return [column for column in matrix.columns if column.id in said]
 
 
-def _row(first: str, cells: Sequence[str], room: int = HEAD) -> str:
-    room = min(room, 2 * HEAD)
-    shown = [cut(visible(cell), CELL - 1).ljust(CELL) for cell in cells]
+def _row(first: str, cells: Sequence[str], sizes: tuple[int, int]) -> str:
+    room, cell = sizes
+    shown = [cut(visible(text), cell - 1).ljust(cell) for text in cells]
     return f"{cut(visible(first), room - 1):<{room}}{''.join(shown)}".rstrip()
 
 
@@ -198,7 +217,7 @@ def _of_need(need: Need) -> Iterator[Detail]:
         said = (
             f"{party.bound} ({_(_BY.get(party.bound.by, ''))})" if party.bound.known else _("nobody has said")
         )
-        yield Detail(label, f"{party.title}{_(': ')}{said}", stands_out=not party.bound.known)
+        yield Detail(label, party.title + _(": ") + said, stands_out=not party.bound.known)
     if not need.parties:
         yield Detail(label, _("this host alone: loopback always passes"))
     if need.flow is None:
@@ -230,7 +249,7 @@ def _of_cell(line: Line, column: Party, cell: Cell, snapshot: Snapshot) -> Itera
     if cell.passage.published:
         said = _("{state}; published by a container engine, past the rules for input").format(state=said)
     if cell.passage.share is Share.UNKNOWN and cell.passage.why:
-        said = f"{said}{_(': ')}{cell.passage.why}"
+        said += _(": ") + cell.passage.why
     yield Detail(column.title, said, stands_out=cell.state.differs)
     rule = decides(snapshot, line, column.bound) if line.direction == "in" and column.id != HERE else ""
     if rule:

@@ -43,7 +43,8 @@ def details(found: Account) -> Iterator[str]:
     """What stands behind an account: findings that do not pass, or where it is treated, or why it is not."""
     for finding in found.findings:
         if finding.result not in {Result.PASS, Result.NOTAPPLICABLE}:
-            yield visible(f"{MARKS[finding.result]} {finding.recommendation.id}{_(': ')}{finding.message}")
+            about = f"{MARKS[finding.result]} {finding.recommendation.id}"
+            yield visible(about + _(": ") + finding.message)
     if found.standing is Standing.OUTSIDE and found.entry.outside is not None:
         yield str(found.entry.outside)
     elif found.standing is Standing.TAUGHT:

@@ -92,12 +92,12 @@ def facts(seen: Evidence) -> Iterator[str]:
         (_("namespaces of its own"), seen.namespaces),
         (_("starts sessions or jobs"), (seen.sessions,) if seen.sessions else ()),
     )
-    yield from (f"{label}{_(': ')}{', '.join(values)}" for label, values in told if values)
+    yield from (label + _(": ") + ", ".join(values) for label, values in told if values)
 
 
 def verdict(found: Judgement) -> str:
     """A verdict with its reason, on one line."""
-    return f"{_(found.effect.value)}{_(': ')}{found.why}"
+    return _(found.effect.value) + _(": ") + found.why
 
 
 def _directive(row: Row, width: int) -> Iterator[str]:

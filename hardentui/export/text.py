@@ -153,7 +153,7 @@ def brief(finding: Finding, width: int) -> Iterator[str]:
 
 def _seen(entry: Recommendation, finding: Finding | None, width: int) -> Iterator[str]:
     if finding is not None:
-        yield from _labelled(_("Result"), f"{_(WORDS[finding.result])}{_(': ')}{finding.message}", width)
+        yield from _labelled(_("Result"), _(WORDS[finding.result]) + _(": ") + finding.message, width)
         yield from _labelled(_("Running"), finding.running or "-", width)
         yield from _labelled(_("Boot"), finding.boot or "-", width)
     if entry.accept is not None:
@@ -189,7 +189,7 @@ def sources(entry: Recommendation, checklists: Checklists) -> str:
 def show_place(place: Provenance) -> str:
     """A place that was read, on one line: "/etc/sysctl.d/x.conf:3 wins: key = 1"."""
     where = f"{place.place}:{place.line}" if place.line else place.place
-    text = f"{_(': ')}{place.text}" if place.text else ""
+    text = _(": ") + place.text if place.text else ""
     role = "" if place.role is Role.DEFAULT else f" {_(ROLES[place.role])}"
     return visible(f"{where}{role}{text}")
 

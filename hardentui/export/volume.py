@@ -272,7 +272,8 @@ def _system(
     snapshot: Snapshot, system: LogSystem, found: Volumes, width: int, *, braille: bool
 ) -> Iterator[str]:
     share = f"{bar(system, 20, braille=braille)} {used(system)}"
-    yield cut(visible(f"{system.path}  {share}  {_('full in')} {words.until(system.days)}"), width)
+    full = _("full in {until}").format(until=words.until(system.days))
+    yield cut(visible(f"{system.path}  {share}  {full}"), width)
     for sentence in (*facts(system), *when_full(snapshot, system)):
         yield from wrapped(sentence, width, _INDENT)
     shown = picture(system, found.at)

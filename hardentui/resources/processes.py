@@ -287,7 +287,8 @@ def _confinement(snapshot: Snapshot, programs: tuple[Process, ...]) -> Reading:
         ]
         if main.effective_uid == 0 and not holds:
             free += 1
-        places.append(Provenance(unit, text=f"{user(main)}: {', '.join(holds) or _('nothing holds it')}"))
+        held = ", ".join(holds) or _("nothing holds it")
+        places.append(Provenance(unit, text=f"{user(main)}: {held}"))
     value = _("{count} services, {free} of them root with nothing that holds them").format(
         count=len(services), free=free
     )

@@ -104,6 +104,7 @@ KEYS: tuple[Key, ...] = (
         "app.events",
         N_("Events"),
         N_("what is recorded, now and after a reboot; and events as they come"),
+        view=True,
     ),
     Key(
         Place.EVERYWHERE,
@@ -112,6 +113,7 @@ KEYS: tuple[Key, ...] = (
         "app.flows",
         N_("Ports"),
         N_("the matrix of flows: what applications need, and the firewall policy for it"),
+        view=True,
     ),
     Key(Place.EVERYWHERE, "r", "r", "app.reread", N_("Re-read"), N_("read all facts of the host again"), 0),
     Key(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,12 @@ def test_each_class_stands_on_a_line_with_both_sides(capsys, tmp_path: Path) -> 
     assert line.split("  ", 1)[1].count("~ until reboot") == 2
     assert "journal" in line
     assert max(len(line) for line in out.splitlines()) <= 100
+
+
+def test_the_numbers_of_the_summary_are_all_of_the_classes(capsys, tmp_path: Path) -> None:
+    out = run(capsys, "events", "--recording", recording(tmp_path, PERSISTENT))[1]
+    count, *parts = (int(word) for word in re.findall(r"\d+", " ".join(out.splitlines()[:2])))
+    assert count == len(CLASSES) == sum(parts)
 
 
 def test_one_class_is_told_with_rule_store_and_readers(capsys, tmp_path: Path) -> None:

@@ -72,6 +72,18 @@ def test_no_line_is_wider_than_the_terminal(
     assert "others" in out
 
 
+def test_a_heading_stands_above_its_column_and_is_written_out_where_there_is_room(
+    recorded: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "140")
+    lines = flows(capsys, recorded)[1].splitlines()
+    heading = next(line for line in lines if line.startswith("Goes out"))
+    row = next(line for line in lines if line.startswith("> 389/tcp"))
+    assert row[heading.index("this host") - 1] == " "
+    assert row[heading.index("this host")] in "=!?"
+    assert "…" not in next(line for line in lines if line.startswith("Comes in"))
+
+
 def test_in_french(recorded: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--lang", "fr", "--recording", recorded, "flows", *GIVEN]) == 1
     assert "Utilisateurs" in capsys.readouterr().out

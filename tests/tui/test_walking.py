@@ -264,6 +264,9 @@ async def test_the_overview_names_the_screens_beside_the_walk(tmp_path: Path) ->
         await ready(pilot)
         lines = screen_text(pilot.app).splitlines()
         assert all(any(f"{key.shown} {key.label}" in line for line in lines) for key in views())
+        assert {"app.guide", "app.services", "app.volume", "app.events", "app.flows"} == {
+            key.action for key in views()
+        }
         row = next(number for number, line in enumerate(lines) if "M Services" in line)
         await pilot.click(offset=(lines[row].index("M Services") + 2, row))
         await until(pilot, lambda: isinstance(pilot.app.screen, ServicesScreen))

@@ -141,8 +141,8 @@ def _commanders(snapshot: Snapshot) -> Reading:
         if isinstance(users, Gap):
             gap, users = gap or users, []
         who += users
-        text = f"{seen.mode:04o} {seen.user}:{seen.group}: {', '.join(users) or _('root alone')}"
-        places.append(Provenance(path, text=text))
+        those = ", ".join(users) or _("root alone")
+        places.append(Provenance(path, text=f"{seen.mode:04o} {seen.user}:{seen.group}: {those}"))
     ports, unread = _open_to_network(snapshot)
     who += ["the network"] if ports else []
     places += [Provenance(name, text=_("whoever reaches the port")) for name in ports]

@@ -151,7 +151,8 @@ class FlowsScreen(ListingScreen):
 
     def _show_matrix(self, draft: Draft) -> None:
         columns = self._columns(draft)
-        headings = [Column(cell(_("Port"))), *(Column(cell(one.title), _CELL) for one in columns)]
+        _head, size = export.widths([one.title for one in columns], self.app.size.width - 2)
+        headings = [Column(cell(_("Port"))), *(Column(cell(one.title), size) for one in columns)]
         rows = [
             self._matrix_row(line, columns)
             for line in draft.matrix.lines

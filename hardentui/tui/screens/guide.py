@@ -109,7 +109,7 @@ def _detail(found: Account) -> Content:
         sign = words.mark(finding)
         entry = finding.recommendation
         parts.append(para(f"{sign} {words.result(finding.result.value)}  {entry.title}", "bold"))
-        parts.append(para(f"  {entry.chapter} / {entry.id}{_(': ')}{finding.message}"))
+        parts.append(para(f"  {entry.chapter} / {entry.id}" + _(": ") + finding.message))
     if not found.findings:
         parts += [para(text) for text in account_text.details(found)]
     else:
