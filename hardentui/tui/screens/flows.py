@@ -193,7 +193,7 @@ class FlowsScreen(ListingScreen):
                 for id_ in (*flow.origins, *flow.destinations)
             }
             taken = {one.question: _taken(application, one) for one in used if one}
-            taken[application.profile.roles_question] = ", ".join(sorted(application.roles))
+            taken[application.profile.roles_question] = ", ".join(export.roles(application))
             for question in application.profile.questions:
                 if question.choices or question.id in taken:
                     yield self._question_row(question, taken.get(question.id, ""))
