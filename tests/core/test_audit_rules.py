@@ -37,6 +37,8 @@ from hardentui.snapshot import (
     Reason,
     Stat,
     Survey,
+    UnitFile,
+    UnitFiles,
     Unread,
 )
 
@@ -240,6 +242,8 @@ HIDDEN = (
     "-a never,exit -F auid>=1000",
     "-a never,task",
     "-a never,exclude -F msgtype=SYSCALL",
+    "-a never,exclude -F msgtype!=USER_LOGIN",
+    "-a never,exclude -F msgtype>=1300 -F msgtype<=1399",
 )
 
 
@@ -267,6 +271,14 @@ def test_an_earlier_rule_that_leaves_out_some_is_named_too(first: str) -> None:
     assert verdict.holed_by is not None
     assert verdict.holed_by.text == first
     assert not audit.covers(rules(first, CHMOD), rule(CHMOD))
+
+
+def test_what_is_left_out_of_other_types_is_no_event() -> None:
+    for first in (
+        "-a never,exclude -F msgtype>=1100 -F msgtype<=1199",
+        "-a never,exclude -F msgtype!=SYSCALL",
+    ):
+        assert cover.judge(rules(first, CHMOD), rule(CHMOD)).hidden_by is None
 
 
 def test_a_rule_inserted_first_comes_before_all() -> None:
@@ -508,6 +520,36 @@ def test_rotation_that_does_not_fit_is_summed_up() -> None:
     found = finding(host, "audit.rotation-fits")  # the file system of the host in memory has 1 GiB
     assert found.result is Result.FAIL
     assert "1000 + 256 of 1024 MiB" in found.message
+
+
+def test_rotation_with_a_single_file_is_none() -> None:
+    host = hosts.server()
+    host.files["/etc/audit/auditd.conf"] = "max_log_file_action = ROTATE\nmax_log_file = 8\nnum_logs = 1\n"
+    found = finding(host, "audit.rotation-fits")
+    assert (found.result, found.running) == (Result.FAIL, "never rotated: num_logs = 1")
+
+
+@pytest.mark.parametrize(("daemon", "loader"), [("disabled", "enabled"), ("enabled", "masked")])
+def test_since_audit_4_rules_need_both_units(daemon: str, loader: str) -> None:
+    host = hosts.server()
+    host.files["/etc/audit/rules.d/20.rules"] = "".join(f"{one.spelled()}\n" for one in SETS["identity"])
+
+    def boot(daemon: str, loader: str) -> list[str]:
+        host.answers[UnitFiles] = (UnitFile(state.DAEMON, daemon), UnitFile(state.LOADER, loader))
+        return [finding(host, id_).boot for id_ in ("audit.service", "audit.identity")]
+
+    assert boot("enabled", "enabled") == ["recording", "recorded"]
+    assert not {"recording", "recorded"} & {*boot(daemon, loader)}
+
+
+def test_since_audit_4_a_rule_that_cannot_be_loaded_keeps_the_daemon_from_starting() -> None:
+    host = hosts.server()
+    host.files["/etc/audit/rules.d/20.rules"] = "-w /nowhere/at/all -p wa\n"
+    assert finding(host, "audit.service").boot == "recording"
+    host.answers[UnitFiles] = (*host.answers[UnitFiles], UnitFile(state.LOADER, "enabled"))
+    found = finding(host, "audit.service")
+    assert found.result is Result.FAIL
+    assert found.boot == "rules stop it: /etc/audit/rules.d/20.rules:1"
 
 
 def test_a_kind_of_an_image_has_no_now() -> None:

@@ -260,12 +260,17 @@ OSSL = 'StreamDriver="ossl" StreamDriverMode="1"'
         (relp('tls="on"'), "tls, peer not checked by name"),
         (relp('tls="on" tls.authMode="certvalid"'), "tls, peer not checked by name"),
         (relp('tls="on" tls.authMode="name"'), "tls, peer not checked by name"),
+        (relp('tls="on" tls.authMode="name" tls.permittedPeer="*"'), "tls, peer not checked by name"),
         (relp(target="127.0.0.1"), "loopback"),
         ("*.* @192.0.2.9\n", "in clear"),
         ("*.* @@192.0.2.9\n", "in clear"),
         ("*.* @[::1]:514\n", "loopback"),
         (f'{TCP} {OSSL} StreamDriverAuthMode="x509/name")\n', "tls"),
         (f'{TCP} {OSSL} StreamDriverAuthMode="anon")\n', "tls, peer not checked by name"),
+        (
+            f'{TCP} {OSSL} StreamDriverAuthMode="x509/name" StreamDriverPermittedPeers="*")\n',
+            "tls, peer not checked by name",
+        ),
         (f'action(type="omfwd" target="a" {OSSL} StreamDriverAuthMode="x509/name")\n', "in clear"),
         (f"{LEGACY_TLS}*.* @@logs.example.org:6514\n", "tls"),
         ("$DefaultNetstreamDriver gtls\n*.* @@logs.example.org:6514\n", "in clear"),
@@ -434,6 +439,10 @@ STORED = (
         ('module(load="imudp")\ninput(type="imudp" port="514" address="127.0.0.1")\n', "loopback"),
         (IMRELP.format(""), "in clear"),
         (IMRELP.format('tls="on"'), "tls, peer not checked by name"),
+        (
+            IMRELP.format('tls="on" tls.authMode="name" tls.permittedPeer=["*"]'),
+            "tls, peer not checked by name",
+        ),
         (IMRELP.format(TLS), "tls"),
     ],
 )
