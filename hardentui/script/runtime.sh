@@ -1060,7 +1060,7 @@ selinux_denials() { # prints, each once, DOMAIN CLASS PERMISSIONS TYPE of what w
     {
         # The kernel's own log has what came before auditd, or all of it without auditd.
         journalctl --boot --dmesg --output=cat --no-pager --quiet || return 1
-        find /var/log/audit -maxdepth 1 -name 'audit.log*' -exec cat -- {} + 2>/dev/null || :
+        find /var/log/audit -maxdepth 1 -type f -name 'audit.log*' -exec cat -- {} + 2>/dev/null || :
     } | selinux_records | while read -r at rest; do
         if is_number "$at" && ((at >= start)); then printf '%s\n' "$rest"; fi
     done | sort -u

@@ -477,3 +477,11 @@ def test_only_a_profile_of_apparmor_comes_back_newer_than_its_cache(box, folder,
     box.run("rollback")
     assert path.read_bytes() == original
     assert path.stat().st_mtime >= applied if newer else path.stat().st_mtime == 10**9
+
+
+def test_a_fifo_beside_the_audit_log_holds_nobody_up(machine):
+    os.mkfifo(machine.scratch / "lib/log/audit/audit.log.1")
+    install(machine)
+    auditd_says(machine, denial("httpd_t"))
+    said = machine.call("timeout", "60", "bash", "/root/harden.sh", "apply", "--without-guard").stdout
+    assert shown(said if isinstance(said, str) else said.decode()) == ["httpd_t file { read } etc_t"]
