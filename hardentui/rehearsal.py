@@ -24,7 +24,7 @@ from hardentui.operations import (
     SetSysctl,
     WriteFile,
 )
-from hardentui.resources import daemons, sandbox
+from hardentui.resources import bind, daemons, sandbox
 from hardentui.resources.audit import rehearsed as audit
 from hardentui.resources.firewall import loaded as firewall
 from hardentui.resources.firewall.policy import applied
@@ -47,6 +47,7 @@ from hardentui.snapshot import (
     Reason,
     SandboxSettings,
     Snapshot,
+    Sockets,
     Stat,
     Status,
     Unit,
@@ -165,14 +166,14 @@ def _as_before(snapshot: Snapshot, before: Snapshot, questions: Iterable[Questio
 
 
 def _restarted(snapshot: Snapshot, unit: str) -> dict[Question[Any], Any]:
-    """What a unit shows that started anew: its settings, since when it runs, and where the journal is."""
+    """What a unit shows that started anew: its settings, since when it runs, its sockets, its journal."""
     answers = sandbox.after_restart(snapshot, unit) | daemons.after_restart(snapshot, unit)
-    return answers | journal.after_restart(snapshot, unit)
+    return answers | journal.after_restart(snapshot, unit) | bind.after_restart(snapshot, unit)
 
 
 def _moved(snapshot: Snapshot, unit: str) -> tuple[Question[Any], ...]:
     """What ``_restarted`` answers."""
-    return (SandboxSettings(), Processes(), *journal.moved(snapshot, unit))
+    return (SandboxSettings(), Processes(), Sockets(), *journal.moved(snapshot, unit))
 
 
 def _answer(snapshot: Snapshot, answers: Mapping[Question[Any], Any]) -> Snapshot:

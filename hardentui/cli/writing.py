@@ -39,12 +39,14 @@ def script(options: argparse.Namespace) -> int:
 
 
 def record(options: argparse.Namespace) -> int:
-    """Record the facts of a host, as an assessment and the workbench of each service ask for them."""
+    """Record the facts of a host, as an assessment, the workbench and the matrix of flows ask for them."""
+    from hardentui.flows.draft import Draft  # noqa: PLC0415 - as in script
     from hardentui.host.recording import record as recording  # noqa: PLC0415 - as in script
     from hardentui.resources.sandbox.evidence import gather_all  # noqa: PLC0415 - as in script
 
     session = inputs.session(options)
     gather_all(session.snapshot)
+    Draft.open(inputs.profiles(options), {}, session.snapshot)
     output.save(options.output, recording(session.snapshot), force=options.force)
     output.say(_("{path}: recorded; read it before you give it away").format(path=options.output))
     return 0

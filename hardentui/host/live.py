@@ -141,7 +141,7 @@ class LiveHost:
             Units: lambda _: units.loaded(briefly, booted=_booted()),
             UnitFiles: lambda _: units.files(briefly, "/"),
             SandboxSettings: lambda _: services.settings(briefly, booted=_booted()),
-            OpeningsOf: lambda q: self._at(q.path, openings.read),
+            OpeningsOf: lambda q: self._at(q.path, lambda path: openings.read(path, self._network)),
             UseOf: lambda q: services.use(q.unit, _unit_of),
             Processes: lambda _: _processes(),
             Confinement: lambda _: confinement.read(_unit_of),

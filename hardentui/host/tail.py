@@ -10,17 +10,19 @@ Records may hold what somebody typed, passwords among it: nothing of them is kep
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
 import select
+import stat
 import subprocess
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, BinaryIO, Protocol, runtime_checkable
 
 from hardentui.host import files
 from hardentui.i18n import N_
@@ -146,6 +148,15 @@ class _Journal:
             self._child.stdout.close()
 
 
+def _opened(path: str) -> BinaryIO:
+    """A regular file, open for reading: a FIFO in its place would let us wait for whoever writes."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), path)
+    return os.fdopen(handle, "rb")
+
+
 class _LogFile:
     """A log file from its end on, and the one that takes its place when it is rotated away."""
 
@@ -155,7 +166,7 @@ class _LogFile:
     def __init__(self, path: str) -> None:
         self.store = path
         self._lines = _Lines()
-        self._file = open(path, "rb")  # noqa: SIM115, PTH123 - open until close
+        self._file = _opened(path)
         self._file.seek(0, os.SEEK_END)
 
     def read(self) -> Batch:
@@ -183,7 +194,7 @@ class _LogFile:
             there = os.stat(self.store)  # noqa: PTH116 - as everywhere in this room
             if (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino):
                 return False
-            following = open(self.store, "rb")  # noqa: SIM115, PTH123 - open until close
+            following = _opened(self.store)
         except OSError:
             return False  # between two files: it is looked for again
         self._file.close()

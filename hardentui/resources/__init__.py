@@ -10,6 +10,7 @@ from hardentui.resources.aide import Aide
 from hardentui.resources.attestation import Attestation
 from hardentui.resources.audit import Auditd, AuditRules
 from hardentui.resources.base import Collector, Resource
+from hardentui.resources.bind import Bind
 from hardentui.resources.cgroups import Cgroups
 from hardentui.resources.confinement import ConfinementOf
 from hardentui.resources.containers import Containers
@@ -65,6 +66,7 @@ _KINDS: tuple[Resource, ...] = (
     Attestation(),
     Auditd(),
     AuditRules(),
+    Bind(),
     BootLoader(),
     Cgroups(),
     CommandLine(),

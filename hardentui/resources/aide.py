@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -32,6 +33,16 @@ _CRON = (
     "/etc/crontab",
     "/var/spool/cron/crontabs/root",
 )
+_CLASSES = {
+    "alnum": "A-Za-z0-9",
+    "alpha": "A-Za-z",
+    "digit": "0-9",
+    "lower": "a-z",
+    "upper": "A-Z",
+    "space": r"\s",
+    "word": r"\w",
+    "xdigit": "0-9A-Fa-f",
+}
 _SYSTEM = ("/boot", "/etc", "/usr/bin", "/usr/sbin", "/usr/lib")  # what an attacker has to change
 _SETTING = re.compile(r"(database_in|database)\s*=\s*(\S+)")
 _DEFINE = re.compile(r"@@define\s+(\w+)\s+(\S+)")
@@ -198,10 +209,14 @@ def _selection(line: str) -> tuple[str, re.Pattern[str] | None]:
     """A line that chooses files: its mark ("" chooses, ! leaves out, = without what is below), and what."""
     mark = line[0] if line[0] in "!=-" else ""
     words = line.removeprefix(mark).split()
-    try:
-        return mark, re.compile(words[0])
-    except re.error:
-        return mark, None
+    # AIDE's expressions are PCRE's, which know classes of POSIX by name.
+    pattern = re.sub(r"\[:(\w+):\]", lambda found: _CLASSES.get(found[1], ""), words[0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # [[ and the like: nobody here can mend it
+        try:
+            return mark, re.compile(pattern)
+        except re.error:
+            return mark, None
 
 
 def _covers(lines: list[tuple[str, re.Pattern[str]]], folder: str) -> bool:

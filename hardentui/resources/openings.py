@@ -70,11 +70,11 @@ class Openings:
         seen, at = snapshot.ask_timed(Sockets())
         if entry.aspect == _SILENT:
             return Observation(_silent(_wanted(entry.subject), seen), seen_at=at)
+        if entry.subject == ALL:
+            return Observation(orphans.read(snapshot, seen), seen_at=at)
         found = listeners(snapshot)
         if isinstance(found, Gap):
             return Observation(Reading(gap=found), seen_at=at)
-        if entry.subject == ALL:
-            return Observation(orphans.read(snapshot, found), seen_at=at)
         try:
             wanted = _wanted(entry.subject)
         except ValueError:
@@ -176,8 +176,6 @@ def _reading(
     gap = None
     known = tuple(allowed)
     for one in mine:
-        if not one.exposed:
-            continue
         reaches = {reach.gap for reach in one.reach.values() if reach.gap is not None}
         passing = passage(one.doors, EVERYWHERE, known)
         if reaches or (passing is not None and passing.share is Share.UNKNOWN):

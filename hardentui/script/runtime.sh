@@ -729,9 +729,19 @@ start_make() { # STEP
 
 start_restore() { # STEP
     [[ $BEFORE == enabled* ]] || try systemctl --root=/ disable -- "${TARGET[$1]}" && flush /etc/systemd/system || return 1
-    # At boot it was not started yet.
-    booted_systemd && [[ $AT_BOOT == 0 && $BEFORE != *\ active ]] || return 0
-    end_unit "${TARGET[$1]}"
+    booted_systemd || return 0
+    if [[ $AT_BOOT == 1 ]]; then
+        # Not started yet; but the boot has made up its mind to.
+        [[ $BEFORE == enabled* ]] || call_off "${TARGET[$1]}"
+    elif [[ $BEFORE != *\ active ]]; then
+        end_unit "${TARGET[$1]}"
+    fi
+}
+
+call_off() { # UNIT; what waits to start is not started
+    local job
+    job=$(systemctl show -p Job --value -- "$1" 2>/dev/null)
+    [[ ! $job =~ ^[1-9][0-9]*$ ]] || try systemctl cancel -- "$job"
 }
 
 end_unit() { # UNIT
@@ -854,6 +864,10 @@ restart_now() { # STEP; a service that does not run is left alone; `restarted` s
     try systemctl restart -- "${TARGET[$1]}" && stays_up "${TARGET[$1]}"
 }
 
+journald_anew() { # STEP; it starts before us, and has read the files that were taken back since
+    [[ ${TARGET[$1]} != systemd-journald.service ]] || try systemctl restart --no-block -- "${TARGET[$1]}"
+}
+
 restart_back() { # STEP; under the files of before, also when it fell over or ended meanwhile
     booted_systemd && grep -qsx -- "$1" "$RUN/restarted" || return 0
     addresses_ready
@@ -900,11 +914,12 @@ audit_load() { # STEP; those of the folder as they stand now, but for the lock: 
     audit_rules >"$RUN/audit.rules" && try auditctl -R "$RUN/audit.rules"
 }
 
-audit_rules() { # prints the files in the order of augenrules, without what it moves to the ends
+audit_rules() { # prints the files in the order of augenrules, without what it moves to the ends, and without locks
     local file
+    local -r lock='s/^[[:space:]]*-e[[:space:]]*2[[:space:]]*$/-e 1/; /^[[:space:]]*--loginuid-immutable/d'
     printf '%s\n' -D
-    find /etc/audit/rules.d -maxdepth 1 -name '*.rules' -printf '%f\n' | sort -V | while read -r file; do
-        sed -E '/^[[:space:]]*(#|-D|$)/d; s/^[[:space:]]*-e[[:space:]]+2[[:space:]]*$/-e 1/' "/etc/audit/rules.d/$file" || return 1
+    find -L /etc/audit/rules.d -maxdepth 1 -type f -name '*.rules' -printf '%f\n' | sort -V | while read -r file; do
+        sed -E "/^[[:space:]]*(#|-D|\$)/d; $lock" "/etc/audit/rules.d/$file" || return 1
     done
 }
 
@@ -1478,11 +1493,12 @@ undo_services() { # they read their files again, when the values are back too: o
     local step
     for ((step = 1; step <= STEPS; step++)); do
         is_service "$step" && [[ -n ${STEP_STATE[step]-} && ! ${STEP_STATE[step]} =~ ^(undone|left)$ ]] || continue
-        # At boot the services start after us, and read the files that we restored: none is touched.
+        # At boot the services start after us, all but one, and read the files that we restored.
         case $AT_BOOT:${KIND[step]} in
             0:service) service_back "$step" || undo_failed "$step" || continue ;;
             0:restart) restart_back "$step" || undo_failed "$step" || continue ;;
             0:audit) audit_load "$step" || undo_failed "$step" || continue ;;
+            1:restart) journald_anew "$step" || undo_failed "$step" || continue ;;
         esac
         journal "$step" undone later || :
     done
@@ -1676,6 +1692,7 @@ write_boot_unit() { # a reboot before confirm means not confirmed
         'DefaultDependencies=no' "RequiresMountsFor=$STATE" \
         'After=local-fs.target systemd-sysctl.service' \
         'Before=sysinit.target network-pre.target ssh.service sshd.service nftables.service firewalld.service' \
+        'Before=auditd.service audit-rules.service apparmor.service systemd-timesyncd.service' \
         'Conflicts=shutdown.target' 'Before=shutdown.target' "ConditionPathExists=$RUN/armed" \
         '[Service]' 'Type=oneshot' 'TimeoutStartSec=300' "ExecStart=/bin/bash -p $RUN/script.sh boot" \
         '[Install]' 'WantedBy=sysinit.target' 2>/dev/null >"$BOOT_TEMPORARY" || return 1

@@ -72,14 +72,18 @@ _PLACE = re.compile(r"/(?:dev|etc|home|mnt|opt|root|run|srv|tmp|usr|var)/[A-Za-z
 
 
 # What rsyslog's modules are given to log in elsewhere: pwd="SECRET", httpheaders=["Authorization: ..."],
-# $...Password SECRET, and >HOST,DATABASE,USER,SECRET of before. Its files may lie anywhere.
+# $...Password SECRET, >HOST,DATABASE,USER,SECRET of before, logins and keys in an address, and what a
+# program is started with. Its files may lie anywhere.
 _LOGGING = re.compile(r"/.*(?:\.conf|syslog[^/]*|syslog[^/]*/.*)")
 _OF_LOGGING = re.compile(
-    r"""(?P<key>(?<![a-z0-9_.])[a-z0-9_.]{0,40}(?:pwd|pass(?:word|wd|phrase)|secret|token|api_?key|access_?key|community"""
-    r"""|connectionstring|cry\.key|httpheaders|httpheadervalue|confparam)[ \t\n]*=[ \t\n]*)"""
-    r"""(?P<value>"(?:[^"\\]|\\.)*"|\[[^\]]*\])"""
+    r"""(?P<key>(?<![a-z0-9_.])[a-z0-9_.]{0,40}(?:pwd|pass(?:word|wd|phrase)?|secret|token|api_?key|access_?key|azure_key"""
+    r"""|community|connectionstring|conninfo|cry\.key|httpheaders|httpheadervalue|confparam)"""
+    r"""[ \t\n]*=[ \t\n]*)(?P<value>"(?:[^"\\]|\\.)*"|'[^'\n]*'|\[[^\]]*\])"""
     r"""|(?P<old>(?<![^\s])(?:>|:om[a-z]{1,20}:)[^,;\s"']+,[^,;\s"']+,[^,;\s"']+,)[^;\s]+"""
-    r"""|(?P<line>^[ \t#]*\$[a-z]{0,60}(?:pwd|password|secret|community)[a-z]{0,20}[ \t]+)[^ \t\n][^\n]*$""",
+    r"""|(?P<line>^[ \t#]*\$[a-z]{0,60}(?:pwd|password|secret|community)[a-z]{0,20}[ \t]+)[^ \t\n][^\n]*$"""
+    r"""|(?P<place>://[^\s/:@,"']*:)[^\s/@"']+(?=@)"""
+    r"""|(?P<query>[?&][a-z0-9_.-]{0,40}(?:pass(?:word)?|pwd|secret|token|key|sig)=)[^&\s"']+"""
+    r"""|(?P<program>(?<![a-z0-9_.])binary[ \t\n]*=[ \t\n]*"[^\s"\\]+[ \t]+)(?:[^"\\]|\\.)+(?=")""",
     re.IGNORECASE | re.MULTILINE | re.DOTALL,
 )
 
@@ -146,7 +150,7 @@ def _without_argument(given: re.Match[str]) -> str:
 
 def _without_login(given: re.Match[str]) -> str:
     if given["key"] is None:
-        return f"{given['old'] or given['line']}{HIDDEN}"
+        return f"{given[str(given.lastgroup)]}{HIDDEN}"
     return f'{given["key"]}["{HIDDEN}"]' if given["value"].startswith("[") else f'{given["key"]}"{HIDDEN}"'
 
 

@@ -114,6 +114,15 @@ def test_a_picture_for_reports(recorded: str, capsys: pytest.CaptureFixture[str]
     assert not [one for one in drawn.iter() if one.tag.endswith("script")]
 
 
+def test_a_recording_of_the_command_holds_all_that_the_matrix_needs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "this.json"
+    assert run(capsys, "record", "-o", str(path))[0] == 0
+    found = json.loads(run(capsys, "--recording", str(path), "flows", *GIVEN, "--json")[1])
+    assert not [gap for gap in found["unread"] if "recorded" in gap]
+
+
 def test_the_policy_alone_can_be_piped(recorded: str, capsys: pytest.CaptureFixture[str]) -> None:
     _code, out, err = flows(capsys, recorded, "--propose", "--add", "out tcp 389 to 10.0.0.9 site.ldap")
     policy = parse(out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import subprocess
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from hardentui.assess import assess
 from hardentui.changeset import change_of
 from hardentui.checklist import load as load_checklists
 from hardentui.checklist import shipped_folder
+from hardentui.host import openings
 from hardentui.host.live import LiveHost
 from hardentui.model import Action, Drift, Finding, Gap, Result
 from hardentui.operations import EnableUnit, LoadAuditRules, Refusal, WriteFile
@@ -35,6 +37,8 @@ from hardentui.snapshot import (
     Reason,
     Stat,
     Survey,
+    UnitFile,
+    UnitFiles,
     Unread,
 )
 
@@ -238,6 +242,8 @@ HIDDEN = (
     "-a never,exit -F auid>=1000",
     "-a never,task",
     "-a never,exclude -F msgtype=SYSCALL",
+    "-a never,exclude -F msgtype!=USER_LOGIN",
+    "-a never,exclude -F msgtype>=1300 -F msgtype<=1399",
 )
 
 
@@ -265,6 +271,14 @@ def test_an_earlier_rule_that_leaves_out_some_is_named_too(first: str) -> None:
     assert verdict.holed_by is not None
     assert verdict.holed_by.text == first
     assert not audit.covers(rules(first, CHMOD), rule(CHMOD))
+
+
+def test_what_is_left_out_of_other_types_is_no_event() -> None:
+    for first in (
+        "-a never,exclude -F msgtype>=1100 -F msgtype<=1199",
+        "-a never,exclude -F msgtype!=SYSCALL",
+    ):
+        assert cover.judge(rules(first, CHMOD), rule(CHMOD)).hidden_by is None
 
 
 def test_a_rule_inserted_first_comes_before_all() -> None:
@@ -508,6 +522,36 @@ def test_rotation_that_does_not_fit_is_summed_up() -> None:
     assert "1000 + 256 of 1024 MiB" in found.message
 
 
+def test_rotation_with_a_single_file_is_none() -> None:
+    host = hosts.server()
+    host.files["/etc/audit/auditd.conf"] = "max_log_file_action = ROTATE\nmax_log_file = 8\nnum_logs = 1\n"
+    found = finding(host, "audit.rotation-fits")
+    assert (found.result, found.running) == (Result.FAIL, "never rotated: num_logs = 1")
+
+
+@pytest.mark.parametrize(("daemon", "loader"), [("disabled", "enabled"), ("enabled", "masked")])
+def test_since_audit_4_rules_need_both_units(daemon: str, loader: str) -> None:
+    host = hosts.server()
+    host.files["/etc/audit/rules.d/20.rules"] = "".join(f"{one.spelled()}\n" for one in SETS["identity"])
+
+    def boot(daemon: str, loader: str) -> list[str]:
+        host.answers[UnitFiles] = (UnitFile(state.DAEMON, daemon), UnitFile(state.LOADER, loader))
+        return [finding(host, id_).boot for id_ in ("audit.service", "audit.identity")]
+
+    assert boot("enabled", "enabled") == ["recording", "recorded"]
+    assert not {"recording", "recorded"} & {*boot(daemon, loader)}
+
+
+def test_since_audit_4_a_rule_that_cannot_be_loaded_keeps_the_daemon_from_starting() -> None:
+    host = hosts.server()
+    host.files["/etc/audit/rules.d/20.rules"] = "-w /nowhere/at/all -p wa\n"
+    assert finding(host, "audit.service").boot == "recording"
+    host.answers[UnitFiles] = (*host.answers[UnitFiles], UnitFile(state.LOADER, "enabled"))
+    found = finding(host, "audit.service")
+    assert found.result is Result.FAIL
+    assert found.boot == "rules stop it: /etc/audit/rules.d/20.rules:1"
+
+
 def test_a_kind_of_an_image_has_no_now() -> None:
     host = hosts.server(name="image")
     found = finding(host, "audit.identity")
@@ -530,3 +574,27 @@ def test_the_use_of_what_is_sensitive_is_seen_before_the_decision(tmp_path: Path
     assert "2 files" in hazard.text
     assert seen.holders[0] in hazard.text
     assert isinstance(LiveHost().answer(OpeningsOf(f"{tmp_path}/none"))[0], Unread)
+
+
+def test_a_glance_at_its_use_touches_no_dead_server_and_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(8):
+        (tmp_path / f"{number}").mkdir()
+        (tmp_path / f"{number}/file").write_text("")
+    touched: list[str] = []
+    real = os.scandir
+
+    def scandir(path: str) -> object:
+        touched.append(path)
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    seen = openings.read(str(tmp_path), (f"{tmp_path}/3/",))
+    assert isinstance(seen, Openings)
+    assert (seen.files, seen.more) == (7, False)
+    assert f"{tmp_path}/3" not in touched
+    monkeypatch.setattr(openings, "FOLDERS", 4)
+    seen = openings.read(str(tmp_path))
+    assert isinstance(seen, Openings)
+    assert (seen.files, seen.more) == (3, True)

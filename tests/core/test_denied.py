@@ -130,7 +130,7 @@ def of_no_weight_for_a_program(  # noqa: C901, PLR0912 - one case for each reaso
             return "a service of which no unit file is there does not run"
         case DistributionIs() if entry.resource == "pam":
             return "it only names the tool for the hand that changes the stack"
-        case Accounts() | Groups() if entry.resource == "rights" and entry.subject == "folders":
+        case Accounts() | Groups() if entry.resource == "rights" and entry.subject in {"folders", "accounts"}:
             return "root is number 0, whatever the names: no other owner passes by its number"
         case Accounts() | Groups() if entry.resource == "auditd":
             return "rules name accounts; a setting of the kernel does not"
@@ -146,7 +146,13 @@ def of_no_weight_for_a_program(  # noqa: C901, PLR0912 - one case for each reaso
             return "it only tells a host that has no journald at all"
         case KernelFile() if entry.resource == "cgroups" and entry.subject == "version":
             return "the controllers are shown beside the version, which the mounts say"
-        case question if entry.resource == "listeners" and is_of_reach(question):
+        case Stat("/usr/sbin/auditctl") if entry.resource == "auditd":
+            return "it only tells a host that has no auditd at all"
+        case Command(("rsyslogd", "-N1")):
+            return "what rsyslogd thinks of its files may only contradict; that it was not asked is shown"
+        case File() if entry.resource == "path" and entry.subject.startswith("/var/log/"):
+            return "no file system is mounted on a log of its own"
+        case question if entry.resource in {"listeners", "openings"} and is_of_reach(question):
             return "nothing listens there for others, so nobody asks from where it is reached, or whose it is"
         case _:
             return ""

@@ -25,6 +25,7 @@ from hardentui.resources.firewall import loaded
 from hardentui.resources.journal.settings import LEVELS
 from hardentui.snapshot import (
     File,
+    Mount,
     Mounts,
     Output,
     Process,
@@ -251,6 +252,52 @@ def test_rules_that_leave_a_facility_out_keep_nothing_of_it() -> None:
     assert of(made, "sudo").now.state is State.PASSING
 
 
+@pytest.mark.parametrize(
+    ("inputs", "journald"),
+    [
+        ('module(load="imklog")', ""),  # nothing is heard of programs
+        ('module(load="imuxsock" SysSock.Use="off")', ""),
+        ('module(load="imuxsock")', "ForwardToSyslog=no"),
+        ('module(load="imuxsock")', "MaxLevelSyslog=err"),
+        ('module(load="imjournal")', "Storage=none"),
+        ('module(load="imjournal")', "MaxLevelStore=err"),
+    ],
+)
+def test_a_file_of_rsyslog_holds_only_what_comes_in(inputs: str, journald: str) -> None:
+    made = host(RSYSLOG, enabled=("rsyslog",))
+    made.files["/etc/rsyslog.conf"] = f"{inputs}\nauth,authpriv.* /var/log/auth.log\n"
+    made.files["/etc/systemd/journald.conf"] += f"{journald}\n"
+    if journald == "Storage=none":
+        del made.files[VOLATILE], made.stats[VOLATILE]
+    one = of(made, "sudo")
+    for side in (one.now, one.boot):
+        assert "/var/log/auth.log" not in [store.place for store in side.stores]
+        assert side.state is not State.KEPT
+
+
+@pytest.mark.parametrize(
+    ("fstype", "options", "super_options", "now", "boot"),
+    [
+        ("ext4", "rw", "rw", State.KEPT, State.KEPT),
+        ("ext4", "ro", "rw", State.PASSING, State.KEPT),
+        ("ext4", "rw", "ro,errors=remount-ro", State.PASSING, State.KEPT),
+        ("overlay", "rw", "rw,upperdir=/media/rw/overlay", State.PASSING, State.PASSING),
+    ],
+)
+def test_what_cannot_be_written_or_lies_in_memory_keeps_nothing(
+    fstype: str, options: str, super_options: str, now: State, boot: State
+) -> None:
+    made = host(RSYSLOG, enabled=("rsyslog",))
+    made.files["/etc/rsyslog.conf"] = RULES
+    made.answers[Mounts] = (
+        Mount(1, 0, "8:1", "/", "/", options, fstype, "/dev/sda1", super_options),
+        Mount(2, 1, "0:9", "/", "/run", "rw", "tmpfs", "tmpfs", "rw"),
+        Mount(3, 1, "0:8", "/", "/media/rw", "rw", "tmpfs", "tmpfs", "rw"),
+    )
+    one = of(made, "sudo")
+    assert (one.now.state, one.boot.state) == (now, boot)
+
+
 def test_a_relay_is_a_store_on_another_host() -> None:
     made = host(RSYSLOG, enabled=("rsyslog",))
     made.files["/etc/rsyslog.conf"] = f"{RULES}*.* @@logs.example:514\n"
@@ -325,6 +372,22 @@ def test_what_is_typed_is_noted_where_pam_says_so_and_the_kernel_audits() -> Non
     assert of(made, "typed").now.state is State.KEPT
     made.commands[STATUS.argv] = Output(made.commands[STATUS.argv].stdout.replace("enabled 1", "enabled 0"))
     assert of(made, "typed").now.state is State.LOST
+
+
+def test_types_of_records_that_a_rule_leaves_out_are_not_written() -> None:
+    def by_audit(*rules: str) -> list[str]:
+        one = of(audited(*rules), "service-changed")
+        return [w.rule for side in (one.now, one.boot) for w in side.witnesses if w.place == "auditd"]
+
+    started, stopped = (f"-a always,exclude -F msgtype=SERVICE_{word}" for word in ("START", "STOP"))
+    assert len(by_audit()) == len(by_audit(started)) == 2
+    assert not by_audit(started, stopped)
+    assert not by_audit("-a never,user")
+
+
+def test_a_sensitive_resource_behind_a_rule_that_leaves_it_out_is_not_recorded() -> None:
+    rule = "-a always,exit -F arch=b64 -F path=/srv/secret -F perm=rwxa -F key=sensitive"
+    assert of(audited("-a never,task", rule), "sensitive-access").now.state is State.LOST
 
 
 def test_a_record_that_comes_with_a_rule_alone_is_not_expected_without() -> None:

@@ -12,11 +12,11 @@ from hardentui import hazards
 from hardentui.assess import assess
 from hardentui.changeset import change_of
 from hardentui.checklist import load, shipped_folder
-from hardentui.model import Action, Drift, Finding, GapKind, Result
+from hardentui.model import Action, Drift, Finding, Gap, GapKind, Result
 from hardentui.operations import ByHand, LoadFirewall, Refusal, WriteFile
 from hardentui.rehearsal import rehearse
 from hardentui.resources import check
-from hardentui.resources.firewall import loaded
+from hardentui.resources.firewall import loaded, logs
 from hardentui.resources.firewall.policy import nftables, parse, place
 from hardentui.session import Session
 from hardentui.snapshot import Output, Reason, Socket, UnitFile, Unread
@@ -263,3 +263,21 @@ def test_an_image_is_judged_by_its_boot() -> None:
     finding = found(made)
     assert finding.running == ""
     assert finding.boot == POLICY.replace("\n", "; ")
+
+
+def test_what_the_policy_drops_is_logged_now_and_after_a_boot() -> None:
+    """The chapter on logging sees it, and so does the entry about a closed firewall."""
+    session = Session.begin(CHECKLISTS, hosts.snapshot(host()))
+    finding = session.finding("firewall.policy")
+    assert finding is not None
+    session = session.decided(session.decision(finding, Action.APPLY, target=OTHER))
+    after = rehearse(session.snapshot, session.compiled())
+    both = tuple(now(after) for now in (logs.now, logs.at_boot))
+    for rules in both:
+        assert not isinstance(rules, Gap)
+        assert {rule.prefix for rule in rules} == {nftables.PREFIX}
+        assert all(rule.refused and rule.limited for rule in rules)
+        assert len(rules) == 2, "what comes in and what goes out"
+    closed = CHECKLISTS.get("principle.filter-network-globally-and-locally")
+    assert closed is not None
+    assert assess([closed], after, {})[0].result is Result.PASS

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from hardentui.flows.draft import DECISION
 from hardentui.flows.matrix import HERE, OTHERS, State, decides
+from hardentui.model import Action
+from hardentui.rehearsal import rehearse
 from hardentui.resources.firewall.policy import parse
-from hardentui.snapshot import Connections, Interface, Interfaces, Reason, Socket, Unread
+from hardentui.session import Session
+from hardentui.snapshot import Connections, Interface, Interfaces, Reason, Snapshot, Socket, Unread
 
 from . import hosts
-from .applications import ADMIN, LDAP, SSH, draft, host, snapshot
+from .applications import ADMIN, CHECKLISTS, LDAP, SSH, draft, host, snapshot
 from .test_firewall import chain, nft, port, rule
 
 ACCEPT = {"accept": None}
@@ -95,6 +99,11 @@ def test_sshd_on_another_port_is_the_one_that_is_meant() -> None:
     assert made.matrix.line("in tcp 2222").needs
     assert made.matrix.line("in tcp 22") is None
     assert any(str(permit).startswith("in tcp 2222 from 10.0.0.0/24") for permit in made.policy.permits)
+
+
+def test_an_sshd_on_loopback_is_not_the_one_that_is_meant() -> None:
+    tunnel = Socket("tcp", "127.0.0.1", 2222, "sshd", 7, "root", "ssh.service")
+    assert draft(snapshot(sockets=(SSH, tunnel))).matrix.line("in tcp 2222") is None
 
 
 def test_the_socket_unit_of_ssh_counts_as_sshd() -> None:
@@ -238,6 +247,12 @@ def test_a_role_is_seen_by_an_own_address() -> None:
     assert made.matrix.bindings.applications[0].roles == {"canopsis"}
 
 
+def test_a_part_that_anybody_may_have_is_not_this_host() -> None:
+    answers = {"applications": "roboconf", "roboconf-roles": "messaging", "roboconf-agents": "any"}
+    made = draft(snapshot(), **answers)
+    assert made.matrix.bindings.applications[0].roles == {"messaging"}
+
+
 def test_a_name_is_no_own_address() -> None:
     made = draft(snapshot(), canopsis_roles="", canopsis_mongodb="db.example.org")
     assert made.matrix.bindings.applications[0].roles == frozenset()
@@ -362,3 +377,43 @@ def test_two_networks_on_two_interfaces() -> None:
     two = host(nft(chain(), rule(by_eth1, ACCEPT)))
     two.answers[Interfaces] = (Interface("eth0", ("192.0.2.7",)), Interface("eth1", ("10.0.0.1",)))
     assert states(draft(hosts.snapshot(two)), "in tcp 22")["administrators"] is State.PARTLY
+
+
+# --- the loop: what is proposed, once it is loaded ------------------------------------------------------
+
+
+def rehearsed(decided: str) -> Snapshot:
+    """The host of Canopsis with a policy applied, in memory."""
+    seen = snapshot(connections=(ADMIN,), files={"/usr/sbin/nft": "a program"})
+    session = Session.begin(CHECKLISTS, seen)
+    found = session.finding(DECISION)
+    session = session.decided(session.decision(found, Action.APPLY, target=decided))
+    return rehearse(seen, session.compiled())
+
+
+def test_with_its_own_policy_loaded_nothing_is_wider_or_narrower_than_needed() -> None:
+    known = {"canopsis_snmp": "10.2.0.6", "canopsis_ldap": "10.0.0.9", "canopsis_redis": "10.5.0.1"}
+    known["canopsis_postgresql"] = "10.5.0.2"
+    before = draft(snapshot(connections=(ADMIN,)), **known)
+    assert before.matrix.differing
+    after = draft(rehearsed(before.text), **known)
+    differing = {line.id: states(after, line.id) for line in after.matrix.lines if line.differs}
+    assert set(differing) == {"out udp 53 course.dns", "out tcp 53 course.dns-tcp"}  # nobody said who
+    assert states(after, "in tcp 22")["administrators"] is State.WANTED
+    assert states(after, "in tcp 22")[OTHERS] is State.SHUT
+    assert states(after, "out tcp 389 canopsis.ldap")[HERE] is State.WANTED
+    assert after.policy == before.policy
+
+
+def test_a_policy_that_cuts_what_is_open_makes_no_step() -> None:
+    seen = snapshot(connections=(ADMIN,), files={"/usr/sbin/nft": "a program"})
+    session = Session.begin(CHECKLISTS, seen)
+    found = session.finding(DECISION)
+    for target, refused in (
+        ("in drop\nout drop", True),
+        ("in drop\nout drop\nin tcp 22 from 10.0.0.17 a.ssh", False),
+        ("in drop\nout drop\ncut in tcp 22 10.0.0.17: the console is at hand", False),
+    ):
+        made = session.decided(session.decision(found, Action.APPLY, target=target)).compiled()
+        assert (DECISION in made.refused) is refused, target
+        assert not refused or "in tcp 22 10.0.0.17" in made.refused[DECISION]

@@ -86,6 +86,19 @@ def test_on_a_tmpfs_nothing_is_persistent() -> None:
     assert (seen.result, seen.running, seen.boot) == (Result.FAIL, "volatile", "volatile")
 
 
+def test_over_a_root_that_keeps_nothing_nothing_is_persistent() -> None:
+    """As overlayroot and live systems have it: what is written goes to a tmpfs, which no fstab names."""
+    host = persistent(**{"/etc/fstab": ""})
+    memory = Mount(90, 1, "0:50", "/", "/media/root-rw", "rw", "tmpfs", "tmpfs", "rw")
+    over = "rw,lowerdir=/media/root-ro,upperdir=/media/root-rw/overlay,workdir=/media/root-rw/work"
+    root = Mount(91, 1, "0:51", "/", "/", "rw", "overlay", "overlayroot", over)
+    host.answers[Mounts] = (memory, root)
+    seen = found(host, "journal.storage")
+    assert (seen.running, seen.boot) == ("volatile", "volatile")
+    host.answers[Mounts] = (root,)  # of a container, whose upper layer is its host's
+    assert found(host, "journal.storage").running == "persistent"
+
+
 def test_without_the_daemon_nothing_is_kept_now() -> None:
     host = persistent()
     host.answers[Processes] = tuple(one for one in host.answers[Processes] if one.name != "systemd-journald")
@@ -233,6 +246,10 @@ def test_an_earlier_plan_s_lines_stay_and_each_setting_stands_once() -> None:
         ("ForwardToSyslog=no", syslogs.DEBIAN, "none"),
         ("ForwardToSyslog=no", syslogs.RHEL, "imjournal"),
         ("ForwardToSyslog=yes", syslogs.DEBIAN.replace("imuxsock", "imtcp"), "none"),
+        ("ForwardToSyslog=yes", syslogs.DEBIAN.replace('"imuxsock"', '"imuxsock" SysSock.Use="off"'), "none"),
+        ("ForwardToSyslog=yes", "$OmitLocalLogging on\n" + syslogs.DEBIAN, "none"),
+        ("ForwardToSyslog=yes\nMaxLevelSyslog=info", syslogs.DEBIAN, "forwarded"),
+        ("ForwardToSyslog=yes\nMaxLevelSyslog=err", syslogs.DEBIAN, "forwarded, from err up"),
     ],
 )
 def test_rsyslog_gets_what_journald_gets(forward: str, main: str, value: str) -> None:
@@ -240,7 +257,13 @@ def test_rsyslog_gets_what_journald_gets(forward: str, main: str, value: str) ->
     host.files[syslogs.MAIN] = main
     seen = found(host, "journal.forward")
     assert (seen.running, seen.boot) == (value, value)
-    assert (seen.result is Result.PASS) == (value != "none")
+    assert (seen.result is Result.PASS) == (value in {"forwarded", "imjournal"})
+
+
+def test_what_journald_holds_back_from_rsyslog_no_file_of_ours_brings() -> None:
+    host = persistent(**{CONF: "[Journal]\n#Audit=no\nForwardToSyslog=no\nMaxLevelSyslog=err\n"})
+    session = Session.begin(checklists(), Snapshot(host))
+    assert f"{CONF}:4" in session.refusal(session.finding("journal.forward"))
 
 
 def test_a_socket_that_rsyslog_does_not_read_is_not_fed() -> None:
@@ -254,7 +277,7 @@ def test_a_socket_that_rsyslog_does_not_read_is_not_fed() -> None:
 
 def test_others_learn_what_is_kept_and_passed_on() -> None:
     kept = journal.keeps(Snapshot(persistent(**{CONF: "[Journal]\n#Audit=no\nForwardToSyslog=no\n"})))
-    assert kept == journal.Kept("persistent", "persistent", "no", "no", "debug", "no")
+    assert kept == journal.Kept("persistent", "persistent", "no", "no", "debug", "debug", "no")
 
 
 def test_retention_is_in_days() -> None:

@@ -260,12 +260,17 @@ OSSL = 'StreamDriver="ossl" StreamDriverMode="1"'
         (relp('tls="on"'), "tls, peer not checked by name"),
         (relp('tls="on" tls.authMode="certvalid"'), "tls, peer not checked by name"),
         (relp('tls="on" tls.authMode="name"'), "tls, peer not checked by name"),
+        (relp('tls="on" tls.authMode="name" tls.permittedPeer="*"'), "tls, peer not checked by name"),
         (relp(target="127.0.0.1"), "loopback"),
         ("*.* @192.0.2.9\n", "in clear"),
         ("*.* @@192.0.2.9\n", "in clear"),
         ("*.* @[::1]:514\n", "loopback"),
         (f'{TCP} {OSSL} StreamDriverAuthMode="x509/name")\n', "tls"),
         (f'{TCP} {OSSL} StreamDriverAuthMode="anon")\n', "tls, peer not checked by name"),
+        (
+            f'{TCP} {OSSL} StreamDriverAuthMode="x509/name" StreamDriverPermittedPeers="*")\n',
+            "tls, peer not checked by name",
+        ),
         (f'action(type="omfwd" target="a" {OSSL} StreamDriverAuthMode="x509/name")\n', "in clear"),
         (f"{LEGACY_TLS}*.* @@logs.example.org:6514\n", "tls"),
         ("$DefaultNetstreamDriver gtls\n*.* @@logs.example.org:6514\n", "in clear"),
@@ -434,6 +439,10 @@ STORED = (
         ('module(load="imudp")\ninput(type="imudp" port="514" address="127.0.0.1")\n', "loopback"),
         (IMRELP.format(""), "in clear"),
         (IMRELP.format('tls="on"'), "tls, peer not checked by name"),
+        (
+            IMRELP.format('tls="on" tls.authMode="name" tls.permittedPeer=["*"]'),
+            "tls, peer not checked by name",
+        ),
         (IMRELP.format(TLS), "tls"),
     ],
 )
@@ -496,6 +505,21 @@ def test_a_certificate_of_another_authority_or_none_at_all() -> None:
     assert "not of the CA" in judged("central.certificates", made, ANSWERS).message
     del made.files[syslogs.CERTIFICATE]
     assert "not there" in judged("central.certificates", made, ANSWERS).message
+
+
+@pytest.mark.parametrize("path", [syslogs.CERTIFICATE, syslogs.CA])
+def test_openssl_waits_at_no_fifo(path: str) -> None:
+    made = host(relp(TLS))
+    made.stats[path] = hosts.status(0o644, kind=Kind.FIFO)
+    assert judged("central.certificates", made, ANSWERS).result is Result.FAIL
+    assert not [q for q in made.asked if path in getattr(q, "argv", ())]
+
+
+def test_openssl_reads_no_authority_behind_a_dead_server() -> None:
+    made = host(relp(TLS))
+    made.stats[syslogs.CA] = Unread(Reason.UNSUPPORTED, "on a network file system, which is not entered")
+    assert judged("central.certificates", made, ANSWERS).result is Result.UNKNOWN
+    assert not [q for q in made.asked if syslogs.CA in getattr(q, "argv", ())]
 
 
 @pytest.mark.parametrize("path", ["/etc/a b.crt", "/etc/../x.crt", "-in.crt", "/etc/$(id).crt", "/etc/x;y"])
@@ -602,6 +626,11 @@ def test_passwords_are_cut_out_of_the_files() -> None:
         'action(type="omkafka" confParam=["sasl.username=a", "sasl.password=Pass5"])\n'
         "*.* >db,logs,user,Pass6;tpl\n*.* :ommysql:db,logs,user,Pass7\n"
         '$ActionLibdbiPassword Pass8\n# pwd="Pass9"\n'
+        'action(type="ompgsql" server="db" user="u" pass="PassA")\n'
+        'action(type="ompgsql" conninfo="postgresql://u:PassB@db/logs")\n'
+        'action(type="omhttp" server=["https://u:PassC@es"] restpath="collect?token=PassD&x=y")\n'
+        'action(type="ommongodb" uristr="mongodb://u:PassE@db/")\n'
+        'action(type="omprog" binary="/usr/bin/send -u me:PassF --token \\"PassG\\" -v")\n'
     )
     rest = f'{relp(TLS)}if $syslogseverity > 3 and $programname == ["a","b","c","d"] then stop\n'
     for path in (syslogs.MAIN, f"{syslogs.FOLDER}/a", "/opt/app/logging.conf"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
 import subprocess
 import time
@@ -209,6 +210,26 @@ def test_what_openssl_says_of_them_is_understood(two) -> None:
     assert "expires in 1" in judged_with(identity(good, SENDER, days=15), place / "c")
     assert "does not name this host" in judged_with(identity(good, SERVER), place / "d")
     assert "not of the CA" in judged_with(wrong_authority(good, foreign), place / "e")
+
+
+def test_an_authority_that_the_system_trusts_is_not_ours(two, tmp_path) -> None:
+    """Else any certificate of a public authority would be of our CA."""
+    public = identity(two[1], SENDER)
+    ca, own, trusted = tmp_path / "ca.crt", tmp_path / "host.crt", tmp_path / "trusted"
+    make = "openssl req -x509 -newkey rsa:2048 -nodes -keyout /dev/null -subj /CN=Ours"
+    subprocess.run((*make.split(), "-out", ca), check=True, capture_output=True)
+    own.write_text(public[f"{PLACE}/host.crt"])
+    trusted.mkdir()
+    (trusted / "public.pem").write_text(public[f"{PLACE}/ca.crt"])
+    subprocess.run(("openssl", "rehash", trusted), check=True, capture_output=True)
+
+    def verified(*argv: str) -> bool:
+        environment = {**os.environ, "SSL_CERT_DIR": str(trusted)}
+        return subprocess.run(argv, env=environment, capture_output=True, check=False).returncode == 0
+
+    asked = certificates.chain(str(ca), str(own))
+    assert verified("openssl", "verify", "-CAfile", str(ca), str(own))  # so the system does trust it
+    assert not verified(*asked.argv)
 
 
 # What a stranger may bring.

@@ -95,8 +95,51 @@ def test_who_keeps_a_file_and_for_how_long(
 def test_what_is_never_deleted_says_so() -> None:
     assert kept("/var/log/ever.log", **LOGROTATE).endless  # type: ignore[union-attr]
     assert kept(f"{FOLDER}/a-20261121.log", **LOGROTATE).endless  # type: ignore[union-attr]
-    auditd = {"/etc/audit/auditd.conf": "max_log_file_action = keep_logs\n"}
-    assert kept("/var/log/audit/audit.log", **auditd).endless  # type: ignore[union-attr]
+    for text in ("max_log_file_action = keep_logs\n", "max_log_file_action = ROTATE\nnum_logs = 1\n"):
+        assert kept("/var/log/audit/audit.log", **{"/etc/audit/auditd.conf": text}).endless  # type: ignore[union-attr]
+    text = "max_log_file_action = ROTATE\nnum_logs = 5\n"
+    assert not kept("/var/log/audit/audit.log", **{"/etc/audit/auditd.conf": text}).endless  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("mode", "gid", "su", "skipped"),
+    [(0o755, 4, "", False), (0o775, 4, "", True), (0o775, 0, "", False), (0o777, 0, "", True),
+     (0o775, 4, "su root adm\n", False)],
+)  # fmt: skip
+def test_logrotate_leaves_alone_what_lies_in_an_open_folder(
+    mode: int, gid: int, su: str, skipped: bool, tmp_path: Path
+) -> None:
+    folder = tmp_path / "app"
+    folder.mkdir()
+    log = folder / "a.log"
+    log.write_text("x" * 4096)
+    text = f"{su}{log} {{\n size 1k\n rotate 2\n}}\n"
+    host = DictHost({"/etc/systemd/journald.conf": "", "/etc/logrotate.conf": text, str(log): ""})
+    host.stats[str(folder)] = Status(Kind.FOLDER, mode, 0, gid, "root", "x", 4096, "8:5", NOW, NOW)
+    seen = rotation(snapshot(host), str(log))
+    assert bool(seen.endless) == skipped  # type: ignore[union-attr]
+    if os.getuid() or shutil.which("logrotate") is None:
+        return
+    os.chown(folder, 0, gid)
+    folder.chmod(mode)
+    (tmp_path / "main").write_text(text)
+    ran = subprocess.run(
+        ("logrotate", "-d", "-s", tmp_path / "state", tmp_path / "main"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ("skipping" in ran.stdout + ran.stderr) == skipped
+
+
+def test_a_file_of_logrotate_that_others_may_write_is_ignored() -> None:
+    host = large(hosts.server(), "/var/log/app.log")
+    host.files["/etc/logrotate.d/app"] = "/var/log/app.log { daily }\n"
+    assert found(host, "retention.files").result is Result.PASS
+    host.stats["/etc/logrotate.d/app"] = Status(Kind.FILE, 0o664, 0, 4, "root", "adm", 9, "8:5", NOW, NOW)
+    seen = found(host, "retention.files")
+    assert seen.running == "/var/log/app.log"
+    assert "/etc/logrotate.d/app" in [one.place for one in seen.provenance]
 
 
 def large(host: DictHost, *paths: str) -> DictHost:
@@ -127,6 +170,22 @@ def test_logrotate_needs_somebody_who_runs_it() -> None:
     assert ran("inactive", "active", "/usr/sbin/logrotate /etc/logrotate.conf\n") == "cron"
     assert ran("inactive", "active", "[ -d /run/systemd/system ] && exit 0\nlogrotate\n") == "no"
     assert ran("inactive", "inactive", "/usr/sbin/logrotate /etc/logrotate.conf\n") == "no"
+
+
+def test_logrotate_that_is_masked_or_fails_is_not_run() -> None:
+    def seen(state: str, active: str) -> Finding:
+        host = hosts.server()
+        units = (Unit("logrotate.timer", "loaded", "active"), Unit("logrotate.service", "loaded", active))
+        host.answers[Units] = units
+        host.answers[UnitFiles] = (
+            UnitFile("logrotate.timer", "enabled"), UnitFile("logrotate.service", state)
+        )  # fmt: skip
+        return found(host, "retention.logrotate")
+
+    assert seen("static", "inactive").result is Result.PASS
+    assert (seen("masked", "inactive").running, seen("masked", "inactive").boot) == ("no", "no")
+    assert seen("static", "failed").result is Result.FAIL
+    assert "failed" in seen("static", "failed").running
 
 
 # --- deleting by age ---------------------------------------------------------------------------------------
@@ -163,6 +222,17 @@ def test_a_number_of_days_that_is_none_is_refused(target: str) -> None:
 )
 def test_what_ages_a_folder(files: dict[str, str], value: str) -> None:
     assert found(hosts.server(files=files), "retention.dated").boot == value
+
+
+@pytest.mark.parametrize("unit", ["systemd-tmpfiles-clean.timer", "systemd-tmpfiles-clean.service"])
+def test_what_nobody_deletes_has_no_age(unit: str) -> None:
+    host = hosts.server(files={"/etc/tmpfiles.d/a.conf": AGES})
+    assert found(host, "retention.dated").result is Result.PASS
+    host.answers[UnitFiles] = (*host.answers[UnitFiles], UnitFile(unit, "masked"))
+    begun = session(host)
+    finding = begun.finding("retention.dated")
+    assert (finding.result, finding.running, finding.boot) == (Result.FAIL, "no", "no")
+    assert unit in begun.refusal(finding)
 
 
 def test_systemd_that_cannot_go_by_the_change_alone_is_not_used() -> None:

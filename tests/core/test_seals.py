@@ -38,6 +38,7 @@ def configured(text: str) -> hosts.DictHost:
     [
         (EVERYTHING, "all"),
         ("/ Full\n", "all"),
+        ("/[[:alpha:]]+ Full\n", "all"),
         ("/ Full\n!/etc$\n", "/etc"),
         ("/ Full\n!/var/log\n", "all"),
         ("=/etc Full\n/boot Full\n/usr Full\n", "/etc"),  # the folder itself, and nothing in it

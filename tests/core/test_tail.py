@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -14,6 +15,7 @@ from hardentui.host.tail import MOST, Tail
 from hardentui.record import Record
 from hardentui.snapshot import Reason
 
+T = TypeVar("T")
 LINE = "Nov 21 18:49:01 lab sudo: root : COMMAND={}\n"
 AUDIT = "type=USER_CMD msg=audit(1795260819.001:{0}): cmd={0:08d} res=success\n"
 
@@ -128,3 +130,28 @@ def test_a_wait_ends_when_another_thread_closes(tail: Tail) -> None:
     assert done.wait(10)
     thread.join()
     assert tail.wait(1).records == ()
+
+
+def test_a_fifo_where_a_log_should_be_holds_nobody_up(logs: Path) -> None:
+    (logs / "auth.log").unlink()
+    os.mkfifo(logs / "auth.log")
+    tail = within(5, Tail)
+    assert tail.stores == ()
+    assert str(logs / "auth.log") in dict(tail.gaps)
+    tail.close()
+
+
+def test_a_fifo_that_takes_the_place_of_a_log_holds_nobody_up(logs: Path, tail: Tail) -> None:
+    (logs / "auth.log").unlink()
+    os.mkfifo(logs / "auth.log")
+    assert within(5, lambda: tail.wait(0.2)).records == ()
+
+
+def within(seconds: float, work: Callable[[], T]) -> T:
+    """What a piece of work gives; it fails where it takes longer."""
+    done: list[T] = []
+    thread = threading.Thread(target=lambda: done.append(work()), daemon=True)
+    thread.start()
+    thread.join(seconds)
+    assert done, f"not done within {seconds} s"
+    return done[0]

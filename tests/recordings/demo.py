@@ -25,6 +25,7 @@ echo web01 > /etc/hostname
 hostname web01
 sed -i 's/lab/web01/' /etc/hosts
 echo 69ed528510c8ae888fa3bcfdec05015c > /etc/machine-id
+systemctl restart systemd-journald.service  # it keeps its files under the new name
 
 cat > /etc/sysctl.d/90-site.conf <<END
 # Site settings, 2024

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from plans import script, write
 
@@ -90,3 +92,19 @@ def test_an_audit_that_does_not_answer_fails_the_step(audited):
     before = audited.tree()
     assert "the kernel does not audit" in audited.run("apply", expected=None)
     assert audited.tree() == before
+
+
+@pytest.mark.parametrize("lock", ["-e2", "\t-e\t2", "--loginuid-immutable"])
+def test_what_cannot_be_taken_back_before_a_reboot_is_not_loaded(audited, lock):
+    (audited.scratch / "etc/audit/rules.d/99-last.rules").write_text(f"{lock}\n")
+    audited.install(steps())
+    audited.run("apply")
+    assert RULE in loaded(audited)
+    assert not any("2" in line.split("-e")[-1] or "immutable" in line for line in loaded(audited)[4:])
+
+
+def test_what_is_no_file_among_the_rules_holds_nobody_up(audited):
+    os.mkfifo(audited.scratch / "etc/audit/rules.d/50-pipe.rules")
+    audited.install(steps())
+    assert audited.call("timeout", "20", "bash", "/root/harden.sh", "apply").returncode == 0
+    assert RULE in loaded(audited)

@@ -317,3 +317,17 @@ def test_the_console_is_known_behind_the_terminal_of_sudo(box):
 )
 def test_what_is_no_login_at_a_console_is_none(box, login, console):
     assert "not a console" in confirm_at_a_terminal(box, login=login, console=console)
+
+
+@pytest.mark.parametrize(
+    "unit", ["auditd.service", "audit-rules.service", "apparmor.service", "nftables.service"]
+)
+def test_what_reads_our_files_early_waits_for_what_takes_them_back(box, unit):
+    """Else rules that nobody confirmed would be loaded, and locked, before their files are gone."""
+    box.sh("mkdir -p /run/systemd/system; printf '#!/bin/bash\\n' >/run/true; chmod 755 /run/true")
+    box.sh("for tool in systemd-run systemctl; do mount --bind /run/true $(realpath /usr/bin/$tool); done")
+    box.install(script(write(can_lock_out=True)))
+    box.run("apply")
+    text = (box.etc / "systemd/system/hardentui-boot.service").read_text()
+    before = [word for line in text.splitlines() if line.startswith("Before=") for word in line[7:].split()]
+    assert unit in before

@@ -7,6 +7,7 @@ from plans import script, write
 
 from hardentui.operations import ReloadManager, RestartUnit
 
+OTHER_BOOT = "00000000-0000-4000-8000-000000000000"
 OWNER = ("sandbox.service:web.service",)
 DROPIN = "/etc/systemd/system/web.service.d/99-zz-hardentui.conf"
 # Stands where systemctl does: /var/lib/state holds the state of the service, a drop-in that says "bad"
@@ -102,3 +103,20 @@ def test_a_restart_that_systemd_refuses_fails_the_step(served):
     (served.scratch / "lib/refuses").touch()
     served.install(steps("NoNewPrivileges=yes"))
     assert "Job failed." in served.run("apply", expected=4)
+
+
+@pytest.mark.parametrize(("unit", "again"), [("systemd-journald.service", True), ("web.service", False)])
+def test_a_boot_that_takes_a_run_back_restarts_what_read_its_files_already(served, unit, again):
+    served.install(
+        script(write(DROPIN, "NoNewPrivileges=yes", can_lock_out=True), RestartUnit(owners=OWNER, unit=unit))
+    )
+    before = served.tree()
+    served.run("apply", "--without-guard")
+    (run,) = (served.state / "runs").iterdir()
+    (run / "armed").write_text(f"1 {served.sysctl('kernel/random/boot_id')} found\n")
+    served.sh(f"echo {OTHER_BOOT} > /root/boot_id")
+    served.sh("mount --bind /root/boot_id /proc/sys/kernel/random/boot_id")
+    applied = len(calls(served))
+    served.run("boot", script=served.run_script)
+    assert calls(served)[applied:] == ([f"restart --no-block -- {unit} with "] if again else [])
+    assert served.tree() == before

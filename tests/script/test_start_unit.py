@@ -7,6 +7,7 @@ from plans import script, write
 
 from hardentui.operations import EnableUnit, ReloadManager
 
+OTHER_BOOT = "00000000-0000-4000-8000-000000000000"
 OWNER = ("logging.time",)
 UNIT = "/etc/systemd/system/ours.timer"
 LINK = "etc/systemd/system/timers.target.wants/ours.timer"
@@ -18,12 +19,16 @@ state=/var/lib/state
 case $1 in
     --root=/) exec /var/lib/real-systemctl "$@" ;;
     is-active) [[ " $* " == *" --quiet "* ]] || cat $state; [[ $(cat $state) == active ]]; exit ;;
-    show) if [[ -e /var/lib/refuses ]]; then echo yes; else echo no; fi ;;
+    show)
+        if [[ $* == *' Job '* ]]; then cat /var/lib/job; exit; fi
+        if [[ -e /var/lib/refuses ]]; then echo yes; else echo no; fi
+        ;;
     start) if [[ -e /var/lib/falls ]]; then echo failed >$state; else echo active >$state; fi ;;
     stop)
         if [[ -e /var/lib/refuses ]]; then echo 'Operation refused.' >&2; exit 1; fi
         echo inactive >$state
         ;;
+    cancel) [[ $* == "cancel -- $(cat /var/lib/job)" ]] && rm /var/lib/job ;;
     kill) echo inactive >$state ;;
 esac
 """
@@ -132,3 +137,23 @@ def test_who_stopped_it_since_is_heard(served):
     served.run("apply")
     set_state(served, "inactive")
     assert "ours.timer" in served.run("status", expected=4)
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_a_boot_that_takes_it_back_calls_off_its_start(served, enabled):
+    """The boot has queued the start of what was enabled: a link that goes away then would change nothing."""
+    if enabled:
+        served.sh("systemctl --root=/ enable ours.timer 2>/dev/null")
+    before = served.tree()
+    served.install(script(EnableUnit(owners=OWNER, unit="ours.timer", start=True, can_lock_out=True)))
+    served.run("apply", "--without-guard")
+    (run,) = (served.state / "runs").iterdir()
+    (run / "armed").write_text(f"1 {served.sysctl('kernel/random/boot_id')} found\n")
+    served.sh(f"echo {OTHER_BOOT} > /root/boot_id")
+    served.sh("mount --bind /root/boot_id /proc/sys/kernel/random/boot_id")
+    set_state(served, "inactive")
+    job = served.scratch / "lib/job"
+    job.write_text("47\n")
+    served.run("boot", script=served.run_script)
+    assert job.exists() is enabled
+    assert served.tree() == before

@@ -97,10 +97,10 @@ async def test_columns_move_and_the_port_stays(tmp_path: Path) -> None:
         await opened(pilot)
         assert headings(pilot.app).startswith("Port")
         assert "others" in headings(pilot.app)
-        assert "Event sour" not in headings(pilot.app)
+        assert "SNMP" not in headings(pilot.app)
         await pilot.press("l", "l", "l", "l", "l", "l")
         assert headings(pilot.app).startswith("Port")
-        assert "Event sour" in headings(pilot.app)
+        assert "SNMP" in headings(pilot.app)
         await pilot.press("h", "h", "h", "h", "h", "h")
         assert "others" in headings(pilot.app)
 

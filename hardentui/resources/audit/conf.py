@@ -63,6 +63,11 @@ def settings(snapshot: Snapshot) -> Mapping[str, Setting] | Gap:
     return found
 
 
+def rotates(number: str) -> bool:
+    """Whether auditd rotates its log with this num_logs: with fewer than two files it lets the log grow."""
+    return number.isdecimal() and int(number) > 1
+
+
 def stale(snapshot: Snapshot) -> Gap | None:
     """Why what the file says is not what the daemon does: it does not run, or began before the file changed.
 

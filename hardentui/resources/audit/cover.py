@@ -9,7 +9,8 @@ from hardentui.resources.audit.rules import OF_PERM, UNSET, Field, Rule
 
 # Without its SYSCALL record there is no event; without the others it lacks names of files, or arguments.
 # The rest (CWD, PROCTITLE, EOE ...) can be left out.
-_EVENT = frozenset({"SYSCALL", "1300"})
+_SYSCALL = 1300
+_EVENT = frozenset({"SYSCALL", str(_SYSCALL)})
 _DETAILS = frozenset({"PATH", "1302", "EXECVE", "1309"})
 _LARGEST = 4294967295
 
@@ -70,13 +71,18 @@ def _first(rules: Sequence[Rule], atom: Rule) -> tuple[Rule | None, list[Rule]]:
 def _left_out(rules: Iterable[Rule]) -> Iterable[Rule]:
     """Rules of the other lists that leave events out: whole processes, or kinds of records."""
     for rule in rules:
-        silences = rule.list == "exclude" and (_excluded_types(rule) & _EVENT or not _names_types(rule))
+        silences = rule.list == "exclude" and (_excluded_types(rule) & _EVENT or _may_mean_events(rule))
         if silences or (rule.list == "task" and rule.action == "never"):
             yield rule
 
 
-def _names_types(rule: Rule) -> bool:
-    return any(one.name == "msgtype" for one in rule.fields)
+def _may_mean_events(rule: Rule) -> bool:
+    """Whether a rule leaves records out by no type, or by a range in which that of events may lie."""
+    types = [one for one in rule.fields if one.name == "msgtype"]
+    if any(one.operator == "=" or (one.operator == "!=" and one.value in _EVENT) for one in types):
+        return False
+    ranges = [_range(one) for one in types]
+    return all(one is None or one[0] <= _SYSCALL <= one[1] for one in ranges)
 
 
 def _excluded_types(rule: Rule) -> frozenset[str]:

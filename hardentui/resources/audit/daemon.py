@@ -21,7 +21,7 @@ from hardentui.resources import unit_files
 from hardentui.resources.audit import conf, sets, state
 from hardentui.resources.audit.state import KernelStatus
 from hardentui.resources.base import missing, table_fact, text_fact, wrong_subject
-from hardentui.snapshot import KernelFile, Snapshot, SpaceUsed, Unread, Usage
+from hardentui.snapshot import KernelFile, Snapshot, SpaceUsed, UnitFiles, Unread, Usage
 
 RECORDING, LOCKED, OPEN = "recording", "locked", "open"
 _BACKLOG_OF_KERNEL = "64"
@@ -109,7 +109,16 @@ def _service_then(snapshot: Snapshot) -> Reading:
     if isinstance(lines, Gap):
         return Reading(gap=lines)
     off = off or (state.OFF if state.switches_off(lines) else "")
-    return _one(off or RECORDING, state.DAEMON)
+    return _one(off or _stopped(snapshot) or RECORDING, state.DAEMON)
+
+
+def _stopped(snapshot: Snapshot) -> str:
+    """The line that keeps the daemon from starting: since audit 4 it needs the unit that loads the rules."""
+    files, found = snapshot.ask(UnitFiles()), state.boot_loading(snapshot)
+    alone = isinstance(files, Unread) or all(one.name != state.LOADER for one in files)
+    if alone or isinstance(found, Gap) or found.stopped_at is None:
+        return ""
+    return f"rules stop it: {found.stopped_at.place}:{found.stopped_at.line}"
 
 
 def _set_then(snapshot: Snapshot, name: str) -> Reading | str:
@@ -230,7 +239,9 @@ def _fits(snapshot: Snapshot, found: _Settings) -> Reading:
     if isinstance(usage, Gap):
         return Reading(gap=usage, provenance=places)
     size, number = usage.size // _MIB, found["num_logs"].value
-    kept = _mebibytes(found["max_log_file"], size) * (int(number) if number.isdecimal() else 0)
+    if not conf.rotates(number):
+        return Reading({"": f"never rotated: num_logs = {number}"}, provenance=places)
+    kept = _mebibytes(found["max_log_file"], size) * int(number)
     room = _mebibytes(found["space_left"], size)
     value = "fits" if kept + room <= size else f"{kept} + {room} of {size} MiB"
     return Reading({"": value}, provenance=places)

@@ -145,9 +145,8 @@ def _unstartable(snapshot: Snapshot) -> str:
         )
     files = snapshot.ask(UnitFiles())
     states = {} if isinstance(files, Unread) else {one.name: one.state for one in files}
-    if states.get(state.DAEMON) == "masked":
-        return _("{unit} is masked: a person did so").format(unit=state.DAEMON)
-    return ""
+    masked = next((one for one in (state.DAEMON, state.LOADER) if states.get(one) == "masked"), "")
+    return _("{unit} is masked: a person did so").format(unit=masked) if masked else ""
 
 
 # --- observing ------------------------------------------------------------------------------------

@@ -199,9 +199,10 @@ def off_at_boot(snapshot: Snapshot) -> str | Gap:
     if isinstance(files, Unread):
         return files.gap("systemctl list-unit-files")
     states = {one.name: one.state for one in files}
-    if "enabled" in {states.get(DAEMON), states.get(LOADER)}:
-        return ""
-    return f"{DAEMON} not enabled"
+    if states.get(LOADER) == "masked":
+        return f"{LOADER} masked"
+    # Rules without the daemon, which switches auditing on, record nothing.
+    return "" if states.get(DAEMON) == "enabled" else f"{DAEMON} not enabled"
 
 
 def off_by_command_line(snapshot: Snapshot) -> str | Gap:

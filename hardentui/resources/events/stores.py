@@ -18,7 +18,10 @@ from hardentui.resources.journal.daemon import sides
 from hardentui.resources.journal.settings import LEVELS
 from hardentui.resources.journal.storage import DISK, NONE, PERSISTENT
 from hardentui.resources.mount.boot import at_boot as mounted_at_boot
+from hardentui.resources.mount.boot import holder, written_to
+from hardentui.resources.rsyslog.config import Config
 from hardentui.resources.rsyslog.destinations import CLEAR, LOCAL, Destination
+from hardentui.resources.rsyslog.feed import is_fed
 from hardentui.resources.rsyslog.state import view as rsyslog_view
 from hardentui.snapshot import (
     File,
@@ -39,6 +42,8 @@ _PLUGINS = ("/etc/audit/plugins.d", "/etc/audisp/plugins.d")
 _REMOTE_PLUGIN = "au-remote.conf"
 _IN_MEMORY = frozenset({"tmpfs", "ramfs"})
 _OTHER_DAEMON = "syslog-ng"
+# Types of records that the kernel and auditd write themselves: the list "user" is about the other ones.
+_NOT_BY_PROGRAMS = ("ANOM_ABEND", "AVC", "CONFIG_CHANGE", "DAEMON_", "MAC_", "NETFILTER_", "SELINUX_")
 
 
 class Kind(StrEnum):
@@ -92,10 +97,8 @@ class Moment:
         if isinstance(kept, Gap) and kept.kind is not GapKind.ABSENT:
             return kept
         found: list[Store] = []
-        forwarded = "yes"  # without journald, rsyslog hears the programs itself
         if not isinstance(kept, Gap):
             storage = kept.storage_boot if self.boot else kept.storage_now
-            forwarded = kept.forward_boot if self.boot else kept.forward_now
             if not storage:
                 return Gap(GapKind.UNTOLD, _("where journald stores is not known"))
             if storage != NONE:
@@ -103,7 +106,7 @@ class Moment:
                 if isinstance(stored, Gap):
                     return stored
                 found += stored
-        files = self._of_rsyslog(facility, severity, program, forwarded)
+        files = self._of_rsyslog(facility, severity, program, kept)
         if isinstance(files, Gap):
             return tuple(found) if any(store.lasts for store in found) else files
         return (*found, *files)
@@ -123,7 +126,7 @@ class Moment:
         return (Store(Kind.JOURNAL, _("journal"), lasts and not memory, readers),)
 
     def _of_rsyslog(
-        self, facility: str, severity: str, program: str, forwarded: str
+        self, facility: str, severity: str, program: str, kept: journal.Kept | Gap
     ) -> Sequence[Store] | Gap:
         if (other := self._other_daemon()) is not None:
             return other
@@ -131,14 +134,9 @@ class Moment:
         why = seen.boot if self.boot else seen.running
         if why is not None:
             return () if why.kind is GapKind.ABSENT else why
-        modules = {one.parameters.one("load").lower() for one in seen.config.modules}
-        if not forwarded and not modules & {"imjournal"}:
-            return Gap(GapKind.UNTOLD, _("whether journald passes messages on to rsyslog is not known"))
-        if (
-            forwarded == "no"
-            and "imjournal" not in modules
-            and not (facility == "kern" and "imklog" in modules)
-        ):
+        if not isinstance(heard := self._is_heard(seen.config, facility, severity, kept), bool):
+            return heard
+        if not heard:
             return ()
         try:
             found = rsyslog.destinations(self.snapshot, facility, severity, program)
@@ -160,6 +158,16 @@ class Moment:
             words = _("the words of a message decide at {place}")
             return Gap(GapKind.UNTOLD, words.format(place=f"{place.file}:{place.line}"))
         return tuple(stores)
+
+    def _is_heard(self, config: Config, facility: str, severity: str, kept: journal.Kept | Gap) -> bool | Gap:
+        """Whether rsyslog is told of such a message: by the kernel, by the journal, or by the socket."""
+        if facility == "kern" and "imklog" in config.loaded:
+            return True
+        fed = is_fed(self.snapshot, config, boot=self.boot)
+        if fed is not True or isinstance(kept, Gap):
+            return fed
+        level = kept.level if "imjournal" in config.loaded else kept.level_forwarded
+        return _is_stored(level, severity)
 
     def _stores(self, one: Destination) -> tuple[Store, ...] | Gap:
         if one.kind == "file" and one.path:
@@ -296,10 +304,24 @@ class Moment:
                     return (Store(Kind.REMOTE, "audisp-remote", lasts=True),)
         return ()
 
+    def unwritten(self, types: Sequence[str]) -> Rule | Gap | None:
+        """The rule by which none of these types of records is written; None where one of them is."""
+        rules = self.rules()
+        if isinstance(rules, Gap):
+            return None if rules.kind is GapKind.ABSENT else rules
+        left = set(types)
+        for rule in rules:
+            left -= _dropped(rule, left)
+            if not left:
+                return rule
+        return None
+
     # --- files -----------------------------------------------------------------------------------------
 
     def file(self, path: str) -> tuple[Store, ...] | Gap:
         """A file of this host as a store; a gap where it is not known whether it outlasts a reboot."""
+        if self._is_read_only(path):
+            return ()
         memory = self._in_memory(path)
         if isinstance(memory, Gap):
             return memory
@@ -310,21 +332,25 @@ class Moment:
         found = self._type_at_boot(path) if self.boot else self._type_now(path)
         return found if isinstance(found, Gap) else found in _IN_MEMORY
 
+    def _is_read_only(self, path: str) -> bool:
+        """Whether nothing can be written there now."""
+        mounts = self.snapshot.ask(Mounts())
+        held = None if self.boot or isinstance(mounts, Unread) else holder(mounts, path)
+        return held is not None and "ro" in held.words
+
     def _type_now(self, path: str) -> str | Gap:
         mounts = self.snapshot.ask(Mounts())
-        if isinstance(mounts, Unread):
-            return mounts.gap(_("list of mounts"))
-        types = {mount.path: mount.fstype for mount in mounts}
-        return next((types[above] for above in _above(path) if above in types), "")
+        return mounts.gap(_("list of mounts")) if isinstance(mounts, Unread) else written_to(mounts, path)
 
     def _type_at_boot(self, path: str) -> str | Gap:
         for above in _above(path):
             mount = mounted_at_boot(self.snapshot, above)
             if isinstance(mount, Unread):
                 return mount.gap(above)
-            if mount is not None and mount.automatic:
+            if mount is not None and mount.automatic and above != "/":
                 return mount.fstype
-        return ""
+        # The initramfs makes the root, and lays over it what it likes: as now.
+        return self._type_now("/") if self.snapshot.live else ""
 
     def _readers(self, path: str) -> str:
         """Who may read a file beside root; "" while it is not there."""
@@ -339,6 +365,15 @@ class Moment:
         if status.gid and status.mode & 0o040:
             names.append(_("group {name}").format(name=status.group or status.gid))
         return ", ".join(names) or "root"
+
+
+def _dropped(rule: Rule, types: set[str]) -> set[str]:
+    """The types of records that a rule takes away whatever they hold."""
+    if rule.list == "user" and rule.action == "never" and not rule.fields:
+        return {one for one in types if not one.startswith(_NOT_BY_PROGRAMS)}
+    if rule.list != "exclude" or len(rule.fields) != 1:
+        return set()
+    return {one.value for one in rule.fields if (one.name, one.operator) == ("msgtype", "=")}
 
 
 def _above(path: str) -> Iterator[str]:

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from hardentui.i18n import _
 from hardentui.model import Gap, GapKind
+from hardentui.resources.audit import covers
 from hardentui.resources.events import speakers
 from hardentui.resources.events.catalogue import CLASSES, FIREWALL, MAC, SENSITIVE, TYPED, EventClass, Voice
 from hardentui.resources.events.stores import Covering, Moment, Store
@@ -230,8 +231,18 @@ class _Observer:
             if isinstance(on, Gap):
                 found.gaps.append(on)
             elif on:
-                name = "/".join(kind.types[:3])
-                found.add(_("audit by itself: {types}").format(types=name), "auditd", self._moment.of_audit())
+                self._typed_records(found, kind.types)
+
+    def _typed_records(self, found: _Found, types: Sequence[str]) -> None:
+        """What audit writes without a rule, unless a rule leaves it out."""
+        name = "/".join(types[:3])
+        drops = self._moment.unwritten(types)
+        if isinstance(drops, Gap):
+            found.gaps.append(drops)
+        elif drops is not None:
+            found.silent.append(_("{rule}: leaves out {types}").format(rule=drops.shown(), types=name))
+        else:
+            found.add(_("audit by itself: {types}").format(types=name), "auditd", self._moment.of_audit())
 
     def _sensitive(self, found: _Found) -> None:
         """What a person named as sensitive has rules with a key of its own."""
@@ -243,6 +254,9 @@ class _Observer:
         if not named:
             found.silent.append(_("audit: nothing was named as sensitive (key {key})").format(key=SENSITIVE))
         for rule in named:
+            if not covers(rules, rule):
+                found.silent.append(_("{rule}: an earlier rule leaves it out").format(rule=rule.shown()))
+                continue
             found.add(rule.text or rule.shown(), rule.place, self._moment.of_audit())
 
     # --- records of logins -----------------------------------------------------------------------------

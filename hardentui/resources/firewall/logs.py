@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from hardentui.model import Gap, GapKind
 from hardentui.resources.families import family_of
 from hardentui.resources.firewall import boot, iptables, loaded, script
-from hardentui.resources.firewall.ruleset import Json, Ruleset
+from hardentui.resources.firewall.policy import nftables, place
+from hardentui.resources.firewall.ruleset import Json, Ruleset, build
 from hardentui.snapshot import File, Reason, Snapshot, Unread
 
 UFW, FIREWALLD = "/etc/ufw/ufw.conf", "/etc/firewalld/firewalld.conf"
@@ -189,7 +190,15 @@ def _of_iptables(snapshot: Snapshot) -> tuple[LogRule, ...] | Gap:
     return tuple(found)
 
 
+def _of_policy(snapshot: Snapshot) -> tuple[LogRule, ...] | Gap:
+    found = place.at_boot(snapshot)
+    if isinstance(found, Gap):
+        return found
+    return tuple(_of_rules(build(nftables.show(found)))) if found else ()
+
+
 _HOLDERS: Mapping[str, Callable[[Snapshot], tuple[LogRule, ...] | Gap]] = {
+    boot.OURS: _of_policy,
     "nftables": _of_script,
     "ufw": _of_ufw,
     "firewalld": _of_firewalld,

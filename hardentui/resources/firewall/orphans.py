@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
+from hardentui.i18n import _
 from hardentui.model import Provenance, Reading
+from hardentui.resources.base import nothing
 from hardentui.resources.firewall import loaded
 from hardentui.resources.firewall.ruleset import Chain, Json, Rule, Ruleset, Span, literal
-from hardentui.resources.listeners import Listener
-from hardentui.snapshot import Snapshot
+from hardentui.snapshot import Snapshot, Socket, Unread
 
 _CLIENTS = {("udp", 68), ("udp", 546)}  # of DHCP: they listen while they ask only
 _WIDE = 64  # ports of one rule; more are no opening for one service
 
 
-def read(snapshot: Snapshot, found: Iterable[Listener]) -> Reading:
+def read(snapshot: Snapshot, seen: tuple[Socket, ...] | Unread) -> Reading:
     """The ports that a rule lets in and at which nothing listens; "none" where there are none."""
+    if isinstance(seen, Unread):
+        return nothing(seen, _("listening sockets"))
     now = snapshot.derive(loaded.read)
     if now.gap is not None:
         return Reading(gap=now.gap, provenance=now.provenance)
-    listening = {(one.protocol, one.socket.port) for one in found}
+    listening = {(one.protocol[:3], one.port) for one in seen if one.protocol != "unix"}
     listening |= _CLIENTS
     orphans: dict[str, str] = {}
     for rule in _of_input(now.rules):

@@ -28,7 +28,9 @@ from hardentui.resources.rsyslog import state as rsyslog
 from hardentui.resources.systemd_conf import FOLDERS, OURS
 from hardentui.snapshot import File, Groups, KernelIs, Reason, Snapshot, Stat, Units, Unread
 
-__all__ = ["NONE", "PERSISTENT", "Journal", "Kept", "keeps"]
+__all__ = ["EVERYTHING", "NONE", "PERSISTENT", "Journal", "Kept", "keeps"]
+
+EVERYTHING = frozenset({"info", "debug"})  # levels that leave out debugging at the most
 
 DROPIN = f"{FOLDERS[0]}/{NAME}.d/{OURS}"
 _HOST_NAME = "/etc/hostname"
@@ -129,8 +131,8 @@ class Kept:
 
     ``storage_now`` and ``storage_boot`` are "persistent", "volatile" or "none"; ``forward_now`` and
     ``forward_boot`` say "yes" where the syslog socket gets a copy; ``level`` is the least urgent level
-    that is stored after a start, and ``audit`` what a start does to the kernel's auditing: "yes", "no" or
-    "keep".
+    that is stored after a start, ``level_forwarded`` that of the copy, and ``audit`` what a start does to
+    the kernel's auditing: "yes", "no" or "keep".
     """
 
     storage_now: str
@@ -138,6 +140,7 @@ class Kept:
     forward_now: str
     forward_boot: str
     level: str
+    level_forwarded: str
     audit: str
 
 
@@ -159,6 +162,7 @@ def keeps(snapshot: Snapshot) -> Kept | Gap:
         forward_now=forward[0].values.get("", "") if forward[0] else "",
         forward_boot=forward[1].values.get("", ""),
         level=value("MaxLevelStore"),
+        level_forwarded=value("MaxLevelSyslog"),
         audit=value("Audit"),
     )
 
@@ -209,21 +213,32 @@ def _forward(snapshot: Snapshot, entry: Recommendation) -> Observation:  # noqa:
     if syslog.gap is not None:
         return Observation(None, (Reading(gap=syslog.gap),), seen_at=snapshot.taken_at)
     running, then = sides(snapshot, "ForwardToSyslog")
-    loaded = syslog.config.loaded
+    level_now, level_then = sides(snapshot, "MaxLevelSyslog")
+    loaded, hears = syslog.config.loaded, syslog.config.hears_programs
 
-    def copied(side: Reading, doubt: Gap | None) -> Reading:
+    def copied(side: Reading, level: Reading, doubt: Gap | None) -> Reading:
         if doubt is not None:
             return Reading(gap=doubt)
         if "imjournal" in loaded:
             return Reading({"": "imjournal"}, provenance=(Provenance(rsyslog_files.MAIN, text="imjournal"),))
-        if side.gap is not None:
-            return side
-        forwarded = side.values.get("") == "yes" and "imuxsock" in loaded
-        return Reading({"": "forwarded" if forwarded else NONE}, provenance=side.provenance)
+        if side.gap is not None or not (hears and side.values.get("") == "yes"):
+            return side if side.gap is not None else Reading({"": NONE}, provenance=side.provenance)
+        if level.gap is not None:
+            return level
+        least = level.values.get("", "")
+        if least in EVERYTHING:
+            return Reading({"": "forwarded"}, provenance=side.provenance)
+        return Reading({"": f"forwarded, from {least} up"}, provenance=(*side.provenance, *level.provenance))
 
-    facts = {**_facts(snapshot, "ForwardToSyslog"), "reads": "imuxsock" in loaded}
-    now = copied(running, syslog.running) if running else None
-    return Observation(now, (copied(then, syslog.boot),), facts, snapshot.taken_at)
+    facts = {**_facts(snapshot, "ForwardToSyslog"), "reads": hears}
+    if level_then.gap is None and level_then.values.get("", "") not in EVERYTHING:
+        facts["rival"] = next((_at(place) for place in reversed(level_then.provenance)), "MaxLevelSyslog=")
+    now = copied(running, level_now or level_then, syslog.running) if running else None
+    return Observation(now, (copied(then, level_then, syslog.boot),), facts, snapshot.taken_at)
+
+
+def _at(place: Provenance) -> str:
+    return f"{place.place}:{place.line}" if place.line else place.place
 
 
 def _settings(*names: str) -> Callable[[Snapshot, Recommendation], Observation]:

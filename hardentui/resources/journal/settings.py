@@ -93,6 +93,7 @@ OPTIONS: Mapping[str, Option] = {
     "MaxRetentionSec": Option(_days, UNLIMITED),
     "ForwardToSyslog": Option(_truth, None, "forward_to_syslog"),
     "MaxLevelStore": Option(_level, "debug", "max_level_store"),
+    "MaxLevelSyslog": Option(_level, "debug", "max_level_syslog"),
     "Audit": Option(_audit, None, since={KEEP: 258}),
 }
 

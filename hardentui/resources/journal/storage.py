@@ -84,12 +84,7 @@ def stored_at_boot(snapshot: Snapshot) -> Reading:
 def _in_memory_now(snapshot: Snapshot) -> bool:
     """Whether the folder of the persistent journal lies in memory, and is lost at a boot all the same."""
     mounts = snapshot.ask(Mounts())
-    around = [
-        one
-        for one in (() if isinstance(mounts, Unread) else mounts)
-        if f"{DISK}/".startswith(one.path.rstrip("/") + "/")
-    ]
-    return bool(around) and max(around, key=lambda one: len(one.path)).fstype in _IN_MEMORY
+    return not isinstance(mounts, Unread) and boot.written_to(mounts, DISK) in _IN_MEMORY
 
 
 def _in_memory_at_boot(snapshot: Snapshot) -> Provenance | None:
@@ -99,7 +94,10 @@ def _in_memory_at_boot(snapshot: Snapshot) -> Provenance | None:
             if then.fstype not in _IN_MEMORY:
                 return None
             return then.provenance[0] if then.provenance else Provenance(path, text=then.fstype)
-    return None
+    # The initramfs makes the root, and lays over it what it likes: as now.
+    mounts = snapshot.ask(Mounts()) if snapshot.live else Unread(Reason.MISSING)
+    root = "" if isinstance(mounts, Unread) else boot.written_to(mounts, "/")
+    return Provenance("/", text=root) if root in _IN_MEMORY else None
 
 
 # --- for a rehearsal --------------------------------------------------------------------------------

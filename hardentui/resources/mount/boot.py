@@ -145,6 +145,18 @@ def holder(mounts: Iterable[Mount], path: str) -> Mount | None:
     return best
 
 
+def written_to(mounts: Iterable[Mount], path: str) -> str:
+    """The type of the file system that takes what is written to a path: of an overlay, its upper layer's."""
+    known = tuple(mounts)
+    held = holder(known, path)
+    if held is None or held.fstype != "overlay":
+        return "" if held is None else held.fstype
+    given = dict(word.partition("=")[::2] for word in held.words)
+    upper = holder(known, given.get("upperdir", ""))
+    # That of a container lies outside of what it sees.
+    return held.fstype if upper is None or upper.fstype == "overlay" else upper.fstype
+
+
 def container(snapshot: Snapshot) -> Gap | None:
     """A container manager mounts what it likes before the boot that we can predict."""
     for path in (

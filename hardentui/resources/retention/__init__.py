@@ -10,6 +10,7 @@ from hardentui.i18n import _
 from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation, Role
 from hardentui.operations import Change, EnableUnit, Lines, Refusal, WriteFile
 from hardentui.resources import tmpfiles
+from hardentui.resources.audit import conf as auditd
 from hardentui.resources.base import digest, names_or_none, of_files, text_fact
 from hardentui.resources.journal import settings as journald
 from hardentui.resources.journal import storage as journal
@@ -29,7 +30,8 @@ from hardentui.snapshot import (
 LOGS = "/var/log"
 AGED = "aged "
 NO = "no"
-_TIMER = "logrotate.timer"
+FAILED = "timer, last run failed"
+_TIMER, _SERVICE = "logrotate.timer", "logrotate.service"
 _PROGRAM = "/usr/sbin/logrotate"
 _CRON = "/etc/cron.daily/logrotate"
 _CRON_UNITS = ("cron.service", "crond.service", "anacron.service")
@@ -70,6 +72,10 @@ def rotation(snapshot: Snapshot, path: str) -> Rotation | Gap | None:
         return Rotation("tmpfiles", age.days, age.line.text, age.line.place)
     if path.startswith("/var/log/audit/"):
         return _by_auditd(snapshot)
+    return _by_logrotate(snapshot, path)
+
+
+def _by_logrotate(snapshot: Snapshot, path: str) -> Rotation | Gap | None:
     rules = _rules(snapshot)
     if isinstance(rules, Gap):
         return rules
@@ -81,6 +87,11 @@ def rotation(snapshot: Snapshot, path: str) -> Rotation | Gap | None:
         endless = _("rotate -1 deletes nothing")
     elif rule.matches(path) and _DATED.search(path.rpartition("/")[2]):
         endless = _("its name holds a date: each day has a new file, and logrotate deletes none")
+    skipped = logrotate.skips(snapshot, rule, path)
+    if isinstance(skipped, Gap):
+        return skipped
+    if skipped:
+        endless = _("logrotate skips it: others than root may write to its folder, and the rule has no su")
     days = None if endless else rule.settings.days
     return Rotation("logrotate", days, rule.settings.words(), rule.place, endless)
 
@@ -106,22 +117,23 @@ def _by_journald(snapshot: Snapshot) -> Rotation | Gap:
 
 
 def _by_auditd(snapshot: Snapshot) -> Rotation | Gap | None:
-    path = "/etc/audit/auditd.conf"
-    text = snapshot.ask(File(path))
-    if isinstance(text, Unread):
-        return None if text.reason is Reason.MISSING else text.gap(path)
-    found = re.search(r"^[ \t]*max_log_file_action[ \t]*=[ \t]*(\w+)", text, re.MULTILINE | re.IGNORECASE)
-    action = found[1].lower() if found else "ignore"
-    endless = "" if action == "rotate" else f"max_log_file_action = {action}"
-    return Rotation("auditd", None, f"max_log_file_action = {action}", Provenance(path), endless)
+    found = auditd.settings(snapshot)
+    if isinstance(found, Gap):
+        return None if found.kind is GapKind.ABSENT else found
+    how = f"max_log_file_action = {found['max_log_file_action'].value}"
+    number = found["num_logs"].value
+    endless = "" if found["max_log_file_action"].value == "rotate" else how
+    if not endless and not auditd.rotates(number):
+        endless = f"num_logs = {number}"
+    return Rotation("auditd", None, how, Provenance(auditd.CONF), endless)
 
 
 class Retention:
     """The resource "retention".
 
-    "active" is timer, cron or no: what runs logrotate. "files" are the large files below /var/log that
-    nobody keeps within bounds, or none. "aged FOLDER" is the number of days after which what lies in a
-    folder is deleted, or no.
+    "active" is timer, cron, no, or that its last run failed: what runs logrotate. "files" are the large files
+    below /var/log that nobody keeps within bounds, or none. "aged FOLDER" is the number of days after which
+    what lies in a folder is deleted, or no.
     """
 
     name = "retention"
@@ -153,16 +165,19 @@ class Retention:
 
 def _active(snapshot: Snapshot) -> Observation:
     files, at = snapshot.ask_timed(UnitFiles())
-    state = ""
+    state = broken = ""
     if isinstance(files, Unread):
         then = Reading(gap=files.gap("systemctl list-unit-files"))
     else:
         state = next((one.state for one in files if one.name == _TIMER), "absent")
-        on = state == "enabled"
+        masked = any((one.name, one.state) == (_SERVICE, "masked") for one in files)
+        on = state == "enabled" and not masked
+        broken = "masked" if masked else ""
         then = _ran_by(snapshot, _TIMER, state, timer=on, cron=_enabled_cron(snapshot))
     facts: dict[str, Fact] = {
         "timer": state,
         "installed": not isinstance(snapshot.ask(Stat(_PROGRAM)), Unread),
+        "broken": broken,
     }
     if not snapshot.live:
         return Observation(None, (then,), facts, at)
@@ -171,7 +186,11 @@ def _active(snapshot: Snapshot) -> Observation:
         return Observation(Reading(gap=units.gap("systemctl show")), (then,), facts, at)
     running = {one.name for one in units if one.active == "active"}
     word = "active" if _TIMER in running else "inactive"
-    now = _ran_by(snapshot, _TIMER, word, timer=_TIMER in running, cron=bool(running & {*_CRON_UNITS}))
+    runs = _TIMER in running and broken != "masked"
+    now = _ran_by(snapshot, _TIMER, word, timer=runs, cron=bool(running & {*_CRON_UNITS}))
+    if now.values.get("") == "timer" and any((one.name, one.active) == (_SERVICE, "failed") for one in units):
+        facts["broken"] = "failed"
+        now = Reading({"": FAILED}, provenance=(*now.provenance, Provenance(_SERVICE, text="failed")))
     return Observation(now, (then,), facts, at)
 
 
@@ -198,6 +217,9 @@ def _activate(entry: Recommendation, facts: Mapping[str, Fact]) -> Change:
     if not facts.get("installed"):
         return Refusal(_("{program} is not installed").format(program="logrotate"))
     state = text_fact(facts, "timer")
+    if broken := text_fact(facts, "broken"):
+        words = _("{unit} is {state}: only a person can mend it")
+        return Refusal(words.format(unit=_SERVICE, state=broken))
     if state not in {"disabled", "enabled"}:
         return Refusal(
             _("{unit} is {state}: only a person can switch it on").format(
@@ -291,7 +313,11 @@ def _aged(snapshot: Snapshot, folder: str) -> Observation:
         "before": digest(snapshot, tmpfiles.OURS),
         "rival": ages.rival(snapshot, folder),
         "version": ages.systemd_version(snapshot),
+        "masked": "",
     }
+    if (cleaner := ages.masked(snapshot)) is not None:
+        facts["masked"] = cleaner.place
+        return of_files(snapshot, Reading({"": NO}, provenance=(cleaner,)), facts)
     if isinstance(age, Gap):
         return of_files(snapshot, Reading(gap=age), facts)
     if age is None:
@@ -309,6 +335,9 @@ def _age(entry: Recommendation, facts: Mapping[str, Fact], target: str) -> Chang
         return Refusal(words.format(path=folder or "-"))
     if not re.fullmatch(r"[1-9][0-9]{0,4}", target):
         return Refusal(_("{target} is no number of days").format(target=target))
+    if masked := text_fact(facts, "masked"):
+        words = _("{unit} is {state}: only a person can mend it")
+        return Refusal(words.format(unit=masked, state="masked"))
     if rival := text_fact(facts, "rival"):
         words = _("{file} names {path} too, and is read before any file of ours: change it by hand")
         return Refusal(words.format(file=rival, path=folder))

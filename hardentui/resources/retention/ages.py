@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hardentui.model import Gap
+from hardentui.model import Gap, Provenance
 from hardentui.resources import systemd_conf, tmpfiles
-from hardentui.snapshot import Snapshot
+from hardentui.snapshot import Snapshot, UnitFiles, Unread
 
 AGE_BY = 250  # the first version of systemd that takes "m:" before an age
 _CLEANING = frozenset("dDevqQ")  # types of lines that delete what is old in their folder
@@ -29,6 +29,8 @@ class Age:
 
 def age_of(snapshot: Snapshot, path: str) -> Age | Gap | None:
     """The age at which a file is deleted; None where it is not."""
+    if masked(snapshot) is not None:
+        return None
     lines = snapshot.derive(tmpfiles.lines)
     if isinstance(lines, Gap):
         return lines
@@ -42,6 +44,21 @@ def age_of(snapshot: Snapshot, path: str) -> Age | Gap | None:
         if any(line.type[0] not in "zZtThHaA" for line in here):
             return None  # it has a line of its own: what stands above does not reach down to it
     return None
+
+
+_CLEANERS = ("systemd-tmpfiles-clean.timer", "systemd-tmpfiles-clean.service")
+
+
+def masked(snapshot: Snapshot) -> Provenance | None:
+    """The unit by which systemd-tmpfiles deletes what is old, where it is masked; else None."""
+    return snapshot.derive(_masked)
+
+
+def _masked(snapshot: Snapshot) -> Provenance | None:
+    files = snapshot.ask(UnitFiles())
+    known = () if isinstance(files, Unread) else files
+    found = (one.name for one in known if one.name in _CLEANERS and one.state == "masked")
+    return next((Provenance(name, text="masked") for name in found), None)
 
 
 def _above(path: str) -> Iterator[str]:

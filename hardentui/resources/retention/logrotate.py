@@ -8,7 +8,7 @@ import shlex
 from dataclasses import dataclass, field, replace
 
 from hardentui.model import Gap, Provenance
-from hardentui.snapshot import File, Folder, Kind, Reason, Snapshot, Unread
+from hardentui.snapshot import File, Folder, Kind, Reason, Snapshot, Stat, Unread
 
 MAIN = "/etc/logrotate.conf"
 FOREVER = -1  # a count of rotated files that is never reached
@@ -49,6 +49,7 @@ class Settings:
     maxsize: int = 0
     minsize: int = 0
     olddir: str = ""
+    su: str = ""  # as whom it rotates: without that, in no folder that others may write to
 
     @property
     def days(self) -> float | None:
@@ -172,6 +173,12 @@ class _Reader:
         text = self.snapshot.ask(File(path))
         if isinstance(text, Unread):
             return text.gap(path)
+        open_ = _writable(self.snapshot, path)
+        if isinstance(open_, Gap):
+            return open_
+        if open_:
+            self.problems.append(path)
+            return None
         self.files.append(path)
         self.depth += 1
         try:
@@ -278,6 +285,28 @@ class _Reader:
         return None
 
 
+def skips(snapshot: Snapshot, rule: Rule, path: str) -> bool | Gap:
+    """Whether logrotate leaves a log alone for its folder: one that a group or others may write to."""
+    if rule.settings.su:
+        return False
+    folder = path.rpartition("/")[0]
+    status = snapshot.ask(Stat(folder))
+    if isinstance(status, Unread):
+        return False if status.reason in _UNTOLD else status.gap(folder)
+    return bool(status.mode & 0o002 or (status.mode & 0o020 and status.gid))
+
+
+_UNTOLD = frozenset({Reason.MISSING, Reason.NOT_RECORDED})
+
+
+def _writable(snapshot: Snapshot, path: str) -> bool | Gap:
+    """Whether logrotate ignores a file of its configuration: one that others than root may write to."""
+    status = snapshot.ask(Stat(path))
+    if isinstance(status, Unread):
+        return False if status.reason in _UNTOLD else status.gap(path)
+    return status.kind is Kind.FILE and bool(status.mode & 0o022 or status.uid)
+
+
 def _end_of_line(text: str, at: int) -> int:
     end = text.find("\n", at)
     return len(text) if end < 0 else end
@@ -312,6 +341,8 @@ def _with(settings: Settings, word: str, rest: str) -> Settings:
     if word in {"rotate", "maxage"}:
         number = FOREVER if (word, rest) == ("rotate", "-1") else _number(rest)
         return _put(settings, word, number)
+    if word == "su":
+        return replace(settings, su=rest)
     if word == "olddir":
         return replace(settings, olddir=rest)
     return replace(settings, olddir="") if word == "noolddir" else settings

@@ -59,10 +59,10 @@ def question(path: str) -> Command | None:
 
 
 def chain(ca: str, path: str) -> Command | None:
-    """What openssl is asked about the issuer of a certificate."""
+    """What openssl is asked about the issuer of a certificate: this CA alone, none that the system trusts."""
     if not (_is_plain(path) and _is_plain(ca)):
         return None
-    return Command(("openssl", "verify", "-CAfile", ca, path))
+    return Command(("openssl", "verify", "-no-CApath", "-no-CAstore", "-CAfile", ca, path))
 
 
 def _is_plain(path: str) -> bool:
@@ -136,12 +136,17 @@ def _certificate(snapshot: Snapshot, path: str, issuer: str) -> str | Gap:
     status = resolved(snapshot, path)
     if isinstance(status, Unread):
         return "not there" if status.reason is Reason.MISSING else status.gap(path)
+    if status.kind is not Kind.FILE:
+        return "no certificate"  # openssl would wait at a FIFO
     said = snapshot.ask(asked)
     if isinstance(said, Unread):
         return "no certificate" if said.reason is Reason.FAILED else said.gap(path)
     wrong = [_validity(said.stdout, snapshot.taken_at)]
     if issuer:
-        wrong += [_chained(snapshot, issuer, path), _named(snapshot, said.stdout)]
+        chained = _chained(snapshot, issuer, path)
+        if isinstance(chained, Gap):
+            return chained
+        wrong += [chained, _named(snapshot, said.stdout)]
     return ", ".join(filter(None, wrong)) or OK
 
 
@@ -157,10 +162,19 @@ def _validity(text: str, now: float) -> str:
     return f"expires in {days} days" if days < DAYS_LEFT else ""
 
 
-def _chained(snapshot: Snapshot, issuer: str, path: str) -> str:
+def _chained(snapshot: Snapshot, issuer: str, path: str) -> str | Gap:
     asked = chain(issuer, path)
-    said = snapshot.ask(asked) if asked else Unread(Reason.UNSUPPORTED)
-    return "" if isinstance(said, Output) else f"not of the CA {issuer}"
+    if asked is None:
+        return Gap(GapKind.UNSUPPORTED, issuer)
+    authority = resolved(snapshot, issuer)
+    if isinstance(authority, Unread) and authority.reason is not Reason.MISSING:
+        return authority.gap(issuer)
+    if isinstance(authority, Unread) or authority.kind is not Kind.FILE:
+        return f"not of the CA {issuer}"
+    said = snapshot.ask(asked)
+    if isinstance(said, Output):
+        return ""
+    return f"not of the CA {issuer}" if said.reason is Reason.FAILED else said.gap(path)
 
 
 def names_in(text: str) -> tuple[str, ...]:

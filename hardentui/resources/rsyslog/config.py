@@ -66,6 +66,7 @@ _GLOBAL = {
     "defaultnetstreamdrivercafile": "defaultnetstreamdrivercafile",
     "defaultnetstreamdrivercertfile": "defaultnetstreamdrivercertfile",
     "defaultnetstreamdriverkeyfile": "defaultnetstreamdriverkeyfile",
+    "omitlocallogging": "omitlocallogging",
     "workdirectory": "workdirectory",
     "umask": "umask",
     "privdroptouser": "privdrop.user.name",
@@ -120,6 +121,14 @@ class Config:
     def loaded(self) -> Mapping[str, Object]:
         """The modules that are loaded, by name."""
         return {_module(one): one for one in self.modules}
+
+    @property
+    def hears_programs(self) -> bool:
+        """Whether imuxsock takes in what comes by the system's own socket: RHEL loads it with that off."""
+        given = self.loaded.get("imuxsock")
+        if given is None or self.settings.on("omitlocallogging"):
+            return False
+        return given.parameters.one("syssock.use").lower() not in {"off", "no", "0", "false"}
 
     def parameter(self, action: Action, *names: str) -> str:
         """A parameter of an action, else the default that its module was given."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hardentui.resources.rsyslog.config import Config
@@ -123,8 +124,14 @@ def _relp(config: Config, action: Action) -> str:
     if config.parameter(action, "tls").lower() not in {"on", "yes", "1", "true"}:
         return CLEAR
     mode = config.parameter(action, "tls.authmode").lower()
-    named = bool(action.parameters.all("tls.permittedpeer"))
+    named = names_peers(action.parameters.all("tls.permittedpeer"))
     return PEER_CHECKED if mode in {"name", "fingerprint"} and named else ANY_PEER
+
+
+def names_peers(permitted: Iterable[str]) -> bool:
+    """Whether the peers that are let through are named at all: "*" alone is everybody with a certificate."""
+    peers = [one.strip() for one in permitted]
+    return bool(peers) and "*" not in peers
 
 
 def _forward(config: Config, action: Action) -> str:
@@ -136,8 +143,9 @@ def _forward(config: Config, action: Action) -> str:
         return CLEAR
     auth = config.parameter(action, "streamdriverauthmode", "streamdriver.authmode").lower()
     peers = action.parameters.all("streamdriverpermittedpeers", "streamdriver.permittedpeers")
-    checked = auth == "x509/name" or (auth == "x509/fingerprint" and bool(peers))
-    return PEER_CHECKED if checked else ANY_PEER
+    # Without a list x509/name compares with the name of the target.
+    named = names_peers(peers) or (not peers and auth == "x509/name")
+    return PEER_CHECKED if auth in {"x509/name", "x509/fingerprint"} and named else ANY_PEER
 
 
 _MODE = "0644"  # of the files that omfile makes, where it is not said

@@ -19,7 +19,7 @@ from hardentui.resources.rsyslog.certificates import resolved
 from hardentui.resources.rsyslog.checks import Seen, address, everything, place_of, remotes, sides
 from hardentui.resources.rsyslog.config import Config
 from hardentui.resources.rsyslog.destinations import PEER_CHECKED, destination
-from hardentui.resources.rsyslog.feed import UNFED, is_fed
+from hardentui.resources.rsyslog.feed import UNFED, is_fed, is_whole
 from hardentui.resources.rsyslog.lexer import Place
 from hardentui.resources.rsyslog.rules import Message, steps
 from hardentui.resources.rsyslog.selectors import FACILITIES
@@ -192,7 +192,7 @@ class LogRelay:
         facts = _facts(snapshot, known, self.kind, target)
         if known.gap is not None:
             return sides(snapshot, known, Seen({}, gap=known.gap), facts)
-        full = everything(known.config)
+        full = everything(known.config) if is_whole(snapshot, known.config) else ()
         words, places = [], []
         for one in remotes(known.config):
             remarks = [] if address(one) in full else ["in part"]

@@ -9,7 +9,7 @@ from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading
 from hardentui.operations import Change, Refusal
 from hardentui.resources.base import wrong_subject
 from hardentui.resources.rsyslog.checks import address, everything, place_of, remotes
-from hardentui.resources.rsyslog.feed import UNFED, is_fed
+from hardentui.resources.rsyslog.feed import UNFED, is_fed, is_whole
 from hardentui.resources.rsyslog.state import UNIT, view
 from hardentui.snapshot import Snapshot, Sockets, UnitFiles, Units, Unread
 
@@ -111,7 +111,7 @@ def _by_rsyslog(snapshot: Snapshot, *, boot: bool) -> tuple[list[str], tuple[Pro
     fed = is_fed(snapshot, known.config, boot=boot) if found else True
     if isinstance(fed, Gap):
         return [], (), fed
-    full = everything(known.config)
+    full = everything(known.config) if is_whole(snapshot, known.config) else ()
     remarks = {name: "" if name in full else " (in part)" for name in dict.fromkeys(map(address, found))}
     words = [f"{name}{remark}" if fed else f"{name} ({UNFED})" for name, remark in remarks.items()]
     return words, tuple(place_of(one.action, address(one)) for one in found), None

@@ -14,18 +14,31 @@ UNFED = "nothing comes in"  # what stands behind a host that rsyslog would send 
 def is_fed(snapshot: Snapshot, config: Config, *, boot: bool) -> bool | Gap:
     """Whether rsyslog gets what this host says, now or after a boot; a Gap where that is not known.
 
-    imjournal reads the journal by itself. imuxsock stands behind journald where systemd runs: it gets what
-    ForwardToSyslog= passes on.
+    imjournal reads the journal by itself, where there is one. imuxsock stands behind journald where systemd
+    runs: it gets what ForwardToSyslog= passes on.
     """
-    loaded = config.loaded
-    if "imjournal" in loaded:
-        return True
-    if "imuxsock" not in loaded or loaded["imuxsock"].parameters.one("syssock.use").lower() in {"off", "no"}:
+    if "imjournal" not in config.loaded and not config.hears_programs:
         return False
     kept = journal.keeps(snapshot)
     if isinstance(kept, Gap):
-        return True if kept.kind is GapKind.ABSENT else kept  # without journald the socket is rsyslog's own
+        # Without journald the socket is rsyslog's own.
+        return "imjournal" not in config.loaded if kept.kind is GapKind.ABSENT else kept
+    if "imjournal" in config.loaded:
+        storage = kept.storage_boot if boot else kept.storage_now
+        return (
+            storage != journal.NONE
+            if storage
+            else Gap(GapKind.UNTOLD, _("where journald stores is not known"))
+        )
     forward = kept.forward_boot if boot else kept.forward_now
     if not forward:
         return Gap(GapKind.UNTOLD, _("whether journald forwards to rsyslog is not known"))
     return forward == "yes"
+
+
+def is_whole(snapshot: Snapshot, config: Config) -> bool:
+    """Whether what comes in from journald leaves nothing out but debugging."""
+    kept = journal.keeps(snapshot)
+    if isinstance(kept, Gap):
+        return True  # is_fed says what is not known
+    return (kept.level if "imjournal" in config.loaded else kept.level_forwarded) in journal.EVERYTHING

@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hardentui.resources.rsyslog.config import Config
-from hardentui.resources.rsyslog.destinations import ANY_PEER, CLEAR, LOCAL, PEER_CHECKED, is_loopback
+from hardentui.resources.rsyslog.destinations import (
+    ANY_PEER,
+    CLEAR,
+    LOCAL,
+    PEER_CHECKED,
+    is_loopback,
+    names_peers,
+)
 from hardentui.resources.rsyslog.grammar import Object
 from hardentui.resources.rsyslog.lexer import Place
 
@@ -62,4 +69,4 @@ def _transport(config: Config, one: Object) -> str:
         on, checked = module == "imdtls", False
     if not on:
         return CLEAR
-    return PEER_CHECKED if checked and peers else ANY_PEER
+    return PEER_CHECKED if checked and names_peers(peers) else ANY_PEER

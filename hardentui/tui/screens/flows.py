@@ -14,10 +14,11 @@ from hardentui import i18n
 from hardentui.answers import FORMATS
 from hardentui.changeset import change_of
 from hardentui.export import flows as export
-from hardentui.flows.bindings import APPLICATIONS, OUTGOING
+from hardentui.flows.bindings import APPLICATIONS, BASE, OUTGOING, Application
 from hardentui.flows.draft import ADDED, DECISION, Draft, permit
-from hardentui.flows.matrix import HERE, Line
+from hardentui.flows.matrix import Line
 from hardentui.flows.needs import Party
+from hardentui.flows.profile import Object
 from hardentui.i18n import N_, _
 from hardentui.model import Action, Question
 from hardentui.operations import Refusal
@@ -160,11 +161,12 @@ class FlowsScreen(ListingScreen):
         self.table.fill(headings, rows)
 
     def _columns(self, draft: Draft) -> list[Party]:
-        """The columns for which there is room beside the port, from the one that was chosen on."""
-        columns = export.shown_columns(draft.matrix) or [draft.matrix.columns[0]]
-        room = max((self.app.size.width - 2 - export.HEAD) // _CELL, 1)
-        self._from = min(self._from, max(len(columns) - room, 0))
-        return columns[self._from : self._from + room]
+        """This host, and the others for which there is room, from the one that was chosen on."""
+        here = draft.matrix.columns[0]
+        others = [one for one in export.shown_columns(draft.matrix) if one is not here]
+        room = max((self.app.size.width - 2 - export.HEAD) // _CELL - 1, 1)
+        self._from = min(self._from, max(len(others) - room, 0))
+        return [here, *others[self._from : self._from + room]]
 
     def _is_named(self, line: Line) -> bool:
         return self.has_word(export.head(line), *(f"{need.name} {need.title}" for need in line.needs))
@@ -172,16 +174,15 @@ class FlowsScreen(ListingScreen):
     def _matrix_row(self, line: Line, columns: list[Party]) -> Row:
         bad = theme.bad_style(self.app.theme)
         cells = [cell(export.head(line), bad if line.differs else "")]
-        for at, column in enumerate(columns):
-            # What this host calls has one answer: it stands in the first column, whichever that is.
-            one = line.cells.get(column.id if line.direction == "in" else HERE if at == 0 else "")
+        for column in columns:
+            one = line.cells.get(column.id)
             style = bad if one and one.state.differs else "" if one and one.needed else "dim"
             cells.append(cell(export.word(one), style))
         return Row(line.id, tuple(cells))
 
     def _who_rows(self, draft: Draft) -> Iterator[Row]:
         for question in self._general:
-            yield self._question_row(question, _("none") if question.id == ADDED else "")
+            yield self._question_row(question, {ADDED: _("none"), APPLICATIONS: BASE}.get(question.id, ""))
         for application in draft.matrix.bindings.applications:
             yield Row(
                 f"of {application.profile.id}", (cell(str(application.profile.title), "bold"),), heading=True
@@ -191,15 +192,11 @@ class FlowsScreen(ListingScreen):
                 for flow in application.flows
                 for id_ in (*flow.origins, *flow.destinations)
             }
-            bound = {one.question: str(application.objects[one.id]) for one in used if one}
-            roles = ", ".join(export.roles(application))
-            here = {one.question for one in used if one and one.id in application.roles}
+            taken = {one.question: _taken(application, one) for one in used if one}
+            taken[application.profile.roles_question] = ", ".join(export.roles(application))
             for question in application.profile.questions:
-                if question.choices or question.id in {*bound, application.profile.roles_question}:
-                    known = bound.get(question.id, roles if question.format == "words" else "")
-                    yield self._question_row(
-                        question, known or (_("this host") if question.id in here else "")
-                    )
+                if question.choices or question.id in taken:
+                    yield self._question_row(question, taken.get(question.id, ""))
 
     def _question_row(self, question: Question, known: str) -> Row:
         """A question with its answer; in brackets what is taken without one."""
@@ -449,6 +446,14 @@ class FlowsScreen(ListingScreen):
     def _say(self, sentence: str) -> None:
         self._says = sentence
         self.show_state()
+
+
+def _taken(application: Application, one: Object) -> str:
+    """Who an object is taken for, whether that was answered or not; "" where somebody must say."""
+    known = str(application.objects[one.id])
+    if not known and one.id in application.roles:
+        return _("this host")
+    return known or (_("none") if one.upstream else "")
 
 
 def _shown(one: export.Detail) -> Content:

@@ -36,7 +36,7 @@ from hardentui.resources.connections import Contact, contacts
 from hardentui.resources.firewall import loaded
 from hardentui.resources.firewall.policy import Permit, Policy, commands, nftables, parse, place, write
 from hardentui.resources.firewall.policy.cut import unsaid
-from hardentui.snapshot import File, Output, Question, Reason, Snapshot, Sockets, Stat, Unread
+from hardentui.snapshot import NOT_INSTALLED, File, Output, Question, Reason, Snapshot, Sockets, Stat, Unread
 
 _SHOWN = 4  # connections that are named
 _EPHEMERAL = 32768  # UDP sockets from here on up are mostly clients that wait for an answer
@@ -201,7 +201,7 @@ def _table(snapshot: Snapshot) -> nftables.Table | Unread | None:
 def _running(now: nftables.Table | Unread | None, then: Policy | Gap | None) -> Reading:
     where = (Provenance(_TABLE),)
     if isinstance(now, Unread):
-        if now.reason is Reason.UNSUPPORTED:  # no nft: nobody can have loaded it
+        if now.detail.endswith(NOT_INSTALLED):  # no nft: nobody can have loaded it
             return Reading({"": "none"}, provenance=where)
         return nothing(now, _TABLE)
     if now is None:
