@@ -264,3 +264,11 @@ async def test_two_thousand_listeners_scroll_without_delay(tmp_path: Path) -> No
             await pilot.press("pagedown")
         assert screen.table.cursor_row > 100
         assert time.monotonic() - began < 20  # a page takes milliseconds; see the benchmark of lists
+
+
+async def test_who_is_left_out_is_said_before_the_policy_is_put_into_the_plan(tmp_path: Path) -> None:
+    app = app_on(tmp_path, host(connections=()), {"applications": "course"})
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot)
+        assert screen._view is View.MATRIX
+        assert "left out: course.ssh" in " ".join(screen_text(app).split())

@@ -44,7 +44,7 @@ def _alone(system: LogSystem) -> str:
     if system.usage is None or system.usage.reserved <= 0:
         return text
     reserve = _("{size} are kept for root, whose services write on a while")
-    return f"{text}; {reserve.format(size=amount(system.usage.reserved))}"
+    return text + _("; ") + reserve.format(size=amount(system.usage.reserved))
 
 
 def _audit(snapshot: Snapshot, system: LogSystem) -> Iterator[str]:

@@ -127,6 +127,12 @@ class FlowsScreen(ListingScreen):
         if draft.unsaid:
             sentence = _("open connections that the policy would cut: {count} (c: say why they may end)")
             lines.append(para(sentence.format(count=len(draft.unsaid)), "$text-warning"))
+        elif draft.troubles:
+            # Somebody who cannot be named gets no line in the policy: not even who administers.
+            sentence = _("still to be said, and not in the policy: {first} ({count} in all; v shows them)")
+            lines.append(
+                para(sentence.format(first=draft.troubles[0], count=len(draft.troubles)), "$text-warning")
+            )
         if self._says:
             lines.append(para(self._says, "bold $text-error"))
         return stack(lines)
