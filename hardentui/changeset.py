@@ -176,7 +176,7 @@ def _conflict(first: Operation, second: Operation) -> ConflictError:
 def _join_files(first: WriteFile, second: WriteFile) -> WriteFile:
     parts = list(dict.fromkeys((*first.parts, *second.parts)))
     joined = replace(first, parts=tuple(parts), before=first.before or second.before)
-    if first.mode != second.mode or first.unique != second.unique:
+    if (first.mode, first.unique, first.late) != (second.mode, second.unique, second.late):
         raise _conflict(first, second)
     if not first.unique:
         if first.parts != second.parts:
@@ -289,6 +289,8 @@ _KINDS = list[type[Operation]](
 def _ordered(operations: list[Operation]) -> tuple[Operation, ...]:
     def place(operation: Operation) -> tuple[int, int, int]:
         phase = Phase.ONE_WAY if operation.one_way else operation.phase
+        if isinstance(operation, WriteFile) and operation.late:
+            phase = Phase.VALUES
         rank = operation.rank if isinstance(operation, SetSysctl) else 0
         return phase, _KINDS.index(type(operation)), rank
 

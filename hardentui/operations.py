@@ -101,7 +101,8 @@ class WriteFile(Operation):
 
     ``before`` is the sha256 of what stood there when it was planned, "absent" for nothing, "" where
     it was not seen. ``unique`` marks files whose lines are KEY = VALUE: one key set twice to
-    different values is a conflict between decisions.
+    different values is a conflict between decisions. A ``late`` file is written once all services were
+    told of the others: it is for their next start.
     """
 
     path: str
@@ -109,6 +110,7 @@ class WriteFile(Operation):
     mode: str = "0644"
     before: str = ""
     unique: bool = False
+    late: bool = False
     phase: ClassVar[Phase] = Phase.FILES
 
     def __post_init__(self) -> None:

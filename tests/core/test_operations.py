@@ -251,8 +251,13 @@ def test_steps_stand_in_the_order_of_their_phases_and_one_way_last() -> None:
         if e.target and not e.alternatives and not session.refusal(session.finding(e.id))
     ]
     operations = decided(session, everything).compiled().operations
-    phases = [Phase.ONE_WAY if op.one_way else op.phase for op in operations]
+    late = [op for op in operations if isinstance(op, WriteFile) and op.late]
+    phases = [Phase.ONE_WAY if op.one_way else op.phase for op in operations if op not in late]
     assert phases == sorted(phases)
+    # The lock of the audit is for the next boot: auditd, when it starts, would load it at once.
+    told = [at for at, op in enumerate(operations) if op.phase is Phase.RELOADS]
+    assert all(operations.index(op) > max(told) for op in late)
+    assert [op.path.rpartition("/")[2] for op in late] == ["zz-hardentui-lock.rules"]
     assert {op.target for op in operations if op.one_way} == {"kernel/unprivileged_bpf_disabled"}
     values = [op.key for op in operations if isinstance(op, SetSysctl) and not op.one_way]
     assert values[0] == "net/ipv4/ip_forward"

@@ -76,8 +76,8 @@ _ABOUT: Mapping[str, tuple[_About, ...]] = {
     "mac-policy": _tree("/etc/selinux", "/etc/apparmor", "/etc/apparmor.d"),
     "audit-policy": (*_file("/etc/libaudit.conf"), *_tree("/etc/audit"), *_program("/usr/sbin/auditctl")),
     "log-policy": (
-        *_file("/etc/rsyslog.conf", "/etc/systemd/journald.conf", "/etc/logrotate.conf"),
-        *_tree("/etc/rsyslog.d", "/etc/syslog-ng", "/etc/systemd/journald.conf.d", "/etc/logrotate.d"),
+        *_file("/etc/rsyslog.conf", "/etc/logrotate.conf"),
+        *_tree("/etc/rsyslog.d", "/etc/syslog-ng", "/etc/systemd", "/etc/logrotate.d"),
     ),
     "ssh-policy": (*_file("/etc/ssh/sshd_config"), *_tree("/etc/ssh/sshd_config.d")),
     "delete": (_calls("unlink", "unlinkat", "rename", "renameat", "renameat2", "rmdir"),),

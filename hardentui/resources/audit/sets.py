@@ -81,6 +81,8 @@ def written(owner: str, name: str, lines: Sequence[str], facts: Mapping[str, Fac
             mode="0640",
             before=text_fact(facts, "before"),
             parts=(Lines(owner=owner, lines=(f"# {owner}", *head, *lines)),),
+            late=name
+            == "lock",  # auditd loads what is there when it starts: no rule could be taken back then
         )
     ]
     if facts.get("off") is True:
