@@ -18,6 +18,11 @@ from hardentui.snapshot import LogTree, Reason, Snapshot, Unread
 HOSTILE = "/var/log/\x1b[31m\u202eevil\udcff.log"
 
 
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+
+
 def recorded(folder: Path, tree: LogTree | Unread = growth.BUSY) -> str:
     """A file with what the command asks of a host."""
     asked = Snapshot(host(tree))

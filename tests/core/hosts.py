@@ -417,9 +417,16 @@ def server(interfaces: Iterable[str] = ("lo", "eth0"), **changes: Any) -> DictHo
         "last_logins": users.last_logins(NOW),
         "logins": users.logins(NOW),
     }
+    alone = {question: changes.pop(name) for name, question in _ALONE.items() if name in changes}
     host = mac.with_apparmor(with_sshd(DictHost(files, links, **{**facts, **changes})))
     host = journals.with_logs(host, NOW)
-    return with_nft(audit.with_audit(syslogs.with_rsyslog(host, NOW)))
+    host = with_nft(audit.with_audit(syslogs.with_rsyslog(host, NOW)))
+    host.answers |= alone
+    return host
+
+
+# What a test gives of these is all that there is: no daemon of ours is added to it.
+_ALONE: dict[str, type[Question[Any]]] = {"units": Units, "unit_files": UnitFiles, "processes": Processes}
 
 
 def two_interfaces() -> DictHost:

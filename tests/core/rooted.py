@@ -52,7 +52,7 @@ def in_namespaces(script: str, job: Any) -> Any:
     """What a script of this folder answers to ``job``, run in its own network, mount and pid namespaces."""
     argv = ("unshare", "-m", "-n", "-p", "-f", "--mount-proc", sys.executable, "-I", str(HERE / script))
     done = subprocess.run(
-        argv, input=json.dumps(job), check=False, capture_output=True, text=True, timeout=120
+        argv, input=json.dumps(job), check=False, capture_output=True, text=True, timeout=900
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

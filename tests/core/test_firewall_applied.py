@@ -199,13 +199,13 @@ def test_a_policy_that_is_none_is_refused_with_its_line(target: str, said: str) 
     assert said in refusal.reason
 
 
-def test_without_nftables_the_command_that_installs_it_is_said() -> None:
+def test_without_nftables_the_package_to_install_is_said() -> None:
     made = host(commands={loaded.NFT.argv: Unread(Reason.UNSUPPORTED, "nft is not installed")})
     del made.stats["/usr/sbin/nft"]
     assert found(made).running == "none"
     refusal = changed(made)
     assert isinstance(refusal, Refusal)
-    assert "apt install nftables" in refusal.reason
+    assert "install the package nftables" in refusal.reason
 
 
 def test_rules_of_another_author_are_not_fought_with() -> None:

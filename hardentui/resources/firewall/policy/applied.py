@@ -86,11 +86,7 @@ def change(entry: Recommendation, facts: Mapping[str, Fact], target: str) -> Cha
             ).format(holder=holder)
         )
     if text_fact(facts, "nft") != "present":
-        return Refusal(
-            _("{path} is not there: install it first (apt install nftables, or dnf install nftables)").format(
-                path=place.NFT
-            )
-        )
+        return Refusal(_("{path} is not there: install the package nftables first").format(path=place.NFT))
     return _steps(entry, facts, policy)
 
 
