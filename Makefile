@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 DEV := $(VENV)/.developed
 PO := hardentui/locale/fr/LC_MESSAGES/hardentui.po
 
-.PHONY: help run test check test-system bench screenshots messages clean
+.PHONY: help run test check test-system test-system-long bench screenshots messages clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -35,6 +35,9 @@ check: $(DEV) ## formatting, lint, types, import contracts, translations, shell
 	$(BIN)/hardentui checklist check
 
 test-system: $(DEV) ## apply and roll back on booted systems (root; see CONTRIBUTING)
+	$(BIN)/python -m pytest -n 3 --dist loadgroup -m "system and not long" tests/system
+
+test-system-long: $(DEV) ## the same, with what takes minutes of its own (SELinux, auditd, ufw, firewalld, Redis)
 	$(BIN)/python -m pytest -n 3 --dist loadgroup -m system tests/system
 
 bench: $(DEV) ## scan, first frame and --version against their floors, as ratios

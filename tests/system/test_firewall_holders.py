@@ -17,6 +17,8 @@ from test_firewall_policy_booted import ID, decide
 
 from hardentui.resources.firewall.policy import commands, parse
 
+pytestmark = pytest.mark.long  # its programs are fetched first
+
 POLICY = f"""in drop
 out drop
 in tcp 22 from {ADMIN_ADDRESS} course.ssh

@@ -11,6 +11,7 @@ from rig.state import HISTORY, assert_same, state
 from rig.waiting import wait_for
 
 ID = "firewall.policy"
+TABLE = "table inet hardentui"
 POLICY = f"in drop\nout accept\nin tcp 22 from {ADMIN_ADDRESS} course.ssh\nin udp 162 from any app.traps"
 # What others loaded, and no file of theirs loads again.
 THEIRS = "table ip nat { chain DOCKER { tcp dport 8080 dnat to 172.17.0.2:80; }; }"
@@ -64,7 +65,7 @@ def test_a_policy_is_loaded_confirmed_kept_over_a_reboot_and_taken_back(host: Ns
 
     host.sh("systemctl start nftables")  # an empty set of rules of its own, and ours is gone
     host.sh("systemctl reload nftables")
-    assert "table inet hardentui" in loaded(host), "what reloads nftables brings our rules back"
+    wait_for("our rules, which what reloads nftables brings back", 60, lambda: TABLE in loaded(host))
     host.sh("systemctl stop nftables")
 
     host.reboot()

@@ -14,7 +14,8 @@ from rig.waiting import wait_for
 
 from hardentui.host.selinux import RELABELLING, parse_relabelling
 
-pytestmark = pytest.mark.xdist_group("vm-security")  # beside the other virtual machine
+# Beside the other virtual machine, on a disk of its own.
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("vm-security")]
 
 CHAPTER = "selinux"
 ENFORCING = "selinux.enforcing"
