@@ -53,7 +53,7 @@ class OverviewScreen(HardenScreen):
         table.styles.height = len(rows) + 1
         table.fill(self._columns(), rows)
         hints = Content("  ").join(key_hint(key) for key in views())
-        self.query_one("#summary", Page).border_title = Content(" ") + hints + Content(" ")
+        self.query_one("#summary", Page).head(Content(" ") + hints + Content(" "))
         self._show_summary()
 
     def on_data_table_row_highlighted(self) -> None:

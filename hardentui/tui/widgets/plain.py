@@ -43,6 +43,10 @@ class Page(Widget, can_focus=True):
 
     BINDINGS = scrolling()
 
+    def head(self, title: Content) -> None:
+        """What stands in the border above; a Content, for a string would be markup."""
+        self.border_title = title
+
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's word
         super().__init__(id=id)
         self.shown = Content("")
