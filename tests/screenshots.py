@@ -47,6 +47,13 @@ SHOTS = (
     Shot("workbench-80x24", "en", SMALL, (*NGINX, "w", "m"), "(directives"),
     Shot("workbench-120x36", "en", LARGE, (*NGINX, "w", "m"), "(directives"),
     Shot("etabli-120x36", "fr", LARGE, (*NGINX, "w", "m"), "(directives"),
+    Shot("events-80x24", "en", SMALL, ("E",), "sudo"),
+    Shot("evenements-120x36", "fr", LARGE, ("E",), "sudo"),
+    Shot("volume-80x24", "en", SMALL, ("F",), "/var/log"),
+    Shot("volume-120x36", "en", LARGE, ("F",), "/var/log"),
+    Shot("flows-80x24", "en", SMALL, ("P",), "ssh"),
+    Shot("flows-120x36", "en", LARGE, ("P",), "ssh"),
+    Shot("flux-120x36", "fr", LARGE, ("P",), "ssh"),
     Shot("plan-120x36", "en", LARGE, (*WALK, "a", "enter", "n", "a", "enter", "p"), "99-zz-hardentui.conf"),
 )
 

@@ -6,6 +6,7 @@ import compileall
 import json
 import shlex
 import sys
+import tomllib
 import zipfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -159,7 +160,8 @@ class Product:
 
     def applied(self) -> list[str]:
         """The ids that the plan decides to apply."""
-        ids = [id_ for id_, found in self.scan().by_id.items() if found["decision"] == "apply"]
+        decisions = tomllib.loads(self.machine.get(PLAN))["decision"]
+        ids = [each["id"] for each in decisions if each["action"] == "apply"]
         assert ids, "the plan applies nothing"
         return ids
 
