@@ -240,10 +240,10 @@ def test_the_lock_counts_from_the_next_boot_on(vm: Vm) -> None:
     product.script("apply", "--deadline", "900")
     product.script("confirm")
     assert "enabled 1" in vm.sh("auditctl -s")
-    assert product.scan()["audit.lock"]["drift"] == "not-yet"
+    assert product.scan(chapter="logging")["audit.lock"]["drift"] == "not-yet"
     vm.reboot()
     assert "enabled 2" in vm.sh("auditctl -s")
-    assert product.scan().not_passing(["audit.lock", "audit.service", "audit.sudoers"]) == []
+    assert product.scan(chapter="logging").not_passing(["audit.lock", "audit.service", "audit.sudoers"]) == []
     product.script("rollback")
     vm.reboot()
     assert "enabled 2" not in vm.sh("auditctl -s")
@@ -255,9 +255,9 @@ def test_seals_are_what_aide_sealed(vm: Vm) -> None:
     vm.sh('rm -rf /etc/aide/aide.conf.d; for folder; do touch "$folder/probe"; done', *SYSTEM)
     vm.run(["aide", "--config=/etc/aide/aide.conf", "--init"], check=True, seconds=600)
     product = Product(vm)
-    assert product.scan(plan=False)["aide.database"]["running"] == "not built"
+    assert product.scan(plan=False, chapter="logging")["aide.database"]["running"] == "not built"
     vm.sh("mv /var/lib/aide/aide.db.new /var/lib/aide/aide.db")
-    found = product.scan(plan=False)
+    found = product.scan(plan=False, chapter="logging")
     assert found["aide.database"]["result"] == "pass"
     sealed = vm.sh("grep -o '^/[^ ]*' /var/lib/aide/aide.db").splitlines()
     by_aide = [folder for folder in SYSTEM if f"{folder}/probe" not in sealed]
@@ -266,9 +266,9 @@ def test_seals_are_what_aide_sealed(vm: Vm) -> None:
     product.script("apply", "--deadline", "900")
     product.script("confirm")
     assert "dailyaidecheck.timer" in vm.sh("systemctl list-timers --all")
-    assert product.scan()["aide.schedule"]["result"] == "pass"
+    assert product.scan(chapter="logging")["aide.schedule"]["result"] == "pass"
     product.script("rollback")
-    assert product.scan()["aide.schedule"]["result"] == "fail"
+    assert product.scan(chapter="logging")["aide.schedule"]["result"] == "fail"
 
 
 @pytest.mark.parametrize("line", ["-w /not/there -p wa -k x"])
@@ -277,6 +277,6 @@ def test_a_line_that_cannot_be_loaded_is_named(vm: Vm, line: str) -> None:
     vm.put(f"{line}\n-w /etc/passwd -p wa -k below\n".encode(), "/etc/audit/rules.d/50-broken.rules", "0640")
     vm.sh("systemctl enable --now auditd")
     assert "below" not in vm.sh("auditctl -l")
-    found = Product(vm).scan(plan=False)["audit.identity"]
+    found = Product(vm).scan(plan=False, chapter="logging")["audit.identity"]
     assert found["result"] == "fail"
     assert "50-broken.rules" in str(found)

@@ -162,7 +162,9 @@ class Follower:
     """`hardentui events --follow` in the machine, read line by line."""
 
     def __init__(self, host: Nspawn, *words: str, user: str = "") -> None:
-        argv = ["env", f"PYTHONPATH={HOME}", "LANGUAGE=en", "python3", "-u", "-m", "hardentui"]
+        # A run below nohup ignores that signal, and so would all that it starts.
+        argv = ["env", "--default-signal=HUP", f"PYTHONPATH={HOME}", "LANGUAGE=en"]
+        argv += ["python3", "-u", "-m", "hardentui"]
         inside = host.inside([*(["setpriv", "--reuid", user, "--clear-groups"] if user else []), *argv])
         self.process = subprocess.Popen(
             [*inside, "events", "--follow", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
@@ -184,7 +186,7 @@ class Follower:
         return any(all(word in line for word in words) for line in self.text.splitlines())
 
     def wait(self, *words: str) -> None:
-        wait_for(f"{words} in what is followed: {self.text}", 20, lambda: self.says(*words), every=0.05)
+        wait_for(f"{words} in what is followed: {self.text}", 60, lambda: self.says(*words), every=0.05)
 
 
 def journalctls(host: Nspawn) -> str:
@@ -200,7 +202,7 @@ def test_events_are_shown_as_they_come_and_no_child_stays(host: Nspawn, end: str
             follower.wait(f"  {kind} ")
         assert journalctls(host)
         host.run(["pkill", "--signal", end, "--full", "hardentui events --follow"], check=True)
-        wait_for("the end of journalctl", 20, lambda: not journalctls(host), every=0.05)
+        wait_for("the end of journalctl", 60, lambda: not journalctls(host), every=0.05)
 
 
 def test_one_class_alone_is_shown_and_a_flood_stops_nothing(host: Nspawn) -> None:
@@ -262,4 +264,4 @@ def test_the_screen_shows_what_is_provoked_and_leaves_no_child_when_the_line_dro
     assert journalctls(host)
     os.close(screen.master)  # the line drops: nobody says goodbye
     wait_for("the end of the assistant", 30, lambda: screen.process.poll() is not None)
-    wait_for("the end of journalctl", 20, lambda: not journalctls(host), every=0.05)
+    wait_for("the end of journalctl", 60, lambda: not journalctls(host), every=0.05)

@@ -61,6 +61,7 @@ def test_a_container_shows_what_changes_and_forgets_it_at_reboot(bare: Nspawn) -
     look(bare)
 
 
+@pytest.mark.long  # five looks at an emulated machine; its main job looks at the same things
 def test_the_virtual_machine_shows_the_same(vm: Vm) -> None:
     look(vm)
 
