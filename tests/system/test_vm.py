@@ -49,7 +49,7 @@ def test_the_power_goes_while_apply_is_at_work(vm: Vm, note: Note, lines: int) -
 
 def test_a_clock_that_jumps_does_not_move_the_deadline(vm: Vm, note: Note) -> None:
     product = Product(vm)
-    product.plan(*FEW)
+    product.decide(FEW, product.chapters)
     before = state(vm)
     deadline = 120  # apply itself takes up to a minute of it where the machine below is busy
 
@@ -71,7 +71,7 @@ def test_a_clock_that_jumps_does_not_move_the_deadline(vm: Vm, note: Note) -> No
 
 def test_confirm_from_the_console(vm: Vm) -> None:
     product = Product(vm)
-    product.plan(*FEW)
+    product.decide(FEW, product.chapters)
     product.script("apply", "--deadline", "900")
     done = vm.run(["bash", SCRIPT, "confirm", "--from-console"])
     assert done.returncode == 3, f"ssh is no console\n{said(done)}"
