@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import bench_firewall
 from core.running import many, recorded
 
 from hardentui import checklist, hazards, resources
@@ -327,6 +328,7 @@ def main() -> None:
             first_frame(ours, b"sysctl", cold=cold), first_frame(empty, b"READY-MARK", cold=cold)
         )
         show(f"first frame, {'cold' if cold else 'warm'} : an empty Textual app", "1.6", figures)
+    bench_firewall.report()
     wrote = step_bytes(ours, b"Saved at", "2jjjjj")
     few, crowd = (on_services(count) for count in (10, 300))
     opened = in_turns(
