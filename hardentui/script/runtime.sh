@@ -1030,7 +1030,7 @@ ufw_as_filed() { # 0 when the rules and defaults that are loaded are those of it
         file=/etc/ufw/user.rules
         [[ $program == iptables ]] || file=/etc/ufw/user6.rules
         ufw_has "$program" "$file" || return 1
-        for chain in INPUT OUTPUT; do
+        for chain in INPUT OUTPUT FORWARD; do
             default=$(sed -n "s/^DEFAULT_${chain}_POLICY=//p" /etc/default/ufw 2>/dev/null) || return 1
             default=${default//\"/}
             [[ $default != REJECT ]] || default=DROP
@@ -1041,11 +1041,10 @@ ufw_as_filed() { # 0 when the rules and defaults that are loaded are those of it
 
 ufw_has() { # PROGRAM FILE; 0 when each rule of the file is loaded, and no other in the chains of people's rules
     local line filed=0 loaded
-    local -a words=()
     while IFS= read -r line; do
         [[ $line =~ ^-A\ ufw6?-user-(in|out)put\  ]] || continue
-        read -r -a words <<<"${line//\'/}"
-        "$1" -w -C "${words[@]:1}" >/dev/null 2>&1 || return 1
+        split "${line//\'/}" ' '
+        "$1" -w -C "${WORDS[@]:1}" >/dev/null 2>&1 || return 1
         filed=$((filed + 1))
     done 2>/dev/null <"$2"
     loaded=$("$1" -w -S 2>/dev/null) || return 1
@@ -1059,14 +1058,30 @@ ufw_check() { # the files can be loaded
 }
 
 ufw_load() { # as a boot does; ufw reload would write its files anew, and switch it off for a moment
-    local program
-    for program in /usr/lib/ufw/ufw-init /lib/ufw/ufw-init /usr/libexec/ufw/ufw-init; do
-        [[ -x $program ]] || continue
-        try "$program" force-reload
-        return $?
+    local program values path value outcome=0
+    for program in /usr/lib/ufw/ufw-init /lib/ufw/ufw-init /usr/libexec/ufw/ufw-init ''; do
+        [[ ! -x $program ]] || break
     done
-    REASON=$(say holder-missing ufw)
-    return 1
+    if [[ -z $program ]]; then
+        REASON=$(say holder-missing ufw)
+        return 1
+    fi
+    values=$(ufw_values)
+    try "$program" force-reload || outcome=1
+    while IFS=$'\t' read -r path value; do
+        [[ ! -e $path || $(cat -- "$path" 2>/dev/null) == "$value" ]] || kernel_write "$path" "$value" || outcome=1
+    done < <(printf '%s\n' "$values")
+    return "$outcome"
+}
+
+ufw_values() { # prints PATH VALUE of the kernel parameters that it sets beside its rules: they are not ours to move
+    local file key
+    file=$(sed -n 's/^IPT_SYSCTL=//p' /etc/default/ufw 2>/dev/null)
+    sed -n 's,^[[:space:]]*\([a-z][A-Za-z0-9_./-]*\)[[:space:]]*=.*,\1,p' "${file//\"/}" 2>/dev/null | while read -r key; do
+        [[ $key == */* ]] || key=${key//.//}
+        [[ $key != *..* && -f /proc/sys/$key ]] || continue
+        printf '%s\t%s\n' "/proc/sys/$key" "$(cat -- "/proc/sys/$key" 2>/dev/null)"
+    done
 }
 
 firewalld_rules() { # prints what it runs with, but for the interfaces, which come and go

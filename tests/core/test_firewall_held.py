@@ -228,6 +228,14 @@ def test_files_that_would_not_survive_are_left_alone(path: str, old: str, new: s
     assert said in refusal(made)
 
 
+def test_a_ufw_that_drops_all_of_one_version_of_ip_is_not_taken_for_the_policy() -> None:
+    session = decided(host_of_ufw())
+    after = rehearse(session.snapshot, session.compiled())
+    half = text("default-ufw").replace("IPV6=yes", "IPV6=no")
+    after = after.with_answers({File(ufw.DEFAULTS): half}, after.taken_at)
+    assert found(after).boot == "in drop; ufw"
+
+
 def test_rules_of_ufw_that_only_run_are_not_lost() -> None:
     made = host_of_ufw()
     more = "-A ufw-user-input -s 192.0.2.7/32 -j DROP\nCOMMIT"
@@ -316,6 +324,16 @@ def test_a_zone_that_somebody_changed_is_not_taken_for_the_policy() -> None:
     opened = zone.replace("<forward/>", '<port port="23" protocol="tcp"/>\n  <forward/>')
     after = after.with_answers({File(firewalld.ZONE_FILE): opened}, after.taken_at)
     assert found(after).boot == "in drop; firewalld"
+
+
+def test_a_port_that_only_runs_is_no_policy() -> None:
+    session = decided(host_of_firewalld())
+    after = rehearse(session.snapshot, session.compiled())
+    shown = after.ask(firewalld.ZONES)
+    assert isinstance(shown, Output)
+    opened = shown.stdout.replace("hardentui\n", "hardentui\n  ports: 99/tcp\n")
+    after = after.with_answers({firewalld.ZONES: Output(opened)}, after.taken_at)
+    assert found(after).result is Result.UNKNOWN
 
 
 def _more(zones: str, key: str, value: str) -> str:

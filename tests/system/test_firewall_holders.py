@@ -106,7 +106,8 @@ def held(lab: Lab, layer: Path) -> Iterator[Callable[[str], Nspawn]]:
 
 
 def addressed(machine: Nspawn) -> None:
-    """IPv6 addresses on both sides; a boot of the machine forgets its own."""
+    """What a boot forgets: the machine's IPv6 address, and a value that ufw sets otherwise when it loads."""
+    machine.sh("sysctl -qw net.ipv4.conf.all.log_martians=1")
     machine.sh(f"ip -6 addr replace {ADDRESS_6}/64 dev host0 nodad")
     argv = ["ip", "-6", "addr", "replace", f"{ADMIN_ADDRESS_6}/64", "dev", "br0", "nodad"]
     finish(machine.beside(argv), stdin="", seconds=20, check=True)

@@ -100,16 +100,10 @@ def at_boot(snapshot: Snapshot) -> Policy | None:
 
 
 def running(snapshot: Snapshot) -> Policy | None:
-    """The policy of the files, where firewalld runs with it."""
+    """The policy of the files, where firewalld runs with these and with nothing else."""
     policy, seen = at_boot(snapshot), _seen(snapshot)
-    if policy is None or seen is None or seen.name != ZONE or _foreign(seen):
-        return None
-    out = seen.policies.get(OUT)
-    closed = out is not None and out.get("target") == "DROP"
-    rules = set(seen.default.rules) == set(_texts(policy, "in")) and seen.default.get("target") == "DROP"
-    if closed and policy.outgoing == "drop":
-        rules = rules and out is not None and set(out.rules) == set(_texts(policy, "out"))
-    return policy if rules and closed == (policy.outgoing == "drop") else None
+    runs = seen is not None and seen.name == ZONE and seen.as_filed and not _foreign(seen)
+    return policy if runs else None
 
 
 def steps(entry: Recommendation, known: Mapping[str, Fact], policy: Policy) -> Change:
@@ -319,6 +313,16 @@ class _Seen:
     def default(self) -> _Shown:
         return self.zones.get(self.name, _Shown({}, ()))
 
+    @property
+    def as_filed(self) -> bool:
+        """Whether it runs with what its files say."""
+        zones, policies, direct = self.filed
+        return (_fixed(self.zones), _fixed(self.policies), self.direct) == (
+            _fixed(zones),
+            _fixed(policies),
+            direct,
+        )
+
 
 def _seen(snapshot: Snapshot) -> _Seen | None:
     texts = []
@@ -356,11 +360,7 @@ def _obstacle(snapshot: Snapshot, seen: _Seen | None) -> str:
         return "unread"
     if not any(unit.name == "firewalld.service" and unit.state == "enabled" for unit in units):
         return "off"
-    if (_fixed(seen.zones), _fixed(seen.policies), seen.direct) != (
-        _fixed(seen.filed[0]),
-        _fixed(seen.filed[1]),
-        seen.filed[2],
-    ):
+    if not seen.as_filed:
         return "runtime"
     if seen.default.get("masquerade") == "yes" or seen.default.get("forward-ports"):
         return "router"

@@ -9,7 +9,7 @@ planned: the files that stand there are read, and must come out the same when th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,7 +29,7 @@ from hardentui.resources.firewall.policy import (
     peer_text,
 )
 from hardentui.resources.firewall.policy.holder import Holder
-from hardentui.resources.firewall.ruleset import Json, Ruleset, Span, literal
+from hardentui.resources.firewall.ruleset import Chain, Json, Ruleset, Span, literal
 from hardentui.resources.firewall.sources import networks
 from hardentui.snapshot import File, Question, Snapshot, Unread
 
@@ -69,10 +69,14 @@ _OBSTACLES = {
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What ufw makes of packets that no rule names, by chain (ACCEPT, DROP, REJECT), and how much it logs."""
+    """What ufw makes of packets that no rule names, by chain (ACCEPT, DROP, REJECT), and how much it logs.
+
+    ``both`` is whether it filters both versions of IP; else it drops all of IPv6.
+    """
 
     defaults: tuple[str, str, str]
     level: str
+    both: bool = True
 
 
 Block = tuple[str, ...]  # a rule as it stands in a file: its tuple, and what is loaded of it
@@ -105,7 +109,7 @@ def facts(snapshot: Snapshot) -> dict[str, Fact]:
 def at_boot(snapshot: Snapshot) -> Policy | None:
     """The policy that the files come to; None where they hold a rule that is no line of a policy."""
     settings, blocks = _filed(snapshot)
-    if settings is None or blocks is None:
+    if settings is None or blocks is None or not settings.both or settings.defaults[0] == "ACCEPT":
         return None
     permits = []
     for version in RULES:
@@ -116,7 +120,7 @@ def at_boot(snapshot: Snapshot) -> Policy | None:
             if permit is None:
                 return None
             permits.append(permit)
-    return _policy(settings.defaults[1], permits) if settings.defaults[0] != "ACCEPT" else None
+    return Policy("accept" if settings.defaults[1] == "ACCEPT" else "drop", tuple(permits))
 
 
 def running(snapshot: Snapshot) -> Policy | None:
@@ -265,7 +269,7 @@ def _settings(switch: str, defaults: str) -> Settings | None:
     level = _value(switch, "LOGLEVEL")
     if level not in _LEVELS or not _VERDICTS.issuperset(ends):
         return None
-    return Settings((ends[0], ends[1], ends[2]), level)
+    return Settings((ends[0], ends[1], ends[2]), level, _value(defaults, "IPV6").lower() == "yes")
 
 
 def _lines_of(text: str, key: str) -> list[str]:
@@ -295,7 +299,7 @@ def _obstacle(snapshot: Snapshot) -> str:
     switch, defaults = (str(snapshot.ask(File(path))) for path in (SWITCH, DEFAULTS))
     if _value(switch, "ENABLED").lower() != "yes":
         return "off"
-    if _value(defaults, "IPV6").lower() != "yes":
+    if not settings.both:
         return "ipv6"
     if _value(defaults, "MANAGE_BUILTINS").lower() == "yes":
         return "builtins"
@@ -366,10 +370,6 @@ def _permit(version: int, block: Block) -> Permit | None:
     return permit if other == _ANY[version] and again == [block] else None
 
 
-def _policy(output: str, permits: Sequence[Permit]) -> Policy:
-    return Policy("accept" if output == "ACCEPT" else "drop", tuple(permits))
-
-
 def _is_route(block: Block) -> bool:
     """Whether a rule is about packets that are forwarded, which is not a policy's matter."""
     return block[0].startswith(f"{_TUPLE}route:")
@@ -411,7 +411,7 @@ def _by_fifteen(permit: Permit) -> Iterator[str]:
 # --- what is loaded ---------------------------------------------------------------------------------------
 
 
-def _base(rules: Ruleset, version: int, hook: str) -> list[Any]:
+def _base(rules: Ruleset, version: int, hook: str) -> list[Chain]:
     """The chain of iptables at a hook."""
     return [
         chain
