@@ -16,7 +16,7 @@ from hardentui.model import Action, Checklists, Plan
 from hardentui.operations import Refusal
 from hardentui.plan import PlanFile
 from hardentui.resources.connections import Contact
-from hardentui.resources.firewall.policy.cut import cuts
+from hardentui.resources.firewall.policy.lockout import Entrance
 from hardentui.session import Session, identity
 from hardentui.snapshot import Snapshot
 
@@ -64,16 +64,15 @@ def _answered(
 
 
 def _acknowledged(draft: Draft, given: str) -> Draft:
-    """The draft with one more connection that may end: "out tcp 389 10.0.0.9: reason".
+    """The draft with one more thing that may end: "out tcp 389 10.0.0.9: reason", or "in tcp 22 any: ...".
 
     Raises:
-        CommandError: nothing of the kind is connected, or there is no reason.
+        CommandError: the policy would end nothing of the kind, or there is no reason.
     """
     wanted, colon, reason = given.partition(": ")
-    found = cuts(draft.policy, draft.matrix.contacts)
-    one = next((one for one in found if str(one) == wanted.strip()), None)
+    one = next((one for one in draft.ending if str(one) == wanted.strip()), None)
     if not colon or one is None:
-        known = ", ".join(map(str, found)) or _("nothing")
+        known = ", ".join(map(str, draft.ending)) or _("nothing")
         raise output.CommandError(
             _("expected CONNECTION: REASON, found {given!r}; what the policy would cut: {known}").format(
                 given=given, known=known
@@ -89,7 +88,7 @@ def _save(options: argparse.Namespace, draft: Draft, session: Session, file: Pla
     """Put the policy into the plan, with the answers that it rests on.
 
     Raises:
-        CommandError: it would cut what nobody acknowledged, or cannot be applied, or the plan is another's.
+        CommandError: it would end what nobody acknowledged, or cannot be applied, or the plan is another's.
     """
     if draft.unsaid:
         raise output.CommandError(_unsaid(draft.unsaid))
@@ -108,7 +107,7 @@ def _save(options: argparse.Namespace, draft: Draft, session: Session, file: Pla
     output.complain(_("{path}: {id} is decided").format(path=options.plan, id=DECISION))
 
 
-def _unsaid(found: tuple[Contact, ...]) -> str:
+def _unsaid(found: tuple[Entrance | Contact, ...]) -> str:
     """Why the policy is not put into the plan, with what to do about it."""
     lines = [export.would_cut(one) for one in found]
     lines.append(

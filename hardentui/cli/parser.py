@@ -268,7 +268,7 @@ def _add_flows(commands: Commands[Parser], common: Parser) -> None:
         action="append",
         default=[],
         metavar="CONNECTION: REASON",
-        help=_("say why an open connection that the policy would cut may end"),
+        help=_("say why what the policy would end may end: an open connection, or the way in to sshd"),
     )
     parser.add_argument("--apply", action="store_true", help=_("put the policy into the plan"))
     _add_plan(parser, _("take answers from this plan; with --apply it is written"))

@@ -18,6 +18,8 @@ from hardentui.model import Erratum
 from hardentui.resources.base import explain
 from hardentui.resources.connections import Contact
 from hardentui.resources.firewall.passage import Share
+from hardentui.resources.firewall.policy import lockout
+from hardentui.resources.firewall.policy.lockout import Entrance
 from hardentui.resources.listeners import scope_word
 from hardentui.snapshot import Snapshot
 from hardentui.visible import visible
@@ -119,7 +121,7 @@ def text(draft: Draft, width: int) -> Iterator[str]:
 
 
 def sentences(draft: Draft) -> Iterator[str]:
-    """What could not be read, what is still to be said, and which open connections the policy would cut."""
+    """What could not be read, what is still to be said, and what the policy would end."""
     yield from (f"? {explain(gap)}" for gap in draft.matrix.gaps)
     yield from (f"! {trouble}" for trouble in draft.troubles)
     for one in draft.unsaid:
@@ -128,8 +130,10 @@ def sentences(draft: Draft) -> Iterator[str]:
         yield f"* {clause.title}" + _(": ") + f"{clause.instead}"
 
 
-def would_cut(one: Contact) -> str:
-    """An open connection that the policy would cut, as a sentence."""
+def would_cut(one: Entrance | Contact) -> str:
+    """What the policy would end, as a sentence: all ways in to sshd, or an open connection."""
+    if isinstance(one, Entrance):
+        return lockout.sentence(one)
     who = one.process or one.unit or "?"
     return _("the policy would cut {contact} ({process}, {count} now)").format(
         contact=one, process=who, count=one.count
@@ -313,7 +317,8 @@ def document(draft: Draft, snapshot: Snapshot) -> str:
         "rows": [_object(line) for line in matrix.lines],
         "connections": [_contact(one) for one in matrix.contacts],
         "policy": draft.text.splitlines(),
-        "would-cut": [_contact(one) for one in draft.unsaid],
+        "would-cut": [_contact(one) for one in draft.unsaid if isinstance(one, Contact)],
+        "locks-out": [one.place for one in draft.unsaid if isinstance(one, Entrance)],
     }
     return json.dumps(content, indent=2, ensure_ascii=True)
 

@@ -12,9 +12,12 @@ from hardentui.flows.matrix import Matrix, build
 from hardentui.flows.needs import Need
 from hardentui.flows.profile import Profile
 from hardentui.i18n import _
+from hardentui.model import Gap
+from hardentui.resources.base import explain
 from hardentui.resources.connections import Contact
-from hardentui.resources.firewall.policy import Cut, Network, Permit, Policy, parse, write
+from hardentui.resources.firewall.policy import Cut, Network, Permit, Policy, lockout, parse, write
 from hardentui.resources.firewall.policy.cut import unsaid
+from hardentui.resources.firewall.policy.lockout import Entrance
 from hardentui.snapshot import Snapshot
 
 ADDED = "flows-added"  # the question for the flows that no profile knows
@@ -28,6 +31,7 @@ class Draft:
     matrix: Matrix
     policy: Policy
     troubles: tuple[str, ...]
+    entrances: tuple[Entrance, ...]  # by which administrators come in
 
     @classmethod
     def open(
@@ -39,12 +43,20 @@ class Draft:
         matrix = build(bindings, snapshot, permits)
         proposed, troubles = propose(matrix.needs, bindings)
         policy = replace(proposed, cuts=_acknowledged(decided))
-        return cls(matrix, policy, (*bindings.troubles, *mistakes, *troubles))
+        found = lockout.entrances(snapshot)
+        if isinstance(found, Gap):
+            troubles = (*troubles, _("where sshd listens is not known: {why}").format(why=explain(found)))
+        return cls(matrix, policy, (*bindings.troubles, *mistakes, *troubles), lockout.known(found))
 
     @cached_property
-    def unsaid(self) -> tuple[Contact, ...]:
-        """The connections of now that it would cut, and that nobody acknowledged."""
-        return unsaid(self.policy, self.matrix.contacts)
+    def unsaid(self) -> tuple[Entrance | Contact, ...]:
+        """What it would end, and nobody acknowledged: the way in to sshd, and the connections of now."""
+        return (*lockout.shut(self.policy, self.entrances), *unsaid(self.policy, self.matrix.contacts))
+
+    @cached_property
+    def ending(self) -> tuple[Entrance | Contact, ...]:
+        """The same, acknowledged or not."""
+        return replace(self, policy=replace(self.policy, cuts=())).unsaid
 
     @property
     def text(self) -> str:
@@ -56,13 +68,13 @@ class Draft:
         new = {_of(cut): cut for cut in (*self.policy.cuts, *cuts)}
         return replace(self, policy=replace(self.policy, cuts=tuple(new.values())))
 
-    def acknowledging(self, contact: Contact, reason: str) -> Draft:
-        """With the reason why a connection may end.
+    def acknowledging(self, one: Entrance | Contact, reason: str) -> Draft:
+        """With the reason why a way in may be shut, or a connection may end.
 
         Raises:
             ValueError: this is no reason; a sentence.
         """
-        cut = Cut(contact.direction, contact.protocol, contact.port, contact.address, reason)
+        cut = Cut(one.direction, one.protocol, one.port, one.address, reason)
         return self.with_cuts([cut])
 
 

@@ -9,6 +9,7 @@ from hardentui.flows.bindings import Application, Bindings, Bound, is_needed, lo
 from hardentui.flows.profile import Flow, Ports
 from hardentui.resources.firewall.policy import Address, Direction, Permit
 from hardentui.resources.listeners import Listener
+from hardentui.resources.sockets import programs
 from hardentui.snapshot import Snapshot
 
 
@@ -89,7 +90,7 @@ def _here(flow: Flow, listening: tuple[Listener, ...]) -> Ports:
         if flow.program
         and one.exposed
         and one.protocol == flow.ports.protocol
-        and flow.program in {one.socket.process, *_served(one)}
+        and flow.program in programs(one.socket, one.unit)
     }
     return Ports(flow.ports.protocol, tuple(sorted(seen))) if seen else flow.ports
 
@@ -98,12 +99,6 @@ def _there(flow: Flow, snapshot: Snapshot) -> Ports:
     """The ports of a flow that begins here: a relay of logs has those of rsyslog's files."""
     seen = {(port, port) for _host, port in snapshot.derive(log_relays)} if flow.needs == "relp" else ()
     return Ports(flow.ports.protocol, tuple(sorted(seen))) if seen else flow.ports
-
-
-def _served(one: Listener) -> set[str]:
-    """The program behind a socket that systemd holds: by the name of the unit, "ssh" is sshd."""
-    stem = one.unit.partition(".")[0]
-    return {stem, f"{stem}d"} if one.unit.endswith(".socket") else set()
 
 
 def _of_permit(permit: Permit) -> Need:

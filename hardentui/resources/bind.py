@@ -5,17 +5,20 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 import re
-from collections.abc import Callable, Mapping
+import shlex
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from hardentui.i18n import _
-from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation
-from hardentui.operations import Change, Refusal, ReplaceLine, RestartUnit
+from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation, Text
+from hardentui.operations import ByHand, Change, Operation, Refusal, ReplaceLine, RestartUnit
+from hardentui.resources import postgresql
 from hardentui.resources.base import list_fact, nothing, text_fact, wrong_subject
 from hardentui.snapshot import File, Question, Snapshot, Socket, Sockets, Stat, UnitFiles, Unread
 
 LOOPBACK = "loopback"
+_POSTGRESQL = "postgresql"  # it has a file for each cluster, and not only one line counts
 _OTHERS_WRITE = 0o022
 _ANY = frozenset({"*", "::", "::*", "0.0.0.0", ""})  # noqa: S104 - what is seen, not what we listen on
 
@@ -131,10 +134,12 @@ class Bind:
 
     def check(self, subject: str, aspect: str) -> str | None:
         """See Resource."""
-        return wrong_subject(subject, aspect, SERVERS)
+        return wrong_subject(subject, aspect, (*SERVERS, _POSTGRESQL))
 
     def observe(self, snapshot: Snapshot, entry: Recommendation) -> Observation:
         """See Resource."""
+        if entry.subject == _POSTGRESQL:
+            return _clusters(snapshot)
         server = SERVERS[entry.subject]
         text = snapshot.ask(File(server.path))
         boot = _boot(server, text)
@@ -149,6 +154,8 @@ class Bind:
 
     def change(self, entry: Recommendation, facts: Mapping[str, Fact], target: str) -> Change:  # noqa: ARG002
         """See Resource."""
+        if entry.subject == _POSTGRESQL:
+            return _change_clusters(entry, facts)
         server = SERVERS[entry.subject]
         unit = text_fact(facts, "unit")
         if unit not in server.units:
@@ -179,15 +186,24 @@ class Bind:
 def after_restart(snapshot: Snapshot, unit: str) -> dict[Question[Any], Any]:
     """Where a server would listen once it was started with its file as it stands: for a rehearsal."""
     sockets = snapshot.ask(Sockets())
-    server = next((one for one in SERVERS.values() if unit in one.units), None)
-    if server is None or isinstance(sockets, Unread):
+    port = _port_of(snapshot, unit)
+    if port is None or isinstance(sockets, Unread):
         return {}
-    if _boot(server, snapshot.ask(File(server.path))).values != {"": LOOPBACK}:
-        return {}
-    mine = [one for one in sockets if _is_of(one, server)]
+    mine = [one for one in sockets if _is_at(one, port)]
     others = tuple(one for one in sockets if one not in mine)
     moved = tuple(dataclasses.replace(one, protocol="tcp", address="127.0.0.1") for one in mine[:1])
     return {Sockets(): (*others, *moved)}
+
+
+def _port_of(snapshot: Snapshot, unit: str) -> int | None:
+    """The port of the server of a unit, where its files bind it to loopback; None where they do not."""
+    server = next((one for one in SERVERS.values() if unit in one.units), None)
+    if server is not None:
+        bound = _boot(server, snapshot.ask(File(server.path))).values == {"": LOOPBACK}
+        return server.port if bound else None
+    known = postgresql.clusters(snapshot) if unit.startswith("postgresql") else ()
+    mine = () if isinstance(known, Gap) else (one for one in known if one.unit == unit and not one.gap)
+    return next((one.port for one in mine if all(map(_is_loopback, one.addresses))), None)
 
 
 def _shared(snapshot: Snapshot, path: str) -> str:
@@ -205,15 +221,15 @@ def _unit(snapshot: Snapshot, server: Server) -> str:
     return next((unit for unit in server.units if unit in names), "")
 
 
-def _is_of(socket: Socket, server: Server) -> bool:
-    return socket.protocol in {"tcp", "tcp6"} and socket.port == server.port
+def _is_at(socket: Socket, port: int) -> bool:
+    return socket.protocol in {"tcp", "tcp6"} and socket.port == port
 
 
 def _running(snapshot: Snapshot, server: Server) -> Reading:
     sockets = snapshot.ask(Sockets())
     if isinstance(sockets, Unread):
         return nothing(sockets, _("listening sockets"))
-    addresses = tuple(dict.fromkeys(one.address for one in sockets if _is_of(one, server)))
+    addresses = tuple(dict.fromkeys(one.address for one in sockets if _is_at(one, server.port)))
     place = Provenance(_("listening sockets"), text=f"tcp {server.port}")
     if not addresses:
         return Reading(gap=Gap(GapKind.ABSENT, _("nothing listens on port {port}").format(port=server.port)))
@@ -244,3 +260,87 @@ def _is_loopback(address: str) -> bool:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:
         return address == "localhost" or address.startswith("/")  # a socket file
+
+
+# --- the clusters of PostgreSQL ----------------------------------------------------------------------------
+
+
+def _clusters(snapshot: Snapshot) -> Observation:
+    """All clusters as one: it is bound to loopback when each of them is."""
+    found = postgresql.clusters(snapshot)
+    if isinstance(found, Gap):
+        nowhere = Reading(gap=found)
+        return Observation(nowhere if snapshot.live else None, (nowhere,), {}, snapshot.taken_at)
+    gap = next((one.gap for one in found if one.gap), None)
+    values = {} if gap else {"": _outside(address for one in found for address in one.addresses)}
+    facts: dict[str, Fact] = {
+        "clusters": tuple(_fact(snapshot, one) for one in found if _outside(one.addresses) != LOOPBACK)
+    }
+    boot = Reading(values, gap, tuple(_where(one) for one in found))
+    running = _clusters_now(snapshot, found) if snapshot.live else None
+    return Observation(running, (boot,), facts, snapshot.taken_at)
+
+
+def _clusters_now(snapshot: Snapshot, known: tuple[postgresql.Cluster, ...]) -> Reading:
+    sockets = snapshot.ask(Sockets())
+    if isinstance(sockets, Unread):
+        return nothing(sockets, _("listening sockets"))
+    ports = dict.fromkeys(one.port for one in known)
+    addresses = [one.address for one in sockets for port in ports if _is_at(one, port)]
+    listed = ", ".join(map(str, ports))
+    if not addresses:
+        return Reading(gap=Gap(GapKind.ABSENT, _("nothing listens on port {port}").format(port=listed)))
+    place = Provenance(_("listening sockets"), text=f"tcp {listed}")
+    return Reading({"": _outside(addresses)}, provenance=(place,))
+
+
+def _outside(addresses: Iterable[str]) -> str:
+    """Where it listens for other machines: of localhost nobody knows beforehand which addresses it has."""
+    return _shown(sorted(address for address in addresses if not _is_loopback(address)))
+
+
+def _where(cluster: postgresql.Cluster) -> Provenance:
+    said = cluster.listening
+    return Provenance(said.path, text=said.line.strip()) if said else Provenance(cluster.path)
+
+
+def _fact(snapshot: Snapshot, cluster: postgresql.Cluster) -> tuple[Fact, ...]:
+    said = cluster.listening
+    path, line = (said.path, said.line) if said else (cluster.path, "")
+    return (path, line, cluster.unit, cluster.port, _shared(snapshot, path))
+
+
+def _change_clusters(entry: Recommendation, facts: Mapping[str, Fact]) -> Change:
+    steps: list[Operation] = []
+    for fact in list_fact(facts, "clusters"):
+        match fact:
+            case (str(path), str(line), str(unit), int(port), str(shared)) if postgresql.is_listening(line):
+                steps += _bind_cluster(entry.id, path, line, unit, _by_hand(unit, port) if shared else None)
+            case _:
+                return Refusal(_("the plan names no line in which PostgreSQL is told where to listen"))
+    return tuple(steps) or Refusal(_("it listens on loopback by itself"))
+
+
+def _bind_cluster(
+    id_: str, path: str, line: str, unit: str, instructions: Text | None
+) -> tuple[Operation, ...]:
+    """The steps for one cluster; its unit is judged as that of a step, also where a person makes it."""
+    restart = RestartUnit(owners=(id_,), unit=unit)
+    if instructions is not None:
+        return (ByHand(owners=(id_,), subject=unit, instructions=instructions),)
+    after = f"listen_addresses = '{postgresql.DEFAULT}'"
+    return (ReplaceLine(owners=(id_,), path=path, before=line, after=after), restart)
+
+
+def _by_hand(unit: str, port: int) -> Text:
+    """For a cluster whose files belong to its own account, as packages leave them: no script writes there."""
+    ask = f"sudo -u postgres psql -p {port} -c"
+    restart = f"systemctl restart {shlex.quote(unit)}"
+    commands = f"{ask} \"ALTER SYSTEM SET listen_addresses = '{postgresql.DEFAULT}'\"\n{restart}"
+    back = f"{ask} 'ALTER SYSTEM RESET listen_addresses'\n{restart}"
+    return Text(
+        "The files of the cluster belong to its own account, where no script of root writes. As root:\n"
+        f"{commands}\nTo go back:\n{back}",
+        "Les fichiers de la grappe sont à son propre compte, où aucun script de root n'écrit. En root :\n"
+        f"{commands}\nPour revenir en arrière :\n{back}",
+    )

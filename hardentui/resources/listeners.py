@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -11,21 +10,19 @@ from hardentui.i18n import N_, _
 from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation
 from hardentui.operations import Change, Refusal
 from hardentui.resources.base import wrong_subject
-from hardentui.resources.firewall import loaded, sources
+from hardentui.resources.firewall import loaded
 from hardentui.resources.firewall.reach import Door, From, Reach, Reachability
+from hardentui.resources.sockets import address_of, scope_of, socket_units, takes_both, unit_of
 from hardentui.snapshot import (
     ConfinedProcess,
     Interface,
     Interfaces,
-    KernelFile,
     Snapshot,
     Socket,
     Sockets,
-    Units,
     Unread,
 )
 
-_BINDV6ONLY = "/proc/sys/net/ipv6/bindv6only"
 _SCOPES = {
     "loopback": N_("loopback"),
     "link-local": N_("link-local"),
@@ -48,7 +45,6 @@ LEGACY = {
     "udp": frozenset({7, 9, 13, 17, 19, 37, 69, 111, 137, 138, 177, 514, 517, 518, 1900, 5353}),
 }
 MAIL = {"tcp": frozenset({25, 465, 587}), "udp": frozenset[int]()}
-_LISTENED = re.compile(r"(?:(?P<address>.*):)?(?P<port>\d+) \((?:Stream|Datagram)\)")
 
 
 @dataclass(frozen=True)
@@ -139,8 +135,8 @@ class _Reader:
         self._interfaces = () if isinstance(found, Unread) else found
         self._no_interfaces = found.gap(_("interfaces")) if isinstance(found, Unread) else None
         self._root = snapshot.as_root
-        self._units = _socket_units(snapshot)
-        self._dual = snapshot.ask(KernelFile(_BINDV6ONLY)) == "0"
+        self._units = socket_units(snapshot)
+        self._dual = takes_both(snapshot)
         # Beside a socket for the same port of IPv4, one for [::] cannot be for both.
         self._taken = {(s.protocol, s.port) for s in sockets if s.address == "0.0.0.0"}  # noqa: S104 - what is seen
         now = snapshot.derive(loaded.read)
@@ -153,9 +149,6 @@ class _Reader:
         scope = scope_of(socket.address)
         dual = socket.address == "::" and self._dual and (socket.protocol[:3], socket.port) not in self._taken
         hidden = "" if self._root or socket.process else _("(hidden: needs root)")
-        unit = socket.unit
-        if socket.pid == 1 or not unit:
-            unit = self._units.get((socket.protocol[:3], socket.port), unit)
         doors = self._doors(socket.address, dual=dual)
         key = (socket.protocol[:3], socket.port, socket.address, dual)
         if key not in self._known:
@@ -165,7 +158,7 @@ class _Reader:
             scope=scope,
             interfaces=tuple(dict.fromkeys(door.interface for door in doors)),
             process=socket.process or hidden,
-            unit=unit,
+            unit=unit_of(socket, self._units),
             dual=dual,
             reach=self._known[key],
             doors={} if scope == "loopback" else self._through(socket.protocol[:3], socket.port, doors),
@@ -190,7 +183,7 @@ class _Reader:
 
     def _doors(self, address: str, *, dual: bool) -> tuple[Door, ...]:
         """The interfaces and addresses by which packets come to a socket at this address."""
-        wanted = _address(address)
+        wanted = address_of(address)
         found = []
         for interface in self._interfaces:
             for text in interface.addresses:
@@ -227,42 +220,10 @@ def _is_loopback(interface: Interface) -> bool:
     return interface.name == "lo" or any(ipaddress.ip_address(a).is_loopback for a in interface.addresses)
 
 
-def _address(text: str) -> sources.Address:
-    """The address of a socket, without its interface; one of IPv4 in the clothes of IPv6 as what it is."""
-    own = ipaddress.ip_address(text.partition("%")[0])
-    return own.ipv4_mapped or own if isinstance(own, ipaddress.IPv6Address) else own
-
-
-def scope_of(address: str) -> str:
-    """Who an address is for: "loopback", "link-local", "multicast", "private", "public" or "any"."""
-    own = _address(address)
-    if own.is_unspecified:
-        return "any"
-    if own.is_multicast:
-        return "multicast"
-    if own.is_loopback:
-        return "loopback"
-    if own.is_link_local:
-        return "link-local"
-    return "private" if own.is_private else "public"
-
-
 def scope_word(listener: Listener) -> str:
     """The scope in the language in use, and whether IPv4 is in it."""
     word = _(_SCOPES[listener.scope])
     return _("{scope}, IPv4 too").format(scope=word) if listener.dual else word
-
-
-def _socket_units(snapshot: Snapshot) -> Mapping[tuple[str, int], str]:
-    """By protocol and port, the socket unit for which systemd itself listens."""
-    units = snapshot.ask(Units())
-    found = {}
-    for unit in () if isinstance(units, Unread) else units:
-        for text in unit.listens:
-            if match := _LISTENED.fullmatch(text):
-                protocol = "udp" if text.endswith("(Datagram)") else "tcp"
-                found[protocol, int(match["port"])] = unit.name
-    return found
 
 
 class Listeners:

@@ -88,12 +88,23 @@ _OF_LOGGING = re.compile(
 )
 
 
+# What PostgreSQL logs in elsewhere with, and the programs that it starts. No equals sign is needed, and a
+# quote within a value is doubled: the line is cut up to its end, with the comment behind it.
+_POSTGRESQL = re.compile(r"/.*/(?:postgresql|pgsql)/.*\.conf")
+_OF_POSTGRESQL = re.compile(
+    r"^(?P<key>[ \t#]*[a-z0-9_.]*(?:conninfo|command|pass|secret|token|key)[a-z0-9_.]*[ \t]*=?[ \t]*)\S.*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
 def without_secrets(question: Question[T], answer: T | Unread) -> T | Unread:
     """An answer without the passwords that it may hold: so no recording, plan or script can hold them."""
     if isinstance(answer, str) and isinstance(question, (File, KernelFile)):
         text: str = answer
         if _SERVICE.fullmatch(question.path):
             text = _GIVEN.sub(_without_values, text)
+        if _POSTGRESQL.fullmatch(question.path):
+            text = _OF_POSTGRESQL.sub(rf"\g<key>{HIDDEN}", text)
         if _LOGGING.fullmatch(question.path):
             text = _OF_LOGGING.sub(_without_login, text)
         if _STARTS.fullmatch(question.path):

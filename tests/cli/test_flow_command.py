@@ -148,6 +148,23 @@ def test_what_would_be_cut_keeps_the_policy_out_of_the_plan(
     assert again == saved.decision(DECISION).target + "\n"
 
 
+def test_a_policy_that_locks_its_administrator_out_is_kept_out_of_the_plan(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody is connected; it is where sshd listens that counts."""
+    path, plan = recording(tmp_path, applications.host()), tmp_path / "plan.toml"
+    words = ("--recording", path, "flows", "--plan", str(plan), "--apply")
+    code, _out, err = run(capsys, *words)
+    assert (code, plan.exists()) == (2, False)
+    assert "sshd listens on tcp 22 over IPv4, and no line of the policy lets anybody in there" in err
+    assert "--acknowledge 'in tcp 22 any: REASON'" in err
+    assert run(capsys, *words, "--json")[1].count('"tcp 22 over IPv4"') == 1
+    run(capsys, *words, "--acknowledge", "in tcp 22 any: a console is at hand")
+    decided = PlanFile.read(plan).plan.decision(DECISION)
+    assert decided is not None
+    assert "cut in tcp 22 any: a console is at hand" in decided.target.splitlines()
+
+
 def test_an_added_flow_is_kept_with_the_plan(
     recorded: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -433,7 +433,13 @@ def two_interfaces() -> DictHost:
     """One interface has a dot in its name (a VLAN), and a file names it; stores of data listen on both."""
     rival = "net/ipv4/conf/eth0.100/rp_filter = 2\nnet.ipv4.conf.eth0/100.log_martians = 0\n"
     host = server(("lo", "eth0", "eth0.100"), files={"/etc/sysctl.d/20-vlan.conf": rival, **STORES})
-    for unit, port in (("redis-server", 6379), ("rabbitmq-server", 5672), ("mongod", 27017)):
+    stores = (
+        ("redis-server", 6379),
+        ("rabbitmq-server", 5672),
+        ("mongod", 27017),
+        ("postgresql@15-main", 5432),
+    )
+    for unit, port in stores:
         host.answers[Sockets] = (*host.answers[Sockets], Socket("tcp", "0.0.0.0", port, unit))
         host.answers[UnitFiles] = (*host.answers[UnitFiles], UnitFile(f"{unit}.service", "enabled"))
     return journals.with_client(host, "timesyncd", NOW)
@@ -444,6 +450,9 @@ STORES = {
     "/etc/redis/redis.conf": "port 6379\nbind 0.0.0.0 -::\n",
     "/etc/rabbitmq/rabbitmq.conf": "# listeners.tcp.default = 127.0.0.1:5672\nloopback_users.guest = true\n",
     "/etc/mongod.conf": "storage:\n  dbPath: /var/lib/mongodb\nnet:\n  port: 27017\n  bindIp: 0.0.0.0\n",
+    "/etc/postgresql/15/main/postgresql.conf": "data_directory = '/var/lib/postgresql/15/main'\n"
+    "#listen_addresses = 'localhost'\nlisten_addresses = '*'\t# for all\ninclude_dir = 'conf.d'\n",
+    "/etc/postgresql/15/main/conf.d/none.txt": "",
 }
 
 

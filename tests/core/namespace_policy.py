@@ -7,6 +7,7 @@ on every port, answers, and asks everybody else: what comes back says which way 
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -25,6 +26,7 @@ PEERS = {
     "stranger": ("c0", ("10.3.0.1", "fd00:3::1"), ("10.3.0.2", "fd00:3::2")),
     "container": ("d0", ("10.4.0.1", "fd00:4::1"), ("10.4.0.2", "fd00:4::2")),
 }
+PATIENCE, AGAIN, QUIET = 20.0, 0.5, 0.3  # seconds: for what must come, until it is sent anew, after the last
 KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
 
 
@@ -140,10 +142,9 @@ def probes(ports: list[int], peers: list[str]) -> list[dict]:
     return found
 
 
-def ask(net: Net, servers: Servers, asked: list[dict], seconds: float) -> list[bool]:
-    """For each probe whether an answer came."""
+def send(net: Net, asked: list[dict]) -> dict[int, socket.socket]:
+    """Every probe on its way, by its number; without those that are dropped before they leave."""
     waiting = {}
-    results = [False] * len(asked)
     for number, probe in enumerate(asked):
         family = socket.AF_INET6 if ":" in probe["from"] else socket.AF_INET
         one = net.socket(probe["place"], family, KINDS[probe["protocol"]])
@@ -152,22 +153,51 @@ def ask(net: Net, servers: Servers, asked: list[dict], seconds: float) -> list[b
             one.connect_ex((probe["to"], probe["port"]))
             if probe["protocol"] == "udp":
                 one.send(b"x")
-        except OSError:  # what goes out is dropped before it leaves
+        except OSError:
             one.close()
             continue
         waiting[number] = one
-    deadline = time.monotonic() + seconds
-    while waiting and time.monotonic() < deadline:
+    return waiting
+
+
+def answered(waiting: dict[int, socket.socket]) -> dict[int, bool]:
+    """Those that came to an end by now, and whether with an answer; they wait no longer."""
+    found = {}
+    for number, one in waiting.items():
+        try:
+            found[number] = one.recv(1) == b"y"
+        except (BlockingIOError, InterruptedError):
+            continue
+        except OSError:
+            found[number] = False
+    for number in found:
+        waiting.pop(number).close()
+    return found
+
+
+def ask(net: Net, servers: Servers, asked: list[dict]) -> list[bool]:
+    """For each probe whether an answer came.
+
+    All are under way at once. It ends when those that are expected came and nothing more does: what is
+    dropped need not be waited for, and a machine that was held up has its time.
+    """
+    results = [False] * len(asked)
+    waiting = send(net, asked)
+    awaited = {number for number, probe in enumerate(asked) if probe["expected"]}
+    begun = last = again = time.monotonic()
+    while waiting and time.monotonic() < (begun + PATIENCE if awaited else last + QUIET):
         servers.answer()
-        for number, one in list(waiting.items()):
-            try:
-                results[number] = one.recv(1) == b"y"
-            except (BlockingIOError, InterruptedError):
-                continue
-            except OSError:
-                pass
-            one.close()
-            del waiting[number]
+        if found := answered(waiting):
+            last = time.monotonic()
+            awaited -= found.keys()
+            for number, came in found.items():
+                results[number] = came
+        if time.monotonic() > again + AGAIN:  # of TCP the kernel takes care
+            again = time.monotonic()
+            for number in awaited & waiting.keys():
+                if asked[number]["protocol"] == "udp":
+                    with contextlib.suppress(OSError):
+                        waiting[number].send(b"x")
         time.sleep(0.002)
     for one in waiting.values():
         one.close()
@@ -185,13 +215,13 @@ def main() -> None:
             run("ip", "-6", "neigh", "flush", "all")  # neighbours must be found again, through the rules
             for text in firewall["load"]:
                 run("nft", "-f", "-", text=text)
-            asked = probes(firewall["ports"], job["peers"])
-            seen = ask(net, servers, asked, job["seconds"])
+            seen = ask(net, servers, firewall["probes"])
             shown = run("nft", "--json", "list", "ruleset")
-            answers.append({"asked": asked, "seen": seen, "shown": shown})
+            answers.append({"seen": seen, "shown": shown})
     finally:
         net.close()
     json.dump(answers, sys.stdout)
 
 
-main()
+if __name__ == "__main__":
+    main()

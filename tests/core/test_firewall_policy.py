@@ -18,6 +18,7 @@ in tcp 22 from 10.0.0.0/24,2001:db8::/64 course.ssh
 in tcp 8080,8443 from any canopsis.users-web
 in udp 162 from 192.0.2.0/24 canopsis.traps
 out udp 53 to 10.0.0.53 course.dns
+cut in tcp 2222 any: a console is at hand
 cut out tcp 389 2001:db8::5: the directory moves: LDAPS"""
 
 
@@ -49,6 +50,7 @@ def test_order_and_spelling_have_no_meaning() -> None:
     """Two texts that permit the same are one."""
     other = """
 out   drop
+cut in tcp 2222 any: a console is at hand
 cut out tcp 389 2001:0db8::5: the directory moves: LDAPS
 
 out udp 53 to 10.0.0.53/32 course.dns
@@ -92,6 +94,9 @@ in tcp 22 from 2001:DB8::/64,10.0.0.0/24 course.ssh
         ("in drop", "twice"),
         ("in tcp 22 from 10.0.0.0/24,2001:db8::/64 course.ssh", "twice"),
         ("cut out tcp 389 10.0.0.5:", "expected"),
+        ("cut in tcp 22 any:", "expected"),
+        ("cut in tcp 22-23 any: why", "no port"),
+        ("cut in tcp 2222 any: a console is at hand", "twice"),
         ("cut out tcp 389 10.0.0.0/8: why", "no address"),
         ("cut out tcp 389 10.0.0.5: a\\", "backslash"),
         ("cut out tcp 389 10.0.0.5: a\x1b[31m", "no text"),
@@ -100,7 +105,7 @@ in tcp 22 from 2001:DB8::/64,10.0.0.0/24 course.ssh
 )
 def test_a_wrong_line_is_named_with_what_was_expected(line: str, said: str) -> None:
     """Whoever edits a plan by hand is told which line, and what it should be."""
-    with pytest.raises(ValueError, match=r"^line 8, ") as refused:
+    with pytest.raises(ValueError, match=r"^line 9, ") as refused:
         parse(f"{TEXT}\n{line}")
     assert said in str(refused.value)
 
@@ -147,7 +152,7 @@ _CUTS = st.builds(
     st.sampled_from(["in", "out"]),
     st.sampled_from(["tcp", "udp"]),
     _PORTS,
-    st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6)),
+    st.one_of(st.none(), st.ip_addresses(v=4), st.ip_addresses(v=6)),
     _REASONS,
 )
 POLICIES = st.builds(

@@ -409,10 +409,13 @@ def test_a_policy_that_cuts_what_is_open_makes_no_step() -> None:
     seen = snapshot(connections=(ADMIN,), files={"/usr/sbin/nft": "a program"})
     session = Session.begin(CHECKLISTS, seen)
     found = session.finding(DECISION)
+    elsewhere = "in drop\nout drop\nin tcp 22 from 192.0.2.1 a.ssh"
     for target, refused in (
-        ("in drop\nout drop", True),
+        (elsewhere, True),
         ("in drop\nout drop\nin tcp 22 from 10.0.0.17 a.ssh", False),
-        ("in drop\nout drop\ncut in tcp 22 10.0.0.17: the console is at hand", False),
+        (f"{elsewhere}\ncut in tcp 22 10.0.0.17: the console is at hand", False),
+        (f"{elsewhere}\ncut in tcp 22 any: the console is at hand", False),
+        (f"{elsewhere}\ncut in tcp 22 10.0.0.18: the console is at hand", True),
     ):
         made = session.decided(session.decision(found, Action.APPLY, target=target)).compiled()
         assert (DECISION in made.refused) is refused, target

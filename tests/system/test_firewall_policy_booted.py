@@ -94,10 +94,30 @@ def test_a_policy_that_locks_its_administrator_out_is_taken_back(host: Nspawn) -
     assert_same(before, state(host), "after the guard", ignored=HISTORY)
 
 
+def test_a_policy_that_lets_nobody_in_to_sshd_makes_no_script_while_nobody_says_why(host: Nspawn) -> None:
+    """Nobody is connected; sshd listens by itself, or systemd does for it, on a port of its own."""
+    product = Product(host)
+    host.sh("echo 'Port 2222' >>/etc/ssh/sshd_config && systemctl restart ssh")
+    decide(product, "in drop\nout accept\nin tcp 22 from any course.ssh")
+    refused = product.call("script", PLAN, "--force", "-o", SCRIPT).stderr
+    assert f"{ID} is left out: sshd listens on tcp 2222 over IPv4 and IPv6" in refused
+    assert "cut in tcp 2222 any: REASON" in refused
+    host.sh(
+        "mkdir /etc/systemd/system/ssh.socket.d && systemctl stop ssh.service && "
+        "printf '[Socket]\\nListenStream=\\nListenStream=2200\\n' "
+        ">/etc/systemd/system/ssh.socket.d/port.conf && systemctl daemon-reload && systemctl start ssh.socket"
+    )
+    decide(product, "in drop\nout accept\nin tcp 2222 from any course.ssh")
+    refused = product.call("script", PLAN, "--force", "-o", SCRIPT).stderr
+    assert f"{ID} is left out: sshd listens on tcp 2200 over IPv4 and IPv6" in refused
+    decide(product, "in drop\nout accept\nin tcp 2200 from 192.0.2.1 course.ssh")
+    assert ID not in product.call("script", PLAN, "--force", "-o", SCRIPT).stderr
+
+
 def test_a_reboot_that_nobody_confirmed_brings_no_rules_back(host: Nspawn) -> None:
     product = Product(host)
     before = state(host)
-    decide(product, "in drop\nout drop")
+    decide(product, "in drop\nout drop\ncut in tcp 22 any: somebody sits at the machine")
     # At the machine itself: over ssh this policy would cut the very line on which apply speaks.
     host.run(["bash", SCRIPT, "apply", "--deadline", "600"], check=True)
     assert not gets_in(host, 22)

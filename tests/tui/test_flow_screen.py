@@ -183,6 +183,27 @@ async def test_what_would_be_cut_is_acknowledged_or_added(tmp_path: Path) -> Non
         assert any(permit.name == "course.ntp" for permit in policy.permits)
 
 
+async def test_a_policy_that_locks_its_administrator_out_is_permitted_or_meant(tmp_path: Path) -> None:
+    app = app_on(tmp_path, host(connections=()), {"applications": "course"})
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot)
+        shown = " ".join(screen_text(app).split())
+        assert "sshd listens on tcp 22 over IPv4, and no line of the policy lets anybody in" in shown
+        await pilot.press("a")
+        assert saved(tmp_path).decision(DECISION) is None
+        assert "say why it may end (c)" in " ".join(screen_text(app).split())
+        await pilot.press("c")
+        assert "cut in tcp 22 any" in screen.table.current
+        await until(pilot, lambda: "This is how administrators come in" in detail(screen))
+        await typed(pilot, "a console is at hand")
+        await pilot.press("enter")
+        await until(pilot, lambda: screen._draft.policy.cuts)
+        assert "sshd listens" not in screen_text(app)
+        await pilot.press("a")
+        await until(pilot, lambda: saved(tmp_path).decision(DECISION) is not None)
+        assert "cut in tcp 22 any: a console is at hand" in saved(tmp_path).decision(DECISION).target
+
+
 async def test_a_flow_is_added_and_kept_with_the_plan(tmp_path: Path) -> None:
     async with app_on(tmp_path, host()).run_test(size=(80, 24)) as pilot:
         screen = await opened(pilot)

@@ -12,7 +12,7 @@ from hardentui.resources.base import names_or_none
 from hardentui.resources.containers.engines import ENGINES, Engine
 from hardentui.resources.containers.published import published, settings
 from hardentui.resources.containers.running import Container, containers
-from hardentui.resources.listeners import scope_of
+from hardentui.resources.sockets import scope_of
 from hardentui.snapshot import (
     Accounts,
     ConfinedProcess,

@@ -14,7 +14,8 @@ from hardentui.model import Gap, GapKind, Provenance
 from hardentui.resources.containers.engines import PROXIES
 from hardentui.resources.firewall import loaded
 from hardentui.resources.firewall.ruleset import Rule, Ruleset, base_family
-from hardentui.resources.listeners import DATABASES, scope_of
+from hardentui.resources.listeners import DATABASES
+from hardentui.resources.sockets import scope_of
 from hardentui.snapshot import File, Reason, Snapshot, Sockets, Unread
 
 DAEMON = "/etc/docker/daemon.json"

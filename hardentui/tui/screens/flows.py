@@ -23,6 +23,8 @@ from hardentui.i18n import N_, _
 from hardentui.model import Action, Question
 from hardentui.operations import Refusal
 from hardentui.plan import months_after
+from hardentui.resources.connections import Contact
+from hardentui.resources.firewall.policy.lockout import Entrance
 from hardentui.snapshot import Connections, Sockets
 from hardentui.tui import theme
 from hardentui.tui.keys import Place, bindings
@@ -124,18 +126,9 @@ class FlowsScreen(ListingScreen):
             lines.append(
                 para(_("in the plan") if same else _("the plan holds another policy (a: this one)"), "dim")
             )
-        if draft.unsaid:
-            sentence = _("open connections that the policy would cut: {count} (c: say why they may end)")
-            lines.append(para(sentence.format(count=len(draft.unsaid)), "$text-warning"))
-        elif draft.troubles:
-            # Somebody who cannot be named gets no line in the policy: not even who administers.
-            sentence = _("still to be said, and not in the policy: {first} ({count} in all; v shows them)")
-            lines.append(
-                para(sentence.format(first=draft.troubles[0], count=len(draft.troubles)), "$text-warning")
-            )
-        if self._says:
-            lines.append(para(self._says, "bold $text-error"))
-        return stack(lines)
+        if self._says:  # in place of the warnings: there is room for five lines only
+            return stack([*lines, para(self._says, "bold $text-error")])
+        return stack([*lines, *(para(warning, "$text-warning") for warning in _warnings(draft))])
 
     def show_body(self) -> None:
         """The view, and the detail of the row under the cursor."""
@@ -250,7 +243,9 @@ class FlowsScreen(ListingScreen):
         if question is not None:
             return stack([para(str(question.title), "bold"), para(str(question.why)), para(""), *_footer()])
         if key.startswith(_CUT):
-            return stack([para(key.removeprefix(_CUT), "bold"), para(_how_to_keep()), para(""), *_footer()])
+            one = _ending(draft, key)
+            how = para(_how_to_come_in() if isinstance(one, Entrance) else _how_to_keep())
+            return stack([para(key.removeprefix(_CUT), "bold"), how, para(""), *_footer()])
         if key.startswith(_CLAUSE):
             return self._of_clause(draft, key.removeprefix(_CLAUSE))
         if key.startswith(_SAID):
@@ -304,7 +299,7 @@ class FlowsScreen(ListingScreen):
         self.show_state()
 
     def action_cut(self) -> None:
-        """The next open connection that the policy would cut, and why it may end."""
+        """The next thing that the policy would end, and why it may."""
         draft = self._draft
         if draft is None or not draft.unsaid:
             return
@@ -369,8 +364,7 @@ class FlowsScreen(ListingScreen):
             known = session.plan.answers.get(ADDED, "")
             self.harden.answer(ADDED, "; ".join(filter(None, (known, str(permit(text))))))
         elif subject.startswith(_CUT):
-            wanted = subject.removeprefix(_CUT)
-            one = next((one for one in draft.unsaid if str(one) == wanted), None)
+            one = _ending(draft, subject)
             self._draft = draft.acknowledging(one, text) if one else draft
         else:
             self.harden.answer(subject.removeprefix(_QUESTION), text or None)
@@ -402,7 +396,7 @@ class FlowsScreen(ListingScreen):
     # --- deciding ---------------------------------------------------------------------------------
 
     def action_plan(self) -> None:
-        """Put the policy into the plan, unless it would cut what nobody acknowledged."""
+        """Put the policy into the plan, unless it would end what nobody acknowledged."""
         draft, session = self._draft, self.harden.session
         if draft is None or session is None:
             return
@@ -469,6 +463,34 @@ def _shown(one: export.Detail) -> Content:
 
 def _footer() -> list[Content]:
     return [para(export.legend(), "dim"), para(export.incomplete(), "dim")]
+
+
+def _warnings(draft: Draft) -> Iterator[str]:
+    """What keeps the policy out of the plan; where it is not connections, what the policy lacks too."""
+    first = draft.unsaid[0] if draft.unsaid else None
+    if isinstance(first, Contact):
+        sentence = _("open connections that the policy would cut: {count} (c: say why they may end)")
+        yield sentence.format(count=len(draft.unsaid))
+        return
+    if first is not None:
+        yield _("{what} (+: permit it; c: say why)").format(what=export.would_cut(first))
+    if draft.troubles:
+        # Somebody who cannot be named gets no line in the policy: not even who administers.
+        sentence = _("still to be said, and not in the policy: {first} ({count} in all; v shows them)")
+        yield sentence.format(first=draft.troubles[0], count=len(draft.troubles))
+
+
+def _ending(draft: Draft, key: str) -> Entrance | Contact | None:
+    """What the line of this key says that the policy would end."""
+    return next((one for one in draft.unsaid if f"{_CUT}{one}" == key), None)
+
+
+def _how_to_come_in() -> str:
+    return _(
+        "This is how administrators come in, and no line of the policy lets any machine do so. Say who they "
+        "are (v: who is who), add a flow for them (+), or press Enter and say why nobody needs it: the "
+        "reason is kept with the policy."
+    )
 
 
 def _how_to_keep() -> str:

@@ -7,7 +7,8 @@
     cut out tcp 389 10.0.0.5: the directory moves to LDAPS
 
 Loopback, connections that were let through, and the ICMP that IP cannot do without always pass, and are
-not written. A ``cut`` line permits nothing: it keeps why a connection that was seen may end.
+not written. A ``cut`` line permits nothing: it keeps why a connection that was seen may end, or, for any
+peer, why nobody may come in where sshd listens.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ _PERMIT = re.compile(r"(in|out) (\S+) (\S+) (from|to) (\S+) (\S+)")
 _CUT = re.compile(r"cut (in|out) (\S+) (\S+) (\S+): (\S.*)")
 _MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")  # IPv4 as a socket of IPv6 shows it; no packet has it
 _WORDS = {"in": "from", "out": "to"}
+_ANY = "any"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +78,15 @@ class Permit:
 
     def __str__(self) -> str:
         ports = ",".join(str(low) if low == high else f"{low}-{high}" for low, high in self.ports)
-        peers = ",".join(map(peer_text, self.peers)) or "any"
+        peers = ",".join(map(peer_text, self.peers)) or _ANY
         return f"{self.direction} {self.protocol} {ports} {_WORDS[self.direction]} {peers} {self.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
     """A connection that was seen, that no permit is about, and why it may end: said by a person.
+
+    ``peer`` is None for all that there are at this port, those that nobody has made yet among them.
 
     Raises:
         ValueError: with a sentence, when a part is none of these.
@@ -91,7 +95,7 @@ class Cut:
     direction: Direction
     protocol: Protocol
     port: int
-    peer: Address
+    peer: Address | None
     reason: str
 
     def __post_init__(self) -> None:
@@ -107,7 +111,7 @@ class Cut:
             raise ValueError(_("a reason is one line of plain text, without backslashes"))
 
     def __str__(self) -> str:
-        return f"cut {self.direction} {self.protocol} {self.port} {self.peer}: {self.reason}"
+        return f"cut {self.direction} {self.protocol} {self.port} {self.peer or _ANY}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +199,7 @@ def _line(line: str) -> Permit | Cut | tuple[str, str]:
             cast("Direction", cut[1]),
             cast("Protocol", protocol),
             _number(port),
-            _address(peer),
+            None if peer == _ANY else _address(peer),
             reason,
         )
     permit = _PERMIT.fullmatch(plain)
@@ -235,7 +239,7 @@ def parse_peers(text: str) -> tuple[Network, ...]:
     Raises:
         ValueError: an item is none, has host bits, or stands twice.
     """
-    if text == "any":
+    if text == _ANY:
         return ()
     found = [_network(item) for item in text.split(",")]
     if len(set(found)) != len(found):

@@ -32,7 +32,17 @@ from hardentui.operations import (
 from hardentui.resources.base import digest, list_fact, nothing, text_fact
 from hardentui.resources.connections import Contact, contacts
 from hardentui.resources.firewall import loaded
-from hardentui.resources.firewall.policy import Permit, Policy, firewalld, nftables, parse, place, ufw, write
+from hardentui.resources.firewall.policy import (
+    Permit,
+    Policy,
+    firewalld,
+    lockout,
+    nftables,
+    parse,
+    place,
+    ufw,
+    write,
+)
 from hardentui.resources.firewall.policy.cut import unsaid
 from hardentui.resources.firewall.policy.holder import Holder
 from hardentui.snapshot import NOT_INSTALLED, File, Output, Question, Reason, Snapshot, Sockets, Stat, Unread
@@ -57,6 +67,7 @@ def observe(snapshot: Snapshot, holder: str) -> Observation:
         "unit": digest(snapshot, place.UNIT_FILE),
         "loaded": now.digest if isinstance(now, nftables.Table) else "absent",
         PROPOSED: _proposed(snapshot),
+        "sshd": tuple(one.place for one in lockout.known(lockout.entrances(snapshot))),
         "connected": _connected(snapshot),
     }
     if holder in HOLDERS:
@@ -74,7 +85,8 @@ def change(entry: Recommendation, facts: Mapping[str, Fact], target: str) -> Cha
         policy = parse(text)
     except ValueError as error:
         return Refusal(_("the policy cannot be read: {error}").format(error=error))
-    if refused := _cutting(policy, list_fact(facts, "connected")):
+    refused = _shutting(policy, list_fact(facts, "sshd")) or _cutting(policy, list_fact(facts, "connected"))
+    if refused:
         return refused
     holder = text_fact(facts, "holder")
     if holder in HOLDERS:
@@ -97,6 +109,22 @@ def _connected(snapshot: Snapshot) -> tuple[str, ...]:
     """Who is connected now; nobody where that cannot be seen."""
     found = contacts(snapshot)
     return () if isinstance(found, Gap) else tuple(sorted({str(one) for one in found}))
+
+
+def _shutting(policy: Policy, listed: tuple[Fact, ...]) -> Refusal | None:
+    """Why a policy is not loaded that lets nobody in to sshd, while nobody said that this is meant."""
+    try:
+        listening = [lockout.Entrance.parse(str(place)) for place in listed]
+    except ValueError as error:
+        return Refusal(str(error))
+    found = lockout.shut(policy, listening)
+    if not found:
+        return None
+    return Refusal(
+        _("{what}; permit it (in tcp {port} from PEERS NAME), or say why: cut {first}: REASON").format(
+            what=lockout.sentence(found[0]), port=found[0].port, first=found[0]
+        )
+    )
 
 
 def _cutting(policy: Policy, connected: tuple[Fact, ...]) -> Refusal | None:

@@ -17,5 +17,7 @@ def unsaid(policy: Policy, seen: Iterable[Contact]) -> tuple[Contact, ...]:
     """Those among them that nobody has acknowledged with a reason."""
     said = {(cut.direction, cut.protocol, cut.port, cut.peer) for cut in policy.cuts}
     return tuple(
-        one for one in cuts(policy, seen) if (one.direction, one.protocol, one.port, one.address) not in said
+        one
+        for one in cuts(policy, seen)
+        if said.isdisjoint((one.direction, one.protocol, one.port, peer) for peer in (one.address, None))
     )
