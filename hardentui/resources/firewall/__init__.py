@@ -134,7 +134,7 @@ def _policy(snapshot: Snapshot) -> Observation:
     known = applied.HOLDERS.get(holder)
     now, filed = (known.running(snapshot), known.at_boot(snapshot)) if known else (None, None)
     running = _of_others(running, holder, now)
-    if known and filed and not now and running.gap is None:
+    if known and isinstance(filed, Policy) and not now and running.gap is None:
         running = dataclasses.replace(running, gap=Gap(GapKind.STALE, known.file))
     return dataclasses.replace(
         seen,
@@ -143,13 +143,15 @@ def _policy(snapshot: Snapshot) -> Observation:
     )
 
 
-def _of_others(seen: Reading, holder: str, policy: Policy | None) -> Reading:
+def _of_others(seen: Reading, holder: str, policy: Policy | Gap | None) -> Reading:
     """The policy that the rules of another program come to; else what they do with what they do not name."""
     if seen.gap is not None or not seen.values:
         return seen
     end = "drop" if set(seen.values.values()) == {"drop"} else "accept"
-    text = applied.on_one_line(policy) if policy and end == "drop" else f"in {end}; {holder}"
-    return dataclasses.replace(seen, values={"": text})
+    text = f"in {end}; {holder}"
+    if isinstance(policy, Policy) and end == "drop":
+        text = applied.on_one_line(policy)
+    return dataclasses.replace(seen, values={"": text}, gap=policy if isinstance(policy, Gap) else None)
 
 
 def _other_holder(snapshot: Snapshot) -> str:

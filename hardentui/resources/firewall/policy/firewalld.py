@@ -15,7 +15,7 @@ from typing import Any
 from xml.sax.saxutils import escape, unescape
 
 from hardentui.i18n import N_, _
-from hardentui.model import Fact, Recommendation
+from hardentui.model import Fact, Gap, GapKind, Recommendation
 from hardentui.operations import Change, Lines, LoadHolder, Operation, Refusal, ReplaceLine, WriteFile
 from hardentui.resources.base import digest, text_fact
 from hardentui.resources.firewall.policy import Direction, Network, Policy, parse, peer_text, write
@@ -82,28 +82,30 @@ def facts(snapshot: Snapshot) -> dict[str, Fact]:
     }
 
 
-def at_boot(snapshot: Snapshot) -> Policy | None:
-    """The policy of the zone that is the default in the files; None where they are not as we wrote them."""
-    settings, zone = snapshot.ask(File(SETTINGS)), snapshot.ask(File(ZONE_FILE))
-    if isinstance(settings, Unread) or isinstance(zone, Unread):
+def at_boot(snapshot: Snapshot) -> Policy | Gap | None:
+    """The policy of the files; None where our zone is not the default one, a gap where it was changed."""
+    settings = snapshot.ask(File(SETTINGS))
+    if isinstance(settings, Unread) or f"DefaultZone={ZONE}" not in settings.split("\n"):
         return None
-    if f"DefaultZone={ZONE}" not in settings.split("\n"):
-        return None
+    zone, out = snapshot.ask(File(ZONE_FILE)), snapshot.ask(File(OUT_FILE))
+    if isinstance(zone, Unread):
+        return zone.gap(ZONE_FILE)
     try:
         policy = read(zone)
-    except ValueError:
-        return None
-    out = snapshot.ask(File(OUT_FILE))
-    if isinstance(out, Unread):
-        return policy if policy.outgoing == "accept" else None
-    return policy if out == _text(render_out(policy)) else None
+    except ValueError as error:
+        return Gap(GapKind.UNTOLD, f"{ZONE_FILE}: {error}")
+    if isinstance(out, Unread) and policy.outgoing == "accept":
+        return policy
+    if out != _text(render_out(policy)):
+        return Gap(GapKind.UNTOLD, f"{OUT_FILE}: " + _("the rules are not those that the policy comes to"))
+    return policy
 
 
 def running(snapshot: Snapshot) -> Policy | None:
     """The policy of the files, where firewalld runs with these and with nothing else."""
     policy, seen = at_boot(snapshot), _seen(snapshot)
     runs = seen is not None and seen.name == ZONE and seen.as_filed and not _foreign(seen)
-    return policy if runs else None
+    return policy if runs and isinstance(policy, Policy) else None
 
 
 def steps(entry: Recommendation, known: Mapping[str, Fact], policy: Policy) -> Change:
@@ -140,7 +142,7 @@ def _refusal(obstacle: str) -> Refusal:
 def after_load(snapshot: Snapshot) -> dict[Question[Any], Any]:
     """What firewall-cmd would show once the files were read: for a rehearsal."""
     policy = at_boot(snapshot)
-    if policy is None:
+    if not isinstance(policy, Policy):
         return {}
     answers: dict[Question[Any], Any] = {DEFAULT: Output(f"{ZONE}\n")}
     zone = [
