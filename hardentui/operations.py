@@ -424,6 +424,26 @@ class LoadFirewall(Operation):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoadHolder(Operation):
+    """Have ufw or firewalld, which holds the firewall, load its files as they stand; it judges them first.
+
+    Refused where what is loaded is not what its files say: loading them would lose the rest, and no
+    rollback could bring it back. A rollback has it load the files of before.
+    """
+
+    holder: str
+    phase: ClassVar[Phase] = Phase.RELOADS
+
+    def __post_init__(self) -> None:
+        _demand(self.holder in {"ufw", "firewalld"}, "a holder of the firewall that we know", self.holder)
+
+    @property
+    def target(self) -> str:
+        """The holder."""
+        return self.holder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ByHand(Operation):
     """What only a person can do: shown with its instructions, never run."""
 

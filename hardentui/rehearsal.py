@@ -14,6 +14,7 @@ from hardentui.operations import (
     EnableUnit,
     LoadAuditRules,
     LoadFirewall,
+    LoadHolder,
     Operation,
     ReloadUnit,
     Remount,
@@ -157,6 +158,8 @@ def _touched(operation: Operation, before: Snapshot) -> tuple[Question[Any], ...
             return (_ENFORCE,)
         case LoadFirewall():
             return (firewall.NFT,)
+        case LoadHolder(holder=holder):
+            return applied.HOLDERS[holder].moved
         case _:
             return ()
 
@@ -180,7 +183,7 @@ def _answer(snapshot: Snapshot, answers: Mapping[Question[Any], Any]) -> Snapsho
     return snapshot.with_answers(answers, snapshot.taken_at)
 
 
-def _do(snapshot: Snapshot, operation: Operation) -> Snapshot:  # noqa: C901 - one case for each kind
+def _do(snapshot: Snapshot, operation: Operation) -> Snapshot:  # noqa: C901, PLR0912 - one case for each kind
     match operation:
         case WriteFile():
             return _write(_made(snapshot, operation), operation.path, operation.content)
@@ -200,6 +203,8 @@ def _do(snapshot: Snapshot, operation: Operation) -> Snapshot:  # noqa: C901 - o
             return _answer(snapshot, {_ENFORCE: "1" if operation.after == lsm.ENFORCING else "0"})
         case LoadFirewall():
             return _answer(snapshot, applied.after_load(snapshot, operation.path))
+        case LoadHolder():
+            return _answer(snapshot, applied.HOLDERS[operation.holder].after_load(snapshot))
         case EnableUnit():
             if operation.start:
                 snapshot = _started(snapshot, operation.unit)

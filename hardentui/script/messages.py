@@ -69,6 +69,18 @@ MESSAGES: Final = {
         "    nft checks %s and loads it; no other table is touched",
         "    nft vérifie %s et le charge ; aucune autre table n'est touchée",
     ),
+    "review-holder": Text(
+        "    %s loads these files: what the policy does not name is closed, by whomever it was opened",
+        "    %s charge ces fichiers : ce que la politique ne nomme pas est fermé, quel qu'en soit l'auteur",
+    ),
+    "holder-differs": Text(
+        "what %s has loaded is not what its files say: loading them would lose it",
+        "ce que %s a chargé n'est pas ce que disent ses fichiers : les charger le perdrait",
+    ),
+    "holder-missing": Text(
+        "the program that loads the files of %s was not found",
+        "le programme qui charge les fichiers de %s est introuvable",
+    ),
     "audit-off": Text(
         "the kernel does not audit, or does not say so: %s", "le noyau n'audite pas, ou ne le dit pas : %s"
     ),

@@ -21,6 +21,7 @@ from hardentui.operations import (
     EnableUnit,
     LoadAuditRules,
     LoadFirewall,
+    LoadHolder,
     Operation,
     ReloadManager,
     ReloadUnit,
@@ -356,6 +357,8 @@ def _primitive(operation: Operation) -> tuple[str, list[str], Sequence[str]]:  #
             return "load_audit_rules", [], []
         case LoadFirewall():
             return "load_firewall", [operation.path, operation.before, operation.after], []
+        case LoadHolder():
+            return "load_holder", [operation.holder], []
         case CheckMounts():
             return "check_mounts", [], []
         case CheckSyntax():

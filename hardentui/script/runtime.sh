@@ -99,6 +99,8 @@ load_firewall() { # STEP FLAGS FILE BEFORE AFTER
     SETS[$1]=$3 WAS[$1]=$4 WANTED[$1]=$5
 }
 
+load_holder() { register "$1" holder "$2" "$3"; } # STEP FLAGS HOLDER
+
 reload_manager() { register "$1" reload "$2" systemd; } # STEP FLAGS
 
 check_mounts() { register "$1" check "$2" /etc/fstab; } # STEP FLAGS
@@ -974,6 +976,144 @@ table_restore() { # STEP
     [[ $AT_BOOT == 1 ]] || try nft --file "$RECORD"
 }
 
+# ---- ufw and firewalld: who holds the firewall loads its own files ----------------------------------------------
+
+# NOW is "absent" where it holds nothing, or "rules DIGEST": of what it has loaded, without what that counted.
+holder_now() { # STEP
+    local rules
+    if [[ $AT_BOOT == 1 ]]; then # it starts after us, and loads the files that are restored
+        NOW=$BEFORE
+        return 0
+    fi
+    NOW=unreadable
+    rules=$("${TARGET[$1]}_rules" 2>/dev/null) || return 0
+    NOW=absent
+    [[ -n $rules ]] || return 0
+    digest "$rules" && NOW="rules ${REPLY:0:32}"
+}
+
+holder_expect() { # STEP; what it came to by an earlier run of ours need not be loaded again
+    case $NOW in
+        absent | unreadable) ;;
+        *) if ours "$1"; then VERDICT=made; else VERDICT=todo; fi ;;
+    esac
+}
+
+holder_passes() { # STEP; once it is made: from then on its record says what it really came to
+    [[ -z $REACHED ]] && "${TARGET[$1]}_as_filed"
+}
+
+holder_save() { # STEP; what its files do not say is lost once they are loaded, and could not be brought back
+    if ! "${TARGET[$1]}_as_filed"; then
+        REASON=$(say holder-differs "${TARGET[$1]}")
+        return 1
+    fi
+    value_save "$1" 'what its files say'
+}
+
+holder_make() { "${TARGET[$1]}_check" && "${TARGET[$1]}_load"; } # STEP
+
+holder_restore() { # STEP
+    [[ $AT_BOOT == 1 ]] || "${TARGET[$1]}_load"
+}
+
+ufw_rules() { # prints its rules and the defaults that they end in
+    local rules
+    rules=$(iptables -w -S && ip6tables -w -S) || return 1
+    [[ $'\n'$rules == *$'\n-N ufw-user-input\n'* ]] || return 0
+    printf '%s\n' "$rules" | grep -E '^-(P |A ufw6?-(user-(in|out)put|after-logging|skip-to-policy|track|reject))'
+}
+
+ufw_as_filed() { # 0 when the rules and defaults that are loaded are those of its files
+    local program file chain default
+    for program in iptables ip6tables; do
+        file=/etc/ufw/user.rules
+        [[ $program == iptables ]] || file=/etc/ufw/user6.rules
+        ufw_has "$program" "$file" || return 1
+        for chain in INPUT OUTPUT FORWARD; do
+            default=$(sed -n "s/^DEFAULT_${chain}_POLICY=//p" /etc/default/ufw 2>/dev/null) || return 1
+            default=${default//\"/}
+            [[ $default != REJECT ]] || default=DROP
+            [[ $("$program" -w -S "$chain" 2>/dev/null) == "-P $chain $default"* ]] || return 1
+        done
+    done
+}
+
+ufw_has() { # PROGRAM FILE; 0 when each rule of the file is loaded, and no other in the chains of people's rules
+    local line filed=0 loaded
+    while IFS= read -r line; do
+        [[ $line =~ ^-A\ ufw6?-user-(in|out)put\  ]] || continue
+        split "${line//\'/}" ' '
+        "$1" -w -C "${WORDS[@]:1}" >/dev/null 2>&1 || return 1
+        filed=$((filed + 1))
+    done 2>/dev/null <"$2"
+    loaded=$("$1" -w -S 2>/dev/null) || return 1
+    loaded=$(printf '%s\n' "$loaded" | grep -cE '^-A ufw6?-user-(in|out)put ')
+    [[ $loaded == "$filed" ]]
+}
+
+ufw_check() { # the files can be loaded
+    try iptables-restore --test --noflush /etc/ufw/user.rules &&
+        try ip6tables-restore --test --noflush /etc/ufw/user6.rules
+}
+
+ufw_load() { # as a boot does; ufw reload would write its files anew, and switch it off for a moment
+    local program values path value outcome=0
+    for program in /usr/lib/ufw/ufw-init /lib/ufw/ufw-init /usr/libexec/ufw/ufw-init ''; do
+        [[ ! -x $program ]] || break
+    done
+    if [[ -z $program ]]; then
+        REASON=$(say holder-missing ufw)
+        return 1
+    fi
+    values=$(ufw_values)
+    try "$program" force-reload || outcome=1
+    while IFS=$'\t' read -r path value; do
+        [[ ! -e $path || $(cat -- "$path" 2>/dev/null) == "$value" ]] || kernel_write "$path" "$value" || outcome=1
+    done < <(printf '%s\n' "$values")
+    return "$outcome"
+}
+
+ufw_values() { # prints PATH VALUE of the kernel parameters that it sets beside its rules: they are not ours to move
+    local file key
+    file=$(sed -n 's/^IPT_SYSCTL=//p' /etc/default/ufw 2>/dev/null)
+    sed -n 's,^[[:space:]]*\([a-z][A-Za-z0-9_./-]*\)[[:space:]]*=.*,\1,p' "${file//\"/}" 2>/dev/null | while read -r key; do
+        [[ $key == */* ]] || key=${key//.//}
+        [[ $key != *..* && -f /proc/sys/$key ]] || continue
+        printf '%s\t%s\n' "/proc/sys/$key" "$(cat -- "/proc/sys/$key" 2>/dev/null)"
+    done
+}
+
+firewalld_rules() { # prints what it runs with, but for the interfaces, which come and go
+    firewall-cmd --get-default-zone || return 0
+    firewalld_listed
+}
+
+firewalld_listed() { # [--permanent]; prints its zones, policy objects and direct rules, in an order of ours
+    local text line name=''
+    text=$(firewall-cmd "$@" --list-all-zones && firewall-cmd "$@" --list-all-policies &&
+        firewall-cmd "$@" --direct --get-all-rules) || return 1
+    while IFS= read -r line; do
+        # Behind a name it may say that this one is active; what belongs to the name is set in below it.
+        [[ $line == [[:space:]]* ]] || name=${line% (*active)} line=''
+        [[ $line == '  interfaces:'* ]] || printf '%s%s\n' "$name" "$line"
+    done < <(printf '%s\n' "$text") | sort
+}
+
+firewalld_as_filed() { # 0 when it runs with what its files say, in the default zone that they name
+    local filed running name
+    filed=$(firewalld_listed --permanent 2>/dev/null) && running=$(firewalld_listed 2>/dev/null) || return 1
+    name=$(sed -n 's/^DefaultZone=//p' /etc/firewalld/firewalld.conf 2>/dev/null) || return 1
+    [[ $running == "$filed" && $(firewall-cmd --get-default-zone 2>/dev/null) == "${name:-public}" ]] || return 1
+    # An interface that somebody keeps in another zone is not under the rules of the default one.
+    filed=$(firewall-cmd --get-active-zones 2>/dev/null | sed -n 's/^\([^ ]\{1,\}\).*/\1/p') || return 1
+    [[ -z $filed || $filed == "${name:-public}" ]]
+}
+
+firewalld_check() { try firewall-cmd --check-config; } # the files can be loaded
+
+firewalld_load() { try firewall-cmd --reload; }
+
 # ---- SELinux: enforcing is a checkpoint -----------------------------------------------------------------------
 
 set_selinux_mode() { # STEP FLAGS BEFORE AFTER
@@ -1084,6 +1224,7 @@ call() { # VERB STEP; the one place where a kind is chosen
         now:off | now:start) state_now "$2" ;;
         now:selinux) selinux_now "$2" ;;
         now:table) table_now "$2" ;;
+        now:holder) holder_now "$2" ;;
         expect:write) write_expect "$2" ;;
         expect:edit) edit_expect "$2" ;;
         expect:mount) mount_expect "$2" ;;
@@ -1094,6 +1235,11 @@ call() { # VERB STEP; the one place where a kind is chosen
         save:table) table_save "$2" ;;
         make:table) table_make "$2" ;;
         restore:table) table_restore "$2" ;;
+        expect:holder) holder_expect "$2" ;;
+        passes:holder) holder_passes "$2" ;;
+        save:holder) holder_save "$2" ;;
+        make:holder) holder_make "$2" ;;
+        restore:holder) holder_restore "$2" ;;
         passes:start) start_passes "$2" ;;
         expect:mode | expect:sysctl | expect:off | expect:selinux) value_expect "$2" ;;
         passes:off) off_passes "$2" ;;
@@ -1155,7 +1301,9 @@ value_save() { # STEP AFTER
 
 is_file() { [[ ${KIND[$1]} == write || ${KIND[$1]} == edit ]]; } # STEP
 
-is_value() { [[ ${KIND[$1]} =~ ^(mode|sysctl|mount|off|selinux|table)$ ]]; } # STEP
+is_value() { [[ ${KIND[$1]} =~ ^(mode|sysctl|mount|off|selinux)$ ]] || is_firewall "$1"; } # STEP
+
+is_firewall() { [[ ${KIND[$1]} =~ ^(table|holder)$ ]]; } # STEP
 
 is_service() { [[ ${KIND[$1]} =~ ^(service|restart|audit)$ ]]; } # STEP
 
@@ -1243,7 +1391,7 @@ position() { # STEP...; those that made something of one target, latest first
     done
     if [[ $NOW == "$BEFORE" ]]; then
         POSITION=before
-    elif [[ $NOW == absent && ${KIND[step]} != table ]] && is_value "$step"; then
+    elif [[ $NOW == absent ]] && is_value "$step" && ! is_firewall "$step"; then
         POSITION=gone
     elif [[ ${KIND[step]} == mount && ${NOW% * *} != "${BEFORE% * *}" ]]; then
         POSITION=foreign
@@ -1251,7 +1399,7 @@ position() { # STEP...; those that made something of one target, latest first
 }
 
 left_by() { # STEP; 0 when NOW is as it left the target
-    if is_value "$1" && [[ ${KIND[$1]} != table && $RECORD_BOOT != "$BOOT" ]]; then
+    if is_value "$1" && ! is_firewall "$1" && [[ $RECORD_BOOT != "$BOOT" ]]; then
         # A boot set it anew, from the files, and numbered and named the devices anew.
         REACHED=''
         [[ ${KIND[$1]} != mount || $NOW == absent ]] || same_after_boot
@@ -1691,7 +1839,7 @@ write_boot_unit() { # a reboot before confirm means not confirmed
     printf '%s\n' '[Unit]' 'Description=hardentui: takes back a run that nobody confirmed' \
         'DefaultDependencies=no' "RequiresMountsFor=$STATE" \
         'After=local-fs.target systemd-sysctl.service' \
-        'Before=sysinit.target network-pre.target ssh.service sshd.service nftables.service firewalld.service' \
+        'Before=sysinit.target network-pre.target ssh.service sshd.service nftables.service firewalld.service ufw.service' \
         'Before=auditd.service audit-rules.service apparmor.service systemd-timesyncd.service' \
         'Conflicts=shutdown.target' 'Before=shutdown.target' "ConditionPathExists=$RUN/armed" \
         '[Service]' 'Type=oneshot' 'TimeoutStartSec=300' "ExecStart=/bin/bash -p $RUN/script.sh boot" \
@@ -1945,6 +2093,7 @@ review_step() { # STEP
         mode | sysctl | off | start | selinux) say review-value "$NOW" "${WANTED[step]}" ;;
         audit) say review-audit ;;
         table) say review-firewall "${SETS[step]}" ;;
+        holder) say review-holder "${TARGET[step]}" ;;
         unit) say review-value "$NOW" enabled ;;
         reload) say review-reload ;;
         check) say review-check ;;

@@ -13,7 +13,7 @@ from hardentui.assess import assess
 from hardentui.changeset import change_of
 from hardentui.checklist import load, shipped_folder
 from hardentui.model import Action, Drift, Finding, Gap, GapKind, Result
-from hardentui.operations import ByHand, LoadFirewall, Refusal, WriteFile
+from hardentui.operations import LoadFirewall, Refusal, WriteFile
 from hardentui.rehearsal import rehearse
 from hardentui.resources import check
 from hardentui.resources.firewall import loaded, logs
@@ -234,27 +234,6 @@ def test_facts_that_somebody_changed_by_hand_reach_no_script() -> None:
         assert isinstance(change_of(ENTRY, dataclasses.replace(decision, facts=facts)), Refusal)
     facts = {**decision.facts, "holder": "$(reboot)"}
     assert isinstance(change_of(ENTRY, dataclasses.replace(decision, facts=facts)), Refusal)
-
-
-UFW = {
-    "files": {
-        "/etc/ufw/ufw.conf": "ENABLED=yes\n",
-        "/etc/default/ufw": 'IPV6=yes\nDEFAULT_INPUT_POLICY="DROP"\n',
-    },
-    "unit_files": (UnitFile("ufw.service", "enabled"),),
-}
-
-
-def test_a_host_of_ufw_gets_its_commands_and_passes_when_it_is_closed() -> None:
-    made = host(**UFW)
-    steps = changed(made, POLICY)
-    assert isinstance(steps, tuple)
-    (step,) = steps
-    assert isinstance(step, ByHand)
-    assert (
-        "ufw allow in proto tcp from 2001:db8::/64 to any port 22 comment course.ssh" in step.instructions.fr
-    )
-    assert found(made).boot == "in drop; ufw"
 
 
 def test_an_image_is_judged_by_its_boot() -> None:

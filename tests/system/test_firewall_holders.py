@@ -1,4 +1,4 @@
-"""Hosts whose firewall ufw or firewalld holds: the commands of a policy are run, and tried by traffic."""
+"""Hosts whose firewall ufw or firewalld holds: the script brings a policy in, and takes it back."""
 
 from __future__ import annotations
 
@@ -13,36 +13,50 @@ from rig.machine import Session, finish
 from rig.nspawn import ADDRESS, ADMIN_ADDRESS, Nspawn
 from rig.packages import installed
 from rig.product import SCRIPT, Product
-from test_firewall_policy_booted import ID, decide
+from rig.state import HISTORY, assert_same, state
+from rig.waiting import wait_for
+from test_firewall_policy_booted import ID, decide, gets_in, loaded
 
-from hardentui.resources.firewall.policy import commands, parse
+from hardentui.resources.firewall.policy import parse
 
 pytestmark = pytest.mark.long  # its programs are fetched first
 
+ADDRESS_6, ADMIN_ADDRESS_6 = "fd77::2", "fd77::1"
 POLICY = f"""in drop
 out drop
-in tcp 22 from {ADMIN_ADDRESS} course.ssh
+in tcp 22 from {ADMIN_ADDRESS},{ADMIN_ADDRESS_6} course.ssh
 in tcp 8080-8081,8443 from any app.web
-in tcp 9000 from 192.0.2.0/24 app.others
-in udp 162 from 10.77.0.0/24 app.traps
-out tcp 53 to {ADMIN_ADDRESS} course.dns
+in tcp 9000 from 192.0.2.0/24,2001:db8::/64 app.others
+in udp 162 from 10.77.0.0/24,fd77::/64 app.traps
+out tcp 53 to {ADMIN_ADDRESS},{ADMIN_ADDRESS_6} course.dns
 out udp 53 to {ADMIN_ADDRESS} course.dns"""
+LOCKED_OUT = "in drop\nout drop\nin tcp 22 from 192.0.2.1 course.ssh"
 PORTS = (22, 53, 162, 8080, 8081, 8082, 8443, 9000)
-# On both sides: listens on the ports, and answers one byte.
+# What an administrator has: SSH, and a port that the policy does not name.
+START = {
+    "ufw": "ufw --force enable && ufw allow 22/tcp && ufw allow 8082/tcp comment 'our old one' && "
+    "ufw route allow in on host0 out on eth9 to 10.1.1.1 && ufw reload",
+    "firewalld": "systemctl enable --now firewalld && firewall-cmd --permanent --add-port=8082/tcp && "
+    "firewall-cmd --reload",
+}
+# On both sides: listens on the ports, over both versions of IP, and answers one byte.
 _ANSWER = """
 import selectors, socket, sys
 doors = selectors.DefaultSelector()
 for port in map(int, sys.argv[1:]):
     for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-        door = socket.socket(socket.AF_INET, kind)
-        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            door.bind(("0.0.0.0", port))
-        except OSError:
-            continue  # sshd has it
-        if kind == socket.SOCK_STREAM:
-            door.listen()
-        doors.register(door, selectors.EVENT_READ, kind)
+        for family, address in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
+            door = socket.socket(family, kind)
+            door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                door.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            try:
+                door.bind((address, port))
+            except OSError:
+                continue  # sshd has it
+            if kind == socket.SOCK_STREAM:
+                door.listen()
+            doors.register(door, selectors.EVENT_READ, kind)
 print("ready", flush=True)
 while True:
     for key, _ in doors.select():
@@ -56,9 +70,10 @@ while True:
 _ASK = """
 import json, socket, sys
 found = {}
+family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
 for protocol, kind in (("tcp", socket.SOCK_STREAM), ("udp", socket.SOCK_DGRAM)):
     for port in map(int, sys.argv[2:]):
-        one = socket.socket(socket.AF_INET, kind)
+        one = socket.socket(family, kind)
         one.settimeout(1)
         try:
             one.connect((sys.argv[1], port))
@@ -74,18 +89,28 @@ print(json.dumps(found))
 
 @pytest.fixture
 def held(lab: Lab, layer: Path) -> Iterator[Callable[[str], Nspawn]]:
-    """A container with the product and one more package."""
+    """A container with the product, whose firewall this package holds."""
     machines = []
 
     def start(package: str) -> Nspawn:
         machine = Nspawn(lab, package, [layer, installed(lab, package, "netbase")])
         machines.append(machine)
         machine.__enter__()
+        machine.sh(START[package])
+        addressed(machine)
         return machine
 
     yield start
     for machine in machines:
         machine.stop()
+
+
+def addressed(machine: Nspawn) -> None:
+    """What a boot forgets: the machine's IPv6 address, and a value that ufw sets otherwise when it loads."""
+    machine.sh("sysctl -qw net.ipv4.conf.all.log_martians=1")
+    machine.sh(f"ip -6 addr replace {ADDRESS_6}/64 dev host0 nodad")
+    argv = ["ip", "-6", "addr", "replace", f"{ADMIN_ADDRESS_6}/64", "dev", "br0", "nodad"]
+    finish(machine.beside(argv), stdin="", seconds=20, check=True)
 
 
 def traffic(ask: Sequence[str], answer: Sequence[str], target: str) -> dict[str, bool]:
@@ -94,48 +119,113 @@ def traffic(ask: Sequence[str], answer: Sequence[str], target: str) -> dict[str,
     with Session([*answer, *python, _ANSWER, *map(str, PORTS)]) as listening:
         assert listening.line() == "ready\n"
         argv = [*ask, *python, _ASK, target, *map(str, PORTS)]
-        done = finish(argv, stdin="", seconds=60, check=True)
-    return json.loads(done.stdout)
+        done = finish(argv, stdin="", seconds=90, check=True)
+    found: dict[str, bool] = json.loads(done.stdout)
+    return found
 
 
-def both_ways(machine: Nspawn) -> dict[str, dict[str, bool]]:
+def all_ways(machine: Nspawn) -> dict[str, dict[str, bool]]:
+    """What passes in and out, by direction and the other side's address."""
+    inside, beside = machine.inside([]), machine.beside([])
     return {
-        "in": traffic(machine.beside([]), machine.inside([]), ADDRESS),
-        "out": traffic(machine.inside([]), machine.beside([]), ADMIN_ADDRESS),
+        f"in {ADMIN_ADDRESS}": traffic(beside, inside, ADDRESS),
+        f"in {ADMIN_ADDRESS_6}": traffic(beside, inside, ADDRESS_6),
+        f"out {ADMIN_ADDRESS}": traffic(inside, beside, ADMIN_ADDRESS),
+        f"out {ADMIN_ADDRESS_6}": traffic(inside, beside, ADMIN_ADDRESS_6),
     }
 
 
 def expected() -> dict[str, dict[str, bool]]:
-    policy, peer = parse(POLICY), ipaddress.ip_address(ADMIN_ADDRESS)
+    policy = parse(POLICY)
     return {
-        direction: {
-            f"{protocol} {port}": policy.lets(direction, protocol, port, peer)
+        f"{direction} {peer}": {
+            f"{protocol} {port}": policy.lets(direction, protocol, port, ipaddress.ip_address(peer))
             # sshd has the port of TCP, and says more than one byte.
             for protocol in ("tcp", "udp")
             for port in PORTS
         }
         for direction in ("in", "out")
+        for peer in (ADMIN_ADDRESS, ADMIN_ADDRESS_6)
     }
 
 
-@pytest.mark.parametrize(
-    ("holder", "start"),
-    [("ufw", "ufw --force enable"), ("firewalld", "systemctl enable --now firewalld")],
-)
-def test_the_commands_come_to_the_policy(held: Callable[[str], Nspawn], holder: str, start: str) -> None:
+def shown_by(machine: Nspawn, holder: str) -> str:
+    """What the holder's own program says of its rules."""
+    told = {"ufw": "ufw status verbose", "firewalld": "firewall-cmd --info-zone=hardentui"}
+    return machine.sh(told[holder])
+
+
+OWN_WORDS = {
+    "ufw": (
+        "22/tcp",
+        f"{ADMIN_ADDRESS_6}",
+        "# course.ssh",
+        "deny (incoming), deny (outgoing)",
+        "10.1.1.1 on eth9",
+    ),
+    "firewalld": ("target: DROP", f'source address="{ADMIN_ADDRESS_6}" port port="22" protocol="tcp" accept'),
+}
+
+
+@pytest.mark.parametrize("holder", START)
+def test_a_policy_comes_in_by_the_script_and_goes_back(held: Callable[[str], Nspawn], holder: str) -> None:
     machine = held(holder)
-    machine.sh(start)
     product = Product(machine)
+    before, rules, passed = state(machine), loaded(machine), all_ways(machine)
+    assert passed[f"in {ADMIN_ADDRESS}"]["tcp 8082"], "open before, and no line of the policy"
     decide(product, POLICY)
-    told = machine.run(["bash", SCRIPT, "review"], check=True).stdout  # ufw let nobody in yet
-    lines = list(commands.OF_HOLDER[holder](parse(POLICY)))
-    assert all(line in told for line in lines), told
-    for line in lines:
-        machine.sh(line)
-    assert both_ways(machine) == expected()
+    assert "step 1: " in product.script("review").stdout
+    assert loaded(machine) == rules, "a review loads nothing"
+
+    product.script("apply", "--deadline", "600")
+    assert all_ways(machine) == expected()
+    told = shown_by(machine, holder)
+    assert all(word in told for word in OWN_WORDS[holder]), told
     found = product.scan()[ID]
-    assert (found["result"], found["running"]) == ("pass", f"in drop; {holder}")
+    assert (found["result"], found["running"], found["drift"]) == ("pass", POLICY.replace("\n", "; "), None)
+    if holder == "ufw":  # its program reads the files and writes them anew: not a byte may move
+        written = machine.sh("cat /etc/ufw/user.rules /etc/ufw/user6.rules")
+        machine.sh("ufw reload")
+        assert machine.sh("cat /etc/ufw/user.rules /etc/ufw/user6.rules") == written
+    product.script("status", expected=4)  # it waits for confirm
+    product.script("confirm")
+
     machine.reboot()
-    assert both_ways(machine) == expected()
+    addressed(machine)
+    assert all_ways(machine) == expected()
     found = product.scan()[ID]
-    assert (found["result"], found["drift"]) == ("pass", None)
+    assert (found["result"], found["boot"], found["drift"]) == ("pass", POLICY.replace("\n", "; "), None)
+    product.script("status")
+
+    product.script("rollback")
+    assert loaded(machine) == rules
+    assert_same(before, state(machine), "after the rollback", ignored=HISTORY)
+    assert all_ways(machine) == passed
+
+
+@pytest.mark.parametrize("holder", START)
+def test_a_policy_that_locks_its_administrator_out_is_taken_back(
+    held: Callable[[str], Nspawn], holder: str
+) -> None:
+    """By the guard once its time is over, and by a boot that comes before."""
+    machine = held(holder)
+    product = Product(machine)
+    before, rules, passed = state(machine), loaded(machine), all_ways(machine)
+    decide(product, LOCKED_OUT)
+    # At the machine itself: over ssh this policy would cut the very line on which apply speaks.
+    machine.run(["bash", SCRIPT, "apply", "--deadline", "30"], check=True)
+    assert not gets_in(machine, 22)
+    wait_for("the guard to open the way in again", 120, lambda: gets_in(machine, 22))
+    wait_for("the end of the guard", 120, lambda: product.journal()[-1].split()[4] == "rolled-back")
+    assert loaded(machine) == rules
+    assert_same(before, state(machine), "after the guard", ignored=HISTORY)
+    assert all_ways(machine) == passed
+
+    decide(product, f"{LOCKED_OUT}\nout udp 123 to any course.ntp")
+    machine.run(["bash", SCRIPT, "apply", "--deadline", "600"], check=True)
+    assert not gets_in(machine, 22)
+    machine.reboot()
+    assert gets_in(machine, 22)
+    assert loaded(machine) == rules
+    addressed(machine)
+    assert_same(before, state(machine), "after the reboot", ignored=HISTORY)

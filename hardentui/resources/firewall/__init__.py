@@ -11,7 +11,7 @@ from hardentui.operations import Change, Refusal
 from hardentui.resources.base import wrong_subject
 from hardentui.resources.firewall import boot, loaded, verdict
 from hardentui.resources.firewall.loaded import Loaded
-from hardentui.resources.firewall.policy import applied, nftables
+from hardentui.resources.firewall.policy import Policy, applied, nftables
 from hardentui.resources.firewall.ruleset import Ruleset
 from hardentui.snapshot import KernelFile, Reason, Snapshot, Unread
 
@@ -131,19 +131,27 @@ def _policy(snapshot: Snapshot) -> Observation:
     if holder in {"", "none"} or any(side.values != {"": "none"} for side in sides):
         return seen
     running, then = _input(snapshot)
+    known = applied.HOLDERS.get(holder)
+    now, filed = (known.running(snapshot), known.at_boot(snapshot)) if known else (None, None)
+    running = _of_others(running, holder, now)
+    if known and isinstance(filed, Policy) and not now and running.gap is None:
+        running = dataclasses.replace(running, gap=Gap(GapKind.STALE, known.file))
     return dataclasses.replace(
         seen,
-        running=_of_others(running, holder) if snapshot.live else None,
-        boot=tuple(_of_others(one, holder) for one in then),
+        running=running if snapshot.live else None,
+        boot=tuple(_of_others(one, holder, filed) for one in then),
     )
 
 
-def _of_others(seen: Reading, holder: str) -> Reading:
-    """What the rules of another program do with what they do not name, in the words of a policy."""
+def _of_others(seen: Reading, holder: str, policy: Policy | Gap | None) -> Reading:
+    """The policy that the rules of another program come to; else what they do with what they do not name."""
     if seen.gap is not None or not seen.values:
         return seen
     end = "drop" if set(seen.values.values()) == {"drop"} else "accept"
-    return dataclasses.replace(seen, values={"": f"in {end}; {holder}"})
+    text = f"in {end}; {holder}"
+    if isinstance(policy, Policy) and end == "drop":
+        text = applied.on_one_line(policy)
+    return dataclasses.replace(seen, values={"": text}, gap=policy if isinstance(policy, Gap) else None)
 
 
 def _other_holder(snapshot: Snapshot) -> str:

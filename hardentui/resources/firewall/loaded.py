@@ -11,7 +11,7 @@ from hardentui.resources.firewall.ruleset import Ruleset
 from hardentui.snapshot import Command, KernelFile, KernelOption, Output, Reason, Snapshot, Unread
 
 NFT = Command(("nft", "--json", "list", "ruleset"), needs_root=True)
-_SAVE = {
+SAVE = {
     "ip": Command(("iptables-nft-save",), needs_root=True),
     "ip6": Command(("ip6tables-nft-save",), needs_root=True),
 }
@@ -66,7 +66,7 @@ def _nftables(snapshot: Snapshot) -> tuple[Ruleset, Gap | None]:
     except ValueError as error:
         return Ruleset(), Gap(GapKind.FAILED, f"nft: {error}")
     for family, table in sorted(rules.foreign_tables):
-        found = _translated(snapshot, _SAVE[family], family)
+        found = _translated(snapshot, SAVE[family], family)
         if isinstance(found, Ruleset) and any(key[:2] == (family, table) for key in found.chains):
             rules = rules.without_table(family, table).joined(found.only_table(family, table))
     return rules, None

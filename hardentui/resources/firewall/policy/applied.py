@@ -19,10 +19,8 @@ from hardentui.model import (
     Provenance,
     Reading,
     Recommendation,
-    Text,
 )
 from hardentui.operations import (
-    ByHand,
     Change,
     EnableUnit,
     Lines,
@@ -37,20 +35,24 @@ from hardentui.resources.firewall import loaded
 from hardentui.resources.firewall.policy import (
     Permit,
     Policy,
-    commands,
+    firewalld,
     lockout,
     nftables,
     parse,
     place,
+    ufw,
     write,
 )
 from hardentui.resources.firewall.policy.cut import unsaid
+from hardentui.resources.firewall.policy.holder import Holder
 from hardentui.snapshot import NOT_INSTALLED, File, Output, Question, Reason, Snapshot, Sockets, Stat, Unread
 
 _SHOWN = 4  # connections that are named
 _EPHEMERAL = 32768  # UDP sockets from here on up are mostly clients that wait for an answer
 _CLIENTS = frozenset({68, 546})  # DHCP: its answers pass as such
 _NO_NAME = re.compile(r"[^a-z0-9.-]+")
+# Who but nftables may hold the firewall, and brings a policy in as files of its own.
+HOLDERS: Mapping[str, Holder] = {one.name: one for one in (ufw.HOLDER, firewalld.HOLDER)}
 _TABLE = f"nft list table {nftables.FAMILY} {nftables.TABLE}"
 
 
@@ -68,6 +70,8 @@ def observe(snapshot: Snapshot, holder: str) -> Observation:
         "sshd": tuple(one.place for one in lockout.known(lockout.entrances(snapshot))),
         "connected": _connected(snapshot),
     }
+    if holder in HOLDERS:
+        facts |= HOLDERS[holder].facts(snapshot)
     running = _running(now, then) if snapshot.live else None
     return Observation(running, (_boot(then),), facts, snapshot.taken_at)
 
@@ -85,8 +89,8 @@ def change(entry: Recommendation, facts: Mapping[str, Fact], target: str) -> Cha
     if refused:
         return refused
     holder = text_fact(facts, "holder")
-    if holder in commands.OF_HOLDER:
-        return (_by_hand(entry, holder, policy),)
+    if holder in HOLDERS:
+        return HOLDERS[holder].steps(entry, facts, policy)
     if not holder:
         return Refusal(_("who holds the firewall of this host could not be read"))
     if holder != "none":
@@ -138,27 +142,6 @@ def _cutting(policy: Policy, connected: tuple[Fact, ...]) -> Refusal | None:
             "cut {first}: REASON"
         ).format(found=shown, first=found[0])
     )
-
-
-def _by_hand(entry: Recommendation, holder: str, policy: Policy) -> ByHand:
-    listed = "\n".join(commands.OF_HOLDER[holder](policy))
-    return ByHand(
-        owners=(entry.id,),
-        subject=holder,
-        instructions=Text(
-            f"{_BY_HAND.en}\n{listed}\n{_AFTERWARDS.en}", f"{_BY_HAND.fr}\n{listed}\n{_AFTERWARDS.fr}"
-        ),
-    )
-
-
-_BY_HAND = Text(
-    "Keep a second session open, and arm a way back. Then, as root:",
-    "Gardez une seconde session ouverte, et armez un retour. Puis, en root :",
-)
-_AFTERWARDS = Text(
-    "Take away the older rules that the policy does not name, and look again with hardentui ports.",
-    "Retirez les règles plus anciennes que la politique ne nomme pas, puis relancez hardentui ports.",
-)
 
 
 def _steps(entry: Recommendation, facts: Mapping[str, Fact], policy: Policy) -> Change:

@@ -1,0 +1,32 @@
+"""Who holds the firewall of a host instead of nftables, and what the house asks of such a program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hardentui.model import Fact, Gap, Recommendation
+from hardentui.operations import Change
+from hardentui.resources.firewall.policy import Policy
+from hardentui.snapshot import Question, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A program that keeps the rules of a host in files of its own, and loads them.
+
+    ``file`` is the first that a policy is written to. ``running`` and ``at_boot`` give the policy that the
+    loaded rules and the files come to, None where they come to none, a gap where somebody changed ours;
+    ``facts`` what ``steps`` to another policy depend on; ``after_load`` what the questions of ``moved``
+    answer once the files were loaded, for a rehearsal.
+    """
+
+    name: str
+    file: str
+    running: Callable[[Snapshot], Policy | None]
+    at_boot: Callable[[Snapshot], Policy | Gap | None]
+    facts: Callable[[Snapshot], Mapping[str, Fact]]
+    steps: Callable[[Recommendation, Mapping[str, Fact], Policy], Change]
+    after_load: Callable[[Snapshot], Mapping[Question[Any], Any]]
+    moved: tuple[Question[Any], ...]
