@@ -86,6 +86,11 @@ class Told:
     now: Side | None
     boot: Side
 
+    @property
+    def unknown(self) -> bool:
+        """Whether it could not be found out what comes of it, now or after a boot."""
+        return any(side is not None and side.state is State.UNKNOWN for side in (self.now, self.boot))
+
 
 def told(snapshot: Snapshot) -> tuple[Told, ...]:
     """All classes, in the order of the course."""
