@@ -402,6 +402,16 @@ def test_where_no_security_module_runs_none_denies() -> None:
     assert of(made, "mac-denied").now.state is State.KEPT
 
 
+def test_a_key_for_several_files_is_no_login_for_each_of_them() -> None:
+    learned = {"logins": BY_ID["ssh-login"]}
+    wrote = {
+        path: Record(0, "", "SYSCALL", f'name="{path}"', types=("SYSCALL",), keys=("logins",))
+        for path in ("/var/log/lastlog", "/run/faillock", "/var/log/sudo.log")
+    }
+    kinds = {path: found.id if (found := classify(one, learned)) else "" for path, one in wrote.items()}
+    assert kinds == {"/var/log/lastlog": "ssh-login", "/run/faillock": "", "/var/log/sudo.log": ""}
+
+
 def test_the_keys_of_the_hosts_own_rules_are_learned() -> None:
     made = audited(*(f"-w {path} -p wa -k usergroup" for path in IDENTITY))
     record = Record(0, "a", "SYSCALL", "success=yes", types=("SYSCALL",), keys=("usergroup",))
