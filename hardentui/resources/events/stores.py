@@ -10,13 +10,13 @@ from enum import StrEnum
 
 from hardentui.i18n import _
 from hardentui.model import Gap, GapKind
-from hardentui.resources import journal, rsyslog
+from hardentui.resources import grants, journal, rsyslog
 from hardentui.resources.audit import Rule, at_boot, covers, loaded
 from hardentui.resources.audit import state as audit
 from hardentui.resources.audit.catalogue import wanted
 from hardentui.resources.journal.daemon import sides
 from hardentui.resources.journal.settings import LEVELS
-from hardentui.resources.journal.storage import DISK, NONE, PERSISTENT
+from hardentui.resources.journal.storage import DISK, NONE, PERSISTENT, listed
 from hardentui.resources.mount.boot import at_boot as mounted_at_boot
 from hardentui.resources.mount.boot import holder, written_to
 from hardentui.resources.rsyslog.config import Config
@@ -41,6 +41,7 @@ AUDIT_LOG = "/var/log/audit/audit.log"
 _PLUGINS = ("/etc/audit/plugins.d", "/etc/audisp/plugins.d")
 _REMOTE_PLUGIN = "au-remote.conf"
 _IN_MEMORY = frozenset({"tmpfs", "ramfs"})
+_JOURNALS_GROUPS = frozenset({"adm", "systemd-journal"})
 _OTHER_DAEMON = "syslog-ng"
 # Types of records that the kernel and auditd write themselves: the list "user" is about the other ones.
 _NOT_BY_PROGRAMS = ("ANOM_ABEND", "AVC", "CONFIG_CHANGE", "DAEMON_", "MAC_", "NETFILTER_", "SELINUX_")
@@ -122,8 +123,16 @@ class Moment:
         memory = lasts and self._in_memory(DISK)
         if isinstance(memory, Gap):
             return memory
-        readers = _("groups systemd-journal and adm")
-        return (Store(Kind.JOURNAL, _("journal"), lasts and not memory, readers),)
+        return (Store(Kind.JOURNAL, _("journal"), lasts and not memory, self._journals_readers()),)
+
+    def _journals_readers(self) -> str:
+        """The two groups that are for it, and whom an access list lets read beside them."""
+        found = self.snapshot.derive(listed)
+        if isinstance(found, Gap):
+            return ""
+        given = grants.beyond((one for _path, one in found), _JOURNALS_GROUPS)
+        more = (_in_words(one) for one in given if one.rights & grants.READ)
+        return ", ".join((_("groups systemd-journal and adm"), *dict.fromkeys(more)))
 
     def _of_rsyslog(
         self, facility: str, severity: str, program: str, kept: journal.Kept | Gap
@@ -359,12 +368,20 @@ class Moment:
             return ""
         if status.mode & 0o004:
             return _("everybody")
+        given = grants.grants(self.snapshot, path, status)
+        if isinstance(given, Gap):
+            return ""
         names = []
         if status.uid and status.mode & 0o400:
             names.append(status.user or str(status.uid))
-        if status.gid and status.mode & 0o040:
+        if status.gid and grants.group_rights(status) & grants.READ:
             names.append(_("group {name}").format(name=status.group or status.gid))
-        return ", ".join(names) or "root"
+        names += [_in_words(one) for one in given if one.rights & grants.READ]
+        return ", ".join(dict.fromkeys(names)) or "root"
+
+
+def _in_words(one: grants.Grant) -> str:
+    return one.name if one.kind == "user" else _("group {name}").format(name=one.name)
 
 
 def _dropped(rule: Rule, types: set[str]) -> set[str]:

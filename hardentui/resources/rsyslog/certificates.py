@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from hardentui.i18n import _
 from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Recommendation
 from hardentui.operations import Change, Refusal
+from hardentui.resources import grants
 from hardentui.resources.base import wrong_subject
 from hardentui.resources.rsyslog.checks import OK, Seen, sides
 from hardentui.resources.rsyslog.config import Config
@@ -205,9 +206,15 @@ def _keys(snapshot: Snapshot, config: Config, found: tuple[Identity, ...]) -> Se
             else:
                 gap = status.gap(path)
             continue
+        given = grants.grants(snapshot, path, status)
+        if isinstance(given, Gap):
+            gap = given
+            continue
+        listed = ", ".join(str(one) for one in grants.beyond(given, _READERS, {"root", writer}))
         closed = not status.mode & (0o137 if status.group in _READERS else 0o177)
         right = closed and status.user in {"root", writer} and status.kind is Kind.FILE
-        values[path] = OK if right else f"{status.mode:04o} {status.user}:{status.group}"
+        seen = "" if right else f"{status.mode:04o} {status.user}:{status.group}"
+        values[path] = ", ".join(filter(None, (seen, listed))) or OK
     return Seen(values, tuple(Provenance(f"stat {path}", text=value) for path, value in values.items()), gap)
 
 
