@@ -33,9 +33,11 @@ from hardentui.snapshot import (
     Question,
     Reason,
     Snapshot,
+    SpaceUsed,
     Stat,
     UnitFile,
     Unread,
+    Usage,
 )
 
 from . import hosts
@@ -296,6 +298,53 @@ def test_what_cannot_be_written_or_lies_in_memory_keeps_nothing(
     )
     one = of(made, "sudo")
     assert (one.now.state, one.boot.state) == (now, boot)
+
+
+def with_room(free: int, reserved: int = 0, *, user: str = "root") -> hosts.DictHost:
+    """rsyslog writes auth.log on a disk with so much room; the journal is in memory, which has some."""
+    made = host(RSYSLOG, enabled=("rsyslog",))
+    made.files["/etc/rsyslog.conf"] = f"$PrivDropToUser {user}\n{RULES}"
+    made.answers[Mounts] = (
+        Mount(1, 0, "8:1", "/", "/", "rw", "ext4", "/dev/sda1", "rw"),
+        Mount(2, 1, "0:9", "/", "/run", "rw", "tmpfs", "tmpfs", "rw"),
+    )
+    made.given[SpaceUsed("/")] = Usage(100, 7, 1 << 30, free, reserved)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("made", "now", "boot"),
+    [
+        (with_room(1), State.KEPT, State.KEPT),
+        (with_room(0), State.PASSING, State.UNKNOWN),
+        (with_room(0, 4096), State.KEPT, State.KEPT),  # what is held back for root
+        (with_room(0, 4096, user="syslog"), State.PASSING, State.UNKNOWN),
+    ],
+)
+def test_a_store_on_a_full_file_system_takes_nothing(made: hosts.DictHost, now: State, boot: State) -> None:
+    one = of(made, "sudo")
+    assert (one.now.state, one.boot.state) == (now, boot)
+    assert ("/var/log/auth.log, no room is left on /" in "".join(one.now.silent)) is (now is State.PASSING)
+    assert ("no room is left on / now" in "".join(gap.detail for gap in one.boot.gaps)) is (
+        boot is State.UNKNOWN
+    )
+
+
+def test_another_store_than_the_full_one_still_keeps_it() -> None:
+    made = with_room(0)
+    made.files["/etc/rsyslog.conf"] += "*.* @@logs.example:514\n"
+    one = of(made, "sudo")
+    assert (one.now.state, one.boot.state) == (State.KEPT, State.KEPT)
+    assert "/var/log/auth.log" not in [store.place for store in one.now.stores]
+
+
+def test_a_journal_without_room_lives_on_its_own_old_entries() -> None:
+    made = host(store=PERSISTENT)
+    made.answers[Mounts] = (Mount(1, 0, "8:1", "/", "/", "rw", "ext4", "/dev/sda1", "rw"),)
+    made.given[SpaceUsed("/")] = Usage(100, 7, 1 << 30, 0, 0)
+    one = of(made, "sudo")
+    assert (one.now.state, one.boot.state) == (State.UNKNOWN, State.UNKNOWN)
+    assert "old entries to drop" in one.now.gaps[0].detail
 
 
 def test_a_relay_is_a_store_on_another_host() -> None:

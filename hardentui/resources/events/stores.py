@@ -16,7 +16,7 @@ from hardentui.resources.audit import state as audit
 from hardentui.resources.audit.catalogue import wanted
 from hardentui.resources.journal.daemon import sides
 from hardentui.resources.journal.settings import LEVELS
-from hardentui.resources.journal.storage import DISK, NONE, PERSISTENT, listed
+from hardentui.resources.journal.storage import DISK, MEMORY, NONE, PERSISTENT, listed
 from hardentui.resources.mount.boot import at_boot as mounted_at_boot
 from hardentui.resources.mount.boot import holder, written_to
 from hardentui.resources.rsyslog.config import Config
@@ -31,6 +31,7 @@ from hardentui.snapshot import (
     Processes,
     Reason,
     Snapshot,
+    SpaceUsed,
     Stat,
     UnitFiles,
     Unread,
@@ -60,7 +61,8 @@ class Store:
     """One place where a record ends.
 
     ``lasts`` says that it is there after a reboot. ``readers`` are those who may read it beside root, ""
-    where that is not known or not ours to know.
+    where that is not known or not ours to know. ``hindered`` says why nothing can be written there: ABSENT
+    where that is certain.
     """
 
     kind: Kind
@@ -68,6 +70,7 @@ class Store:
     lasts: bool
     readers: str = ""
     encrypted: bool = False
+    hindered: Gap | None = None
 
     @property
     def remote(self) -> bool:
@@ -109,7 +112,7 @@ class Moment:
                 found += stored
         files = self._of_rsyslog(facility, severity, program, kept)
         if isinstance(files, Gap):
-            return tuple(found) if any(store.lasts for store in found) else files
+            return tuple(found) if any(one.lasts and one.hindered is None for one in found) else files
         return (*found, *files)
 
     def _journal(self, storage: str, severity: str) -> tuple[Store, ...] | Gap:
@@ -123,7 +126,23 @@ class Moment:
         memory = lasts and self._in_memory(DISK)
         if isinstance(memory, Gap):
             return memory
-        return (Store(Kind.JOURNAL, _("journal"), lasts and not memory, self._journals_readers()),)
+        return (
+            Store(
+                Kind.JOURNAL,
+                _("journal"),
+                lasts and not memory,
+                self._journals_readers(),
+                hindered=self._journal_hindered(DISK if lasts else MEMORY),
+            ),
+        )
+
+    def _journal_hindered(self, folder: str) -> Gap | None:
+        """Without room journald drops its oldest entries for the new ones, as long as it has any."""
+        found = self._hindered(folder, as_root=True)
+        if found is None or found.kind is not GapKind.ABSENT:
+            return found
+        why = _("{why}: journald writes as long as it has old entries to drop")
+        return Gap(GapKind.UNTOLD, why.format(why=found.detail))
 
     def _journals_readers(self) -> str:
         """The two groups that are for it, and whom an access list lets read beside them."""
@@ -180,7 +199,8 @@ class Moment:
 
     def _stores(self, one: Destination) -> tuple[Store, ...] | Gap:
         if one.kind == "file" and one.path:
-            return self.file(one.path)
+            writer = rsyslog_view(self.snapshot).config.settings.one("privdrop.user.name") or "root"
+            return self.file(one.path, as_root=writer == "root")
         if one.kind == "remote" and one.transport != LOCAL:
             place = f"{one.protocol}://{one.host}{':' if one.port else ''}{one.port}"
             return (Store(Kind.REMOTE, place, lasts=True, encrypted=one.transport != CLEAR),)
@@ -327,25 +347,42 @@ class Moment:
 
     # --- files -----------------------------------------------------------------------------------------
 
-    def file(self, path: str) -> tuple[Store, ...] | Gap:
-        """A file of this host as a store; a gap where it is not known whether it outlasts a reboot."""
-        if self._is_read_only(path):
-            return ()
+    def file(self, path: str, *, as_root: bool = True) -> tuple[Store, ...] | Gap:
+        """A file of this host as a store; a gap where it is not known whether it outlasts a reboot.
+
+        ``as_root`` says that root writes it, for whom file systems hold some room back.
+        """
         memory = self._in_memory(path)
         if isinstance(memory, Gap):
             return memory
-        return (Store(Kind.FILE, path, not memory, self._readers(path)),)
+        hindered = self._hindered(path, as_root=as_root)
+        return (Store(Kind.FILE, path, not memory, self._readers(path), hindered=hindered),)
+
+    def _hindered(self, path: str, *, as_root: bool) -> Gap | None:
+        """Why nothing can be written to a path; of the time after a boot only what may still be so then."""
+        mounts = self.snapshot.ask(Mounts()) if self.snapshot.live else Unread(Reason.UNSUPPORTED)
+        held = None if isinstance(mounts, Unread) else holder(mounts, path)
+        if held is None:
+            return None
+        if "ro" in held.words:
+            why = _("{path} is mounted read-only").format(path=held.path)
+            return None if self.boot else Gap(GapKind.ABSENT, why)
+        usage = self.snapshot.ask(SpaceUsed(held.path))
+        if isinstance(usage, Unread) or usage.size <= 0:
+            return None
+        if usage.free > 0 or (as_root and usage.reserved > 0):
+            return None
+        if not self.boot:
+            return Gap(GapKind.ABSENT, _("no room is left on {path}").format(path=held.path))
+        if held.fstype in _IN_MEMORY:
+            return None  # it is empty then
+        why = _("no room is left on {path} now; whether there is after a reboot is not known")
+        return Gap(GapKind.UNTOLD, why.format(path=held.path))
 
     def _in_memory(self, path: str) -> bool | Gap:
         """Whether a path lies on a file system that is made anew at each boot."""
         found = self._type_at_boot(path) if self.boot else self._type_now(path)
         return found if isinstance(found, Gap) else found in _IN_MEMORY
-
-    def _is_read_only(self, path: str) -> bool:
-        """Whether nothing can be written there now."""
-        mounts = self.snapshot.ask(Mounts())
-        held = None if self.boot or isinstance(mounts, Unread) else holder(mounts, path)
-        return held is not None and "ro" in held.words
 
     def _type_now(self, path: str) -> str | Gap:
         mounts = self.snapshot.ask(Mounts())
