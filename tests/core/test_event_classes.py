@@ -407,6 +407,36 @@ def test_rules_of_audit_record_what_no_program_tells() -> None:
     assert (less.state, less.silent) == (State.LOST, ("audit: no rule for /etc/security/opasswd",))
 
 
+@pytest.mark.parametrize(
+    ("conf", "now", "boot", "why"),
+    [
+        ("write_logs = no\n", State.LOST, State.LOST, "nothing stores it"),
+        ("log_format = NOLOG\n", State.LOST, State.LOST, "nothing stores it"),
+        ("local_events = no\n", State.KEPT, State.LOST, "local_events = no"),  # it was begun before
+        (
+            "admin_space_left = 700\nadmin_space_left_action = SUSPEND\n",  # of 600 MiB that are free
+            State.LOST,
+            State.UNKNOWN,
+            "admin_space_left_action = suspend",
+        ),
+        ("space_left = 700\nspace_left_action = SYSLOG\n", State.KEPT, State.KEPT, ""),
+    ],
+)
+def test_a_daemon_that_writes_no_log_stores_nothing(conf: str, now: State, boot: State, why: str) -> None:
+    made = audited(*(f"-w {path} -p wa -k usergroup" for path in IDENTITY))
+    made.files["/etc/audit/auditd.conf"] = conf
+    one = of(made, "account-files")
+    assert (one.now.state, one.boot.state) == (now, boot)
+    assert why in "".join((*one.boot.silent, *(gap.detail for gap in one.boot.gaps)))
+
+
+def test_a_daemon_that_is_older_than_its_settings_is_not_judged_by_them() -> None:
+    made = audited(*(f"-w {path} -p wa -k usergroup" for path in IDENTITY))
+    made.answers[Processes] += (Process(9, "auditd", "root", "", "auditd.service", started=hosts.NOW - 9e6),)
+    assert of(made, "account-files").now.state is State.UNKNOWN
+    assert of(made, "account-files").boot.state is State.KEPT
+
+
 def test_rules_that_are_loaded_and_switched_off_record_nothing() -> None:
     made = audited(*(f"-w {path} -p wa -k usergroup" for path in IDENTITY), "-e 0")
     made.commands[STATUS.argv] = Output(made.commands[STATUS.argv].stdout.replace("enabled 1", "enabled 0"))

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import posixpath
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from hardentui.i18n import _
 from hardentui.model import Gap, GapKind
 from hardentui.resources import grants, journal, rsyslog
-from hardentui.resources.audit import Rule, at_boot, covers, loaded
+from hardentui.resources.audit import Rule, at_boot, conf, covers, loaded
 from hardentui.resources.audit import state as audit
 from hardentui.resources.audit.catalogue import wanted
 from hardentui.resources.journal.daemon import sides
@@ -24,8 +23,6 @@ from hardentui.resources.rsyslog.destinations import CLEAR, LOCAL, Destination
 from hardentui.resources.rsyslog.feed import is_fed
 from hardentui.resources.rsyslog.state import view as rsyslog_view
 from hardentui.snapshot import (
-    File,
-    Folder,
     KernelFile,
     Mounts,
     Processes,
@@ -37,10 +34,7 @@ from hardentui.snapshot import (
     Unread,
 )
 
-AUDITD = "/etc/audit/auditd.conf"
-AUDIT_LOG = "/var/log/audit/audit.log"
-_PLUGINS = ("/etc/audit/plugins.d", "/etc/audisp/plugins.d")
-_REMOTE_PLUGIN = "au-remote.conf"
+_REMOTE_PLUGIN = "au-remote"
 _IN_MEMORY = frozenset({"tmpfs", "ramfs"})
 _JOURNALS_GROUPS = frozenset({"adm", "systemd-journal"})
 _OTHER_DAEMON = "syslog-ng"
@@ -303,13 +297,32 @@ class Moment:
             return daemon
         if not daemon:
             return self.of_messages("kern", "notice", "kernel")
-        text = self.snapshot.ask(File(AUDITD))
-        if isinstance(text, Unread) and text.reason is not Reason.MISSING:
-            return text.gap(AUDITD)
-        said = dict(re.findall(r"^\s*(\w+)\s*=\s*(\S+)", text if isinstance(text, str) else "", re.MULTILINE))
-        writes = said.get("write_logs", "yes").lower() != "no"
-        found = self.file(said.get("log_file", AUDIT_LOG)) if writes else ()
-        return found if isinstance(found, Gap) else (*found, *self._plugins())
+        settings = conf.settings(self.snapshot)
+        if isinstance(settings, Gap):
+            if settings.kind is not GapKind.ABSENT:
+                return settings
+            settings = conf.DEFAULTS  # it runs without a file
+        old = None if self.boot else conf.stale(self.snapshot)
+        if old is not None and old.kind is GapKind.STALE:
+            return old
+        found = () if conf.without_log(settings) else self.file(settings["log_file"].value)
+        if isinstance(found, Gap):
+            return found
+        return (*(self._with_room(one, settings) for one in found), *self._plugins())
+
+    def _with_room(self, store: Store, settings: Mapping[str, conf.Setting]) -> Store:
+        """The log of auditd, which stops before the file system is full where its settings say so."""
+        usage = self.snapshot.ask(SpaceUsed(posixpath.dirname(store.place)))
+        if store.hindered is not None or isinstance(usage, Unread):
+            return store
+        stopped = conf.without_room(settings, usage)
+        if not stopped:
+            return store
+        if self.boot:
+            why = _("there is not enough room now ({setting}); whether there is after a reboot is not known")
+            return replace(store, hindered=Gap(GapKind.UNTOLD, why.format(setting=stopped)))
+        why = _("there is not enough room ({setting})")
+        return replace(store, hindered=Gap(GapKind.ABSENT, why.format(setting=stopped)))
 
     def _has_auditd(self) -> bool | Gap:
         if not self.boot:
@@ -320,18 +333,16 @@ class Moment:
         files = self.snapshot.ask(UnitFiles())
         if isinstance(files, Unread):
             return files.gap(audit.DAEMON)
-        return any(one.name == audit.DAEMON and one.state == "enabled" for one in files)
+        if not any(one.name == audit.DAEMON and one.state == "enabled" for one in files):
+            return False
+        others = audit.others_only(self.snapshot)
+        return others if isinstance(others, Gap) else not others
 
     def _plugins(self) -> Sequence[Store]:
         """The plugins of auditd that send its records away."""
-        for folder in _PLUGINS:
-            entries = self.snapshot.ask(Folder(folder))
-            names = () if isinstance(entries, Unread) else tuple(entry.name for entry in entries)
-            if _REMOTE_PLUGIN in names:
-                text = self.snapshot.ask(File(f"{folder}/{_REMOTE_PLUGIN}"))
-                if isinstance(text, str) and re.search(r"^\s*active\s*=\s*yes", text, re.MULTILINE):
-                    return (Store(Kind.REMOTE, "audisp-remote", lasts=True),)
-        return ()
+        found = conf.exporters(self.snapshot)
+        known = () if isinstance(found, Gap) else found
+        return (Store(Kind.REMOTE, "audisp-remote", lasts=True),) if _REMOTE_PLUGIN in known else ()
 
     def unwritten(self, types: Sequence[str]) -> Rule | Gap | None:
         """The rule by which none of these types of records is written; None where one of them is."""
