@@ -41,9 +41,14 @@ class Grant:
 
 def grants(snapshot: Snapshot, path: str, status: Status) -> tuple[Grant, ...] | Gap:
     """What the lists of a path say by name, refusals too ("---"); nothing of root, who may do all anyway."""
+    if not status.acl and not status.default_acl:
+        return ()
     accounts, groups = snapshot.ask(Accounts()), snapshot.ask(Groups())
-    users = {} if isinstance(accounts, Unread) else {one.uid: one.name for one in accounts}
-    names = {} if isinstance(groups, Unread) else {one.gid: one.name for one in groups}
+    if isinstance(accounts, Unread):
+        return accounts.gap("/etc/passwd")
+    if isinstance(groups, Unread):
+        return groups.gap("/etc/group")
+    users, names = {one.uid: one.name for one in accounts}, {one.gid: one.name for one in groups}
     found: list[Grant] = []
     for attribute, default in ((status.acl, False), (status.default_acl, True)):
         if not attribute:
