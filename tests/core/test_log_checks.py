@@ -631,11 +631,18 @@ def test_passwords_are_cut_out_of_the_files() -> None:
         'action(type="omhttp" server=["https://u:PassC@es"] restpath="collect?token=PassD&x=y")\n'
         'action(type="ommongodb" uristr="mongodb://u:PassE@db/")\n'
         'action(type="omprog" binary="/usr/bin/send -u me:PassF --token \\"PassG\\" -v")\n'
+        "*.* ^/usr/bin/send --token=PassH me:PassI;fmt\n& ^/bin/y;PassJ\n"
+        "if $programname == 'x' then ^/bin/w PassK\\\nPassL\n$ActionOMProgBinary /bin/x PassM\n"
+        'set $.token = "Pass" & \'Two\';\nreset $!my_password=`echo PassN`; set $.h = "Bearer PassO";\n'
+        'include(text="action(type=\\"omhttp\\" pwd=\\"PassP\\")")\ninclude(mode="abort" text=`echo PassQ`)\n'
+        'include(file="https://u:PassR@host/x")\n'
     )
     rest = f'{relp(TLS)}if $syslogseverity > 3 and $programname == ["a","b","c","d"] then stop\n'
+    rest += ':msg, regex, "^a b" stop\nset $.path = "/var/log/x";\n*.* ^/usr/bin/plain\n'
     for path in (syslogs.MAIN, f"{syslogs.FOLDER}/a", "/opt/app/logging.conf"):
         cut = without_secrets(File(path), text + rest)
         assert not [word for word in cut.split() if "Pass" in word.replace("Password", "")]
+        assert "Two" not in cut
         assert cut.endswith(rest)
         assert without_secrets(File(path), cut) == cut
     assert destinations(Snapshot(host(text + rest)), "user", "info") is not None
