@@ -81,7 +81,7 @@ _STRING = r"""(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`)"""
 _OF_LOGGING = re.compile(
     rf"(?P<set>(?<![^\s{{;}}])(?:re)?set[ \t\n]+\$[^\s=:]{{0,60}}{_VARIABLE}[^\s=:]{{0,60}}\s*:?=\s*)"
     rf"""(?:{_STRING}|[^;"'`\n]++|\n){{0,100}}+(?=;)"""
-    rf"""|(?P<include>(?<![a-z0-9_.])include[ \t\n]*\((?:[^)"]|"[^"]*"){{0,99}}text[ \t\n]*=[ \t\n]*){_STRING}"""
+    rf"""|(?P<include>(?<![a-z0-9_.])include[ \t\n]*\((?:[^)"]|"[^"]*"){{0,99}}text\s*=\s*){_STRING}"""
     r"""|(?P<shell>(?<![^\s&])\^[^\s;"']+)[ \t;]+(?:[^\n\\]|\\.)+"""
     r"""|(?P<header>["':][ \t]*(?:basic|bearer|token|apikey)[ \t]+)[^\s"']+"""
     r"""|(?P<key>(?<![a-z0-9_.])[a-z0-9_.]{0,40}(?:pwd|pass(?:word|wd|phrase)?|secret|token|api_?key|access_?key|azure_key"""
