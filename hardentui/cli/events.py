@@ -34,7 +34,7 @@ def events(options: argparse.Namespace) -> int:
         output.show(export.text(found[0], output.width()))
     else:
         output.show(export.table(found, output.width()))
-    return 0
+    return output.NOT_EVALUATED if any(one.unknown for one in found) else 0
 
 
 def _wanted(name: str) -> EventClass:

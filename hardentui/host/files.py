@@ -118,8 +118,9 @@ def read_status(path: str, *, names: bool = True) -> Status | Unread:
         seen = os.lstat(path)
     except OSError as error:
         return unread(error)
+    kind = _KINDS.get(stat.S_IFMT(seen.st_mode), Kind.FILE)
     return Status(
-        kind=_KINDS.get(stat.S_IFMT(seen.st_mode), Kind.FILE),
+        kind=kind,
         mode=stat.S_IMODE(seen.st_mode),
         uid=seen.st_uid,
         gid=seen.st_gid,
@@ -129,7 +130,17 @@ def read_status(path: str, *, names: bool = True) -> Status | Unread:
         device=f"{os.major(seen.st_dev)}:{os.minor(seen.st_dev)}",
         modified=seen.st_mtime,
         changed=seen.st_ctime,
+        acl="" if kind is Kind.LINK else _list(path, "access"),
+        default_acl=_list(path, "default") if kind is Kind.FOLDER else "",
     )
+
+
+def _list(path: str, which: str) -> str:
+    """An access list of a path in hex: "" where there is none, "?" where that cannot be read."""
+    try:
+        return os.getxattr(path, f"system.posix_acl_{which}", follow_symlinks=False).hex()
+    except OSError as error:
+        return "" if error.errno in {errno.ENODATA, errno.EOPNOTSUPP, errno.ENOENT} else "?"
 
 
 def read_usage(path: str) -> Usage | Unread:

@@ -216,13 +216,21 @@ class Tail:
         gaps: list[tuple[str, Unread]] = []
         self._open_file(AUDIT_LOG, gaps)
         with_audit = not self._sources  # auditd's own file says more than what the journal has of it
-        if (why := _no_journal()) is None:
-            self._sources.append(_Journal(audit=with_audit))
-        else:
+        if (why := _no_journal() or self._open_journal(audit=with_audit)) is not None:
             gaps.append((JOURNAL, why))
             for path in AUTH_LOGS:
                 self._open_file(path, gaps)
         self.gaps = tuple(gaps)
+
+    def _open_journal(self, *, audit: bool) -> Unread | None:
+        """Follow the journal; why its program cannot be started, where it cannot."""
+        try:
+            self._sources.append(_Journal(audit=audit))
+        except FileNotFoundError:
+            return Unread(Reason.UNSUPPORTED, f"journalctl{NOT_INSTALLED}")
+        except OSError as error:
+            return Unread(Reason.FAILED, f"journalctl: {os.strerror(error.errno or 0)}")
+        return None
 
     def _open_file(self, path: str, gaps: list[tuple[str, Unread]]) -> None:
         try:

@@ -34,6 +34,16 @@ class Entry:
         """Whether it speaks of a user or group by name: what a plain mode cannot say."""
         return self.tag in {_USER, _GROUP}
 
+    @property
+    def is_user(self) -> bool:
+        """Whether it speaks of a user by name."""
+        return self.tag == _USER
+
+    @property
+    def is_owning_group(self) -> bool:
+        """Whether it speaks of the group of the file, whose rights the mode does not show then."""
+        return self.tag == _OWNING_GROUP
+
 
 def parse(attribute: str) -> tuple[Entry, ...]:
     """The entries of a system.posix_acl_access or _default attribute, given in hex.

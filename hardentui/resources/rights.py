@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 from hardentui.i18n import _
 from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation
-from hardentui.operations import Change, Refusal, SetMode
+from hardentui.operations import Change, Operation, Refusal, SetMode
+from hardentui.resources import grants
 from hardentui.resources.base import nothing, table_fact, text_fact
 from hardentui.resources.guarded import GUARDED, Guarded
 from hardentui.snapshot import (
@@ -55,7 +56,11 @@ class Rights:
         if table is None:
             return Refusal(_("the plan does not say which family of distributions it saw"))
         known = {one.path: one for one in table}
-        operations = []
+        operations: list[Operation] = []
+        for path, given in table_fact(facts, "lists").items():
+            if path not in known or not isinstance(given, str):
+                return Refusal(_("{path} is not one of the files of this recommendation").format(path=path))
+            operations.append(grants.by_hand(entry.id, path, given))
         for path, seen in table_fact(facts, "files").items():
             if path not in known:
                 return Refusal(_("{path} is not one of the files of this recommendation").format(path=path))
@@ -78,6 +83,7 @@ def _both(snapshot: Snapshot, reading: Reading, facts: Mapping[str, Fact] | None
 def _observed(snapshot: Snapshot, family: str, table: tuple[Guarded, ...]) -> Observation:
     loose: dict[str, str] = {}
     files: dict[str, Fact] = {}
+    lists: dict[str, Fact] = {}
     places: list[Provenance] = []
     gap: Gap | None = None
     for one in table:
@@ -88,16 +94,26 @@ def _observed(snapshot: Snapshot, family: str, table: tuple[Guarded, ...]) -> Ob
             continue
         if seen.kind is Kind.LINK:
             continue  # its own mode says nothing, and what it points to is another path
+        given = grants.grants(snapshot, one.path, seen)
+        if isinstance(given, Gap):
+            gap = gap or given
+            given = ()
         owner = _owner(snapshot, seen)
-        shown = f"{seen.mode:04o} {owner}"
+        shown = " ".join((f"{seen.mode:04o} {owner}", *map(str, given)))
         places.append(Provenance(one.path, text=shown))
-        if seen.mode & ~int(one.mode, 8) or owner not in one.owners:
+        open_ = bool(seen.mode & ~int(one.mode, 8)) or owner not in one.owners
+        listed = grants.beyond(given, [each.partition(":")[2] for each in one.owners])
+        if open_ or listed:
             loose[one.path] = f"{shown} (≤ {one.mode} {' / '.join(one.owners)})"
+        if open_:
             files[one.path] = {"mode": f"0{seen.mode:03o}", "owner": owner}
+        if listed:
+            lists[one.path] = ", ".join(map(str, listed))
     if not places and gap is None:
         return _both(snapshot, Reading(gap=Gap(GapKind.ABSENT, ", ".join(one.path for one in table))))
     values = loose or ({"": _KEPT} if gap is None else {})
-    return _both(snapshot, Reading(values, gap, tuple(places)), {"family": family, "files": files})
+    facts: dict[str, Fact] = {"family": family, "files": files, "lists": lists}
+    return _both(snapshot, Reading(values, gap, tuple(places)), facts)
 
 
 def _owner(snapshot: Snapshot, seen: Status) -> str:

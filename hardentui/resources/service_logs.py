@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from hardentui.i18n import _
 from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation
 from hardentui.operations import Change, Refusal
+from hardentui.resources import grants
 from hardentui.resources.base import names_or_none, wrong_subject
 from hardentui.resources.confinement.matrix import Matrix, matrix
+from hardentui.resources.grants import Grant
 from hardentui.snapshot import (
     Account,
     Accounts,
@@ -61,10 +63,10 @@ class ServiceLogs:
 
 @dataclass(frozen=True, slots=True)
 class _Identity:
-    """As whom a service runs: the name of a user, and the numbers of its groups."""
+    """As whom a service runs: the name of a user, and its groups by number and name."""
 
     user: str
-    groups: frozenset[int]
+    groups: Mapping[int, str]
 
 
 def _own(snapshot: Snapshot) -> Reading:
@@ -79,8 +81,12 @@ def _own(snapshot: Snapshot) -> Reading:
     faults: dict[str, list[Provenance]] = {}
     for path, status in files:
         for unit, who in identities:
-            if verb := _power(status, who):
-                owner = f"{status.user}:{status.group} {status.mode:04o}"
+            given = grants.grants(snapshot, path, status)
+            if isinstance(given, Gap):
+                gap = gap or given
+                continue
+            if verb := _power(status, who, given):
+                owner = " ".join((f"{status.user}:{status.group} {status.mode:04o}", *map(str, given)))
                 words = _("{unit} may {verb} as {user} ({owner})")
                 text = words.format(unit=unit, verb=verb, user=who.user, owner=owner)
                 faults.setdefault(unit, []).append(Provenance(path, text=text))
@@ -107,9 +113,10 @@ def _identities(snapshot: Snapshot, found: Matrix) -> list[tuple[str, _Identity]
     ]
 
 
-def _groups_of(user: str, account: Account | None, groups: tuple[Group, ...]) -> frozenset[int]:
-    members = {group.gid for group in groups if user in group.members}
-    return frozenset(members | ({account.gid} if account is not None else set()))
+def _groups_of(user: str, account: Account | None, groups: tuple[Group, ...]) -> Mapping[int, str]:
+    own = -1 if account is None else account.gid
+    named = {group.gid: group.name for group in groups if user in group.members or group.gid == own}
+    return named if own in named or account is None else {**named, own: str(own)}
 
 
 def _files(snapshot: Snapshot) -> tuple[list[tuple[str, Status]], Gap | None]:
@@ -148,15 +155,22 @@ def _walk(snapshot: Snapshot, folder: str, depth: int) -> Iterator[tuple[str, St
             yield from _walk(snapshot, path, depth - 1)
 
 
-def _power(status: Status, who: _Identity) -> str:
+def _power(status: Status, who: _Identity, given: tuple[Grant, ...]) -> str:
     """What a service may do with a log of its user or group; "" for nothing, or for one of others."""
     if status.user == who.user:
         return _("change it")  # its owner may give itself every right
-    if status.gid in who.groups and status.gid != 0:
-        if status.mode & 0o020:
-            return (
-                _("remove it") if status.kind is Kind.FOLDER and not status.mode & 0o1000 else _("change it")
-            )
-        if status.mode & 0o040 and status.kind is Kind.FILE:
-            return _("read it")
-    return ""
+    rights = _rights(status, who, given)
+    if rights & grants.WRITE:
+        return _("remove it") if status.kind is Kind.FOLDER and not status.mode & 0o1000 else _("change it")
+    return _("read it") if rights & grants.READ and status.kind is Kind.FILE else ""
+
+
+def _rights(status: Status, who: _Identity, given: tuple[Grant, ...]) -> int:
+    """What a path gives to a service by name, or to one of its groups: rwx as 4, 2, 1."""
+    named = {one.who: one.rights for one in given}
+    if (own := named.get(f"user:{who.user}")) is not None:
+        return own
+    rights = grants.group_rights(status) if status.gid in who.groups and status.gid != 0 else 0
+    for name in who.groups.values():
+        rights |= named.get(f"group:{name}", 0)
+    return rights

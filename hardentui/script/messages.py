@@ -135,6 +135,10 @@ MESSAGES: Final = {
     "reads-back": Text("what stands there now is: %s", "il y a maintenant : %s"),
     "fstab-errors": Text("findmnt --verify finds errors:", "findmnt --verify trouve des erreurs :"),
     "syntax-errors": Text("%s finds errors:", "%s trouve des erreurs :"),
+    "syntax-endless": Text(
+        "%s did not get through its own files in a minute: is one of them a FIFO, or without end?",
+        "%s n'a pas fini de lire ses propres fichiers en une minute : l'un est-il un FIFO, ou sans fin ?",
+    ),
     "one-way-done": Text(
         "step %s: %s: done, until the next reboot at least",
         "étape %s : %s : faite, au moins jusqu'au prochain redémarrage",

@@ -880,22 +880,30 @@ restart_back() { # STEP; under the files of before, also when it fell over or en
 syntax_now() { # STEP; the program itself judges what it will read
     local output outcome=0
     case ${TARGET[$1]} in
-        sshd) output=$(sshd_check 2>&1) || outcome=1 ;;
+        sshd) output=$(sshd_check 2>&1) || outcome=$? ;;
         # With the file named, visudo judges what sudo would: a mode of 0644 is not for it to refuse.
         visudo) output=$(visudo -c -f /etc/sudoers 2>&1) || outcome=1 ;;
-        rsyslogd) output=$(rsyslogd -N1 2>&1) || outcome=1 ;;
+        rsyslogd) output=$(briefly rsyslogd -N1 2>&1) || outcome=$? ;;
         *) return 1 ;;
     esac
     [[ $outcome == 0 ]] && return 0
+    if [[ $outcome =~ ^(124|137)$ ]]; then
+        say syntax-endless "${TARGET[$1]}"
+        return 1
+    fi
     say syntax-errors "${TARGET[$1]}"
     printf '%s\n' "$output" | show_lines
     return 1
 }
 
+briefly() { # COMMAND...; a daemon whose files name a FIFO (a table, say) would wait there for ever
+    timeout --kill-after=5 60 "$@"
+}
+
 sshd_check() { # sshd looks for its empty folder, which its unit makes only while it runs
     local made=no outcome=0
     [[ -d /run/sshd ]] || ! mkdir -m 0755 -- /run/sshd 2>/dev/null || made=yes
-    sshd -t || outcome=1
+    briefly sshd -t || outcome=$?
     [[ $made == no ]] || rmdir -- /run/sshd 2>/dev/null || :
     return "$outcome"
 }

@@ -83,6 +83,8 @@ class Status:
 
     ``modified`` is when its content last changed, ``changed`` when anything of it did, its name too
     (epoch seconds; 0 in a recording of before it was asked).
+    ``acl`` and ``default_acl`` are its access lists, extended attributes in hex (see resources/acl.py): ""
+    where it has none, or in a recording of before they were asked; "?" where that cannot be read.
     """
 
     kind: Kind
@@ -95,6 +97,8 @@ class Status:
     device: str  # "major:minor" of the file system
     modified: float = 0.0
     changed: float = 0.0
+    acl: str = ""
+    default_acl: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,14 +73,23 @@ _PLACE = re.compile(r"/(?:dev|etc|home|mnt|opt|root|run|srv|tmp|usr|var)/[A-Za-z
 
 # What rsyslog's modules are given to log in elsewhere: pwd="SECRET", httpheaders=["Authorization: ..."],
 # $...Password SECRET, >HOST,DATABASE,USER,SECRET of before, logins and keys in an address, and what a
-# program is started with. Its files may lie anywhere.
+# program is started with (binary="...", ^PROGRAM ARGUMENTS of before). What is put together in a variable for
+# them, set $.token = "SECRET" & "MORE";, and the text that stands in an include. Its files may lie anywhere.
 _LOGGING = re.compile(r"/.*(?:\.conf|syslog[^/]*|syslog[^/]*/.*)")
+_VARIABLE = r"(?:pwd|pass(?:word|wd|phrase)?|secret|token|api_?key|access_?key|auth|credential)"
+_STRING = r"""(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`)"""
 _OF_LOGGING = re.compile(
-    r"""(?P<key>(?<![a-z0-9_.])[a-z0-9_.]{0,40}(?:pwd|pass(?:word|wd|phrase)?|secret|token|api_?key|access_?key|azure_key"""
+    rf"(?P<set>(?<![^\s{{;}}])(?:re)?set[ \t\n]+\$[^\s=:]{{0,60}}{_VARIABLE}[^\s=:]{{0,60}}\s*:?=\s*)"
+    rf"""(?:{_STRING}|[^;"'`\n]++|\n){{0,100}}+(?=;)"""
+    rf"""|(?P<include>(?<![a-z0-9_.])include[ \t\n]*\((?:[^)"]|"[^"]*"){{0,99}}text\s*=\s*){_STRING}"""
+    r"""|(?P<shell>(?<![^\s&])\^[^\s;"']+)[ \t;]+(?:[^\n\\]|\\.)+"""
+    r"""|(?P<header>["':][ \t]*(?:basic|bearer|token|apikey)[ \t]+)[^\s"']+"""
+    r"""|(?P<key>(?<![a-z0-9_.])[a-z0-9_.]{0,40}(?:pwd|pass(?:word|wd|phrase)?|secret|token|api_?key|access_?key|azure_key"""
     r"""|community|connectionstring|conninfo|cry\.key|httpheaders|httpheadervalue|confparam)"""
-    r"""[ \t\n]*=[ \t\n]*)(?P<value>"(?:[^"\\]|\\.)*"|'[^'\n]*'|\[[^\]]*\])"""
+    r"""[ \t\n]*=[ \t\n]*)(?P<value>"(?:[^"\\]|\\.)*"|'[^'\n]*'|\[[^\]]*\]|`[^`]*`)"""
     r"""|(?P<old>(?<![^\s])(?:>|:om[a-z]{1,20}:)[^,;\s"']+,[^,;\s"']+,[^,;\s"']+,)[^;\s]+"""
     r"""|(?P<line>^[ \t#]*\$[a-z]{0,60}(?:pwd|password|secret|community)[a-z]{0,20}[ \t]+)[^ \t\n][^\n]*$"""
+    r"""|(?P<started>^[ \t#]*\$actionomprogbinary[ \t]+[^\s;]+[ \t]+)[^\n]+"""
     r"""|(?P<place>://[^\s/:@,"']*:)[^\s/@"']+(?=@)"""
     r"""|(?P<query>[?&][a-z0-9_.-]{0,40}(?:pass(?:word)?|pwd|secret|token|key|sig)=)[^&\s"']+"""
     r"""|(?P<program>(?<![a-z0-9_.])binary[ \t\n]*=[ \t\n]*"[^\s"\\]+[ \t]+)(?:[^"\\]|\\.)+(?=")""",
@@ -160,6 +169,10 @@ def _without_argument(given: re.Match[str]) -> str:
 
 
 def _without_login(given: re.Match[str]) -> str:
+    if given["set"] is not None or given["include"] is not None:
+        return f'{given["set"] or given["include"]}"{HIDDEN}"'
+    if given["shell"] is not None:
+        return f"{given['shell']} {HIDDEN}"
     if given["key"] is None:
         return f"{given[str(given.lastgroup)]}{HIDDEN}"
     return f'{given["key"]}["{HIDDEN}"]' if given["value"].startswith("[") else f'{given["key"]}"{HIDDEN}"'

@@ -14,7 +14,7 @@ from hardentui import i18n
 from hardentui.host.recording import record
 from hardentui.resources.events.catalogue import CLASSES
 from hardentui.resources.events.told import told
-from hardentui.snapshot import Snapshot
+from hardentui.snapshot import Process, Snapshot
 
 
 @pytest.fixture(autouse=True)
@@ -24,9 +24,9 @@ def english(monkeypatch: pytest.MonkeyPatch) -> None:
     i18n.use("en")
 
 
-def recording(folder: Path, store: str) -> Path:
+def recording(folder: Path, store: str, *more: Process) -> Path:
     path = folder / "host.json"
-    snapshot = Snapshot(host(store=store))
+    snapshot = Snapshot(host(*more, store=store))
     told(snapshot)
     snapshot.taken_at  # noqa: B018 - asked, so that the recording holds it
     path.write_text(record(snapshot), encoding="utf-8")
@@ -66,6 +66,18 @@ def test_json_has_words_of_no_language(capsys, tmp_path: Path) -> None:
     assert classes["account-files"]["now"]["state"] == "lost"
     store = classes["sudo"]["now"]["witnesses"][0]["stores"][0]
     assert (store["kind"], store["lasts"]) == ("journal", True)
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_what_could_not_be_found_out_ends_with_the_code_for_it(
+    capsys, tmp_path: Path, more: tuple[str, ...]
+) -> None:
+    path = recording(tmp_path, VOLATILE, Process(9, "syslog-ng", "root", "", ""))
+    codes = {
+        kind: run(capsys, "events", *kind, *more, "--recording", path)[0]
+        for kind in [("sudo",), ("account-files",), ()]
+    }
+    assert codes == {("sudo",): 3, ("account-files",): 0, (): 3}
 
 
 def test_a_class_that_does_not_exist_is_wrong_usage(capsys, tmp_path: Path) -> None:

@@ -441,6 +441,33 @@ def test_the_program_behind_a_link_is_watched() -> None:
     assert "/usr/bin/sudo" not in paths
 
 
+@pytest.mark.parametrize(
+    ("said", "watched"),
+    [
+        ("", set()),
+        ("Defaults logfile=/var/log/sudo.log", {"/var/log/sudo.log"}),
+        ("Defaults logfile=/var/log/sudo.log\nDefaults !logfile", set()),
+        ("Defaults logfile=/var/log/a\nDefaults:bob logfile=/var/log/b", {"/var/log/a", "/var/log/b"}),
+        ("Defaults logfile=/var/gone/sudo.log", set()),  # the rule could not be loaded
+    ],
+)
+def test_the_log_of_sudo_is_watched_where_its_rules_put_it(said: str, watched: set[str]) -> None:
+    host = hosts.server()
+    usual = {one.path for one in wanted(hosts.snapshot(host), "logins")}  # type: ignore[union-attr]
+    host.files["/etc/sudoers"] = f"{said}\nroot ALL=(ALL) ALL\n"
+    paths = {one.path for one in wanted(hosts.snapshot(host), "logins")}  # type: ignore[union-attr]
+    assert paths - usual == watched
+    assert "/var/log/lastlog" in paths
+
+
+def test_where_the_rules_of_sudo_cannot_be_read_its_log_is_not_known() -> None:
+    host = hosts.server()
+    host.files["/etc/sudoers"] = Unread(Reason.DENIED)
+    found = finding(host, "audit.logins")
+    assert found.result is Result.UNKNOWN
+    assert "/etc/sudoers" in found.message
+
+
 def test_edited_facts_bring_no_other_rule() -> None:
     host = hosts.server()
     entry = CHECKLISTS.get("audit.identity")

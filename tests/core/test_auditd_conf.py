@@ -59,6 +59,40 @@ def test_the_setting_that_counts(text: str, value: str) -> None:
     assert finding(configured(text), "audit.log-format").running == value
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("write_logs = yes\nlog_format = ENRICHED\n", "yes"),
+        ("write_logs = no\n", "write_logs = no"),
+        ("log_format = NOLOG\n", "log_format = nolog"),
+        ("log_format = NOLOG\nwrite_logs = yes\n", "log_format = nolog"),
+    ],
+)
+def test_a_daemon_that_writes_no_log_is_seen_by_either_setting(text: str, value: str) -> None:
+    found = finding(configured(text), "audit.write-logs")
+    assert found.running == value
+    assert found.result is (Result.PASS if value == "yes" else Result.FAIL)
+
+
+def test_both_settings_are_changed_where_both_keep_it_from_writing() -> None:
+    steps = change_of(*decided(configured("log_format = NOLOG\nwrite_logs = no\n"), "audit.write-logs"))
+    assert not isinstance(steps, Refusal)
+    lines = {one.after for one in steps if isinstance(one, ReplaceLine)}
+    assert lines == {"write_logs = yes", "log_format = ENRICHED"}
+
+
+def test_a_daemon_that_only_gathers_the_events_of_others_records_nothing_here() -> None:
+    host = configured("local_events = no\n")
+    found = finding(host, "audit.service")
+    assert found.boot == "local_events = no"
+    assert found.result is Result.FAIL
+    assert finding(host, "audit.identity").boot == "local_events = no"
+    why = change_of(*decided(host, "audit.service"))
+    assert isinstance(why, Refusal)
+    assert "local_events = no" in why.reason
+    assert finding(configured("local_events = yes\n"), "audit.service").boot == "recording"
+
+
 @given(st.text())
 def test_no_file_breaks_the_reader(text: str) -> None:
     host = configured(text)

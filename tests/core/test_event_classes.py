@@ -33,9 +33,11 @@ from hardentui.snapshot import (
     Question,
     Reason,
     Snapshot,
+    SpaceUsed,
     Stat,
     UnitFile,
     Unread,
+    Usage,
 )
 
 from . import hosts
@@ -298,6 +300,53 @@ def test_what_cannot_be_written_or_lies_in_memory_keeps_nothing(
     assert (one.now.state, one.boot.state) == (now, boot)
 
 
+def with_room(free: int, reserved: int = 0, *, user: str = "root") -> hosts.DictHost:
+    """rsyslog writes auth.log on a disk with so much room; the journal is in memory, which has some."""
+    made = host(RSYSLOG, enabled=("rsyslog",))
+    made.files["/etc/rsyslog.conf"] = f"$PrivDropToUser {user}\n{RULES}"
+    made.answers[Mounts] = (
+        Mount(1, 0, "8:1", "/", "/", "rw", "ext4", "/dev/sda1", "rw"),
+        Mount(2, 1, "0:9", "/", "/run", "rw", "tmpfs", "tmpfs", "rw"),
+    )
+    made.given[SpaceUsed("/")] = Usage(100, 7, 1 << 30, free, reserved)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("made", "now", "boot"),
+    [
+        (with_room(1), State.KEPT, State.KEPT),
+        (with_room(0), State.PASSING, State.UNKNOWN),
+        (with_room(0, 4096), State.KEPT, State.KEPT),  # what is held back for root
+        (with_room(0, 4096, user="syslog"), State.PASSING, State.UNKNOWN),
+    ],
+)
+def test_a_store_on_a_full_file_system_takes_nothing(made: hosts.DictHost, now: State, boot: State) -> None:
+    one = of(made, "sudo")
+    assert (one.now.state, one.boot.state) == (now, boot)
+    assert ("/var/log/auth.log, no room is left on /" in "".join(one.now.silent)) is (now is State.PASSING)
+    assert ("no room is left on / now" in "".join(gap.detail for gap in one.boot.gaps)) is (
+        boot is State.UNKNOWN
+    )
+
+
+def test_another_store_than_the_full_one_still_keeps_it() -> None:
+    made = with_room(0)
+    made.files["/etc/rsyslog.conf"] += "*.* @@logs.example:514\n"
+    one = of(made, "sudo")
+    assert (one.now.state, one.boot.state) == (State.KEPT, State.KEPT)
+    assert "/var/log/auth.log" not in [store.place for store in one.now.stores]
+
+
+def test_a_journal_without_room_lives_on_its_own_old_entries() -> None:
+    made = host(store=PERSISTENT)
+    made.answers[Mounts] = (Mount(1, 0, "8:1", "/", "/", "rw", "ext4", "/dev/sda1", "rw"),)
+    made.given[SpaceUsed("/")] = Usage(100, 7, 1 << 30, 0, 0)
+    one = of(made, "sudo")
+    assert (one.now.state, one.boot.state) == (State.UNKNOWN, State.UNKNOWN)
+    assert "old entries to drop" in one.now.gaps[0].detail
+
+
 def test_a_relay_is_a_store_on_another_host() -> None:
     made = host(RSYSLOG, enabled=("rsyslog",))
     made.files["/etc/rsyslog.conf"] = f"{RULES}*.* @@logs.example:514\n"
@@ -358,6 +407,36 @@ def test_rules_of_audit_record_what_no_program_tells() -> None:
     assert (less.state, less.silent) == (State.LOST, ("audit: no rule for /etc/security/opasswd",))
 
 
+@pytest.mark.parametrize(
+    ("conf", "now", "boot", "why"),
+    [
+        ("write_logs = no\n", State.LOST, State.LOST, "nothing stores it"),
+        ("log_format = NOLOG\n", State.LOST, State.LOST, "nothing stores it"),
+        ("local_events = no\n", State.KEPT, State.LOST, "local_events = no"),  # it was begun before
+        (
+            "admin_space_left = 700\nadmin_space_left_action = SUSPEND\n",  # of 600 MiB that are free
+            State.LOST,
+            State.UNKNOWN,
+            "admin_space_left_action = suspend",
+        ),
+        ("space_left = 700\nspace_left_action = SYSLOG\n", State.KEPT, State.KEPT, ""),
+    ],
+)
+def test_a_daemon_that_writes_no_log_stores_nothing(conf: str, now: State, boot: State, why: str) -> None:
+    made = audited(*(f"-w {path} -p wa -k usergroup" for path in IDENTITY))
+    made.files["/etc/audit/auditd.conf"] = conf
+    one = of(made, "account-files")
+    assert (one.now.state, one.boot.state) == (now, boot)
+    assert why in "".join((*one.boot.silent, *(gap.detail for gap in one.boot.gaps)))
+
+
+def test_a_daemon_that_is_older_than_its_settings_is_not_judged_by_them() -> None:
+    made = audited(*(f"-w {path} -p wa -k usergroup" for path in IDENTITY))
+    made.answers[Processes] += (Process(9, "auditd", "root", "", "auditd.service", started=hosts.NOW - 9e6),)
+    assert of(made, "account-files").now.state is State.UNKNOWN
+    assert of(made, "account-files").boot.state is State.KEPT
+
+
 def test_rules_that_are_loaded_and_switched_off_record_nothing() -> None:
     made = audited(*(f"-w {path} -p wa -k usergroup" for path in IDENTITY), "-e 0")
     made.commands[STATUS.argv] = Output(made.commands[STATUS.argv].stdout.replace("enabled 1", "enabled 0"))
@@ -400,6 +479,16 @@ def test_where_no_security_module_runs_none_denies() -> None:
     assert of(made, "mac-denied").now.state is State.ABSENT
     made.kernel["/sys/module/apparmor/parameters/enabled"] = "Y"
     assert of(made, "mac-denied").now.state is State.KEPT
+
+
+def test_a_key_for_several_files_is_no_login_for_each_of_them() -> None:
+    learned = {"logins": BY_ID["ssh-login"]}
+    wrote = {
+        path: Record(0, "", "SYSCALL", f'name="{path}"', types=("SYSCALL",), keys=("logins",))
+        for path in ("/var/log/lastlog", "/run/faillock", "/var/log/sudo.log")
+    }
+    kinds = {path: found.id if (found := classify(one, learned)) else "" for path, one in wrote.items()}
+    assert kinds == {"/var/log/lastlog": "ssh-login", "/run/faillock": "", "/var/log/sudo.log": ""}
 
 
 def test_the_keys_of_the_hosts_own_rules_are_learned() -> None:

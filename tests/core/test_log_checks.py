@@ -18,6 +18,8 @@ from hardentui.resources.rsyslog import certificates, destinations, stale
 from hardentui.resources.rsyslog.drop_ins import LogPrograms, LogRelay, LogServer
 from hardentui.snapshot import (
     File,
+    Kernel,
+    KernelIs,
     Kind,
     Output,
     Process,
@@ -499,6 +501,43 @@ def test_certificates(days: int, name: str, wrong: str) -> None:
     assert wrong in finding.message
 
 
+@pytest.mark.parametrize(
+    ("host_name", "names", "common", "named"),
+    [
+        ("web01", "DNS:web01.example.org", "x", True),
+        ("web01.example.org", "DNS:web01.example.org", "x", True),
+        ("web01.example.org", "DNS:web01", "x", True),
+        ("WEB01.example.org", "DNS:web01.Example.org", "x", True),
+        ("web01.example.org", "DNS:web01.example.net", "x", False),
+        ("web01.example.org", "DNS:*.example.org", "x", True),
+        ("web01.example.org", "DNS:*.example.net", "x", False),
+        ("web01.example.org", "DNS:*.org", "x", False),  # a star is one label
+        ("web01", "DNS:*", "x", False),
+        ("web01", "DNS:web*.example.org", "x", False),
+        ("web01", "DNS:db01.example.org, DNS:web01.example.org", "x", True),
+        ("web01", "DNS:logs.example.org", "web01.example.org", True),  # rsyslog goes on to the common name
+        ("web01", "IP Address:192.0.2.1", "x", False),
+        ("web01", "", "web01", True),
+        ("web01", "", "x, O = Old CN = web01", False),
+    ],
+)
+def test_the_names_of_a_certificate_are_held_against_the_host(
+    host_name: str, names: str, common: str, named: bool
+) -> None:
+    made = host(relp(TLS))
+    made.answers[KernelIs] = Kernel(host_name, "6.1.0", "x86_64")
+    syslogs.certified(made, NOW, 200)
+    said = made.commands[certificates.question(syslogs.CERTIFICATE).argv].stdout
+    end = said.partition("\n")[0]
+    alternative = f"X509v3 Subject Alternative Name: \n    {names}\n" if names else ""
+    made.commands[certificates.question(syslogs.CERTIFICATE).argv] = Output(
+        f"{end}\nsubject=C = FR, CN = {common}\nissuer=CN = Log CA\n{alternative}"
+    )
+    finding = judged("central.certificates", made, ANSWERS)
+    assert finding.result is (Result.PASS if named else Result.FAIL), finding.message
+    assert ("does not name this host" in finding.message) is not named
+
+
 def test_a_certificate_of_another_authority_or_none_at_all() -> None:
     made = host(relp(TLS))
     made.commands[certificates.chain(syslogs.CA, syslogs.CERTIFICATE).argv] = Unread(Reason.FAILED, "2")
@@ -631,11 +670,18 @@ def test_passwords_are_cut_out_of_the_files() -> None:
         'action(type="omhttp" server=["https://u:PassC@es"] restpath="collect?token=PassD&x=y")\n'
         'action(type="ommongodb" uristr="mongodb://u:PassE@db/")\n'
         'action(type="omprog" binary="/usr/bin/send -u me:PassF --token \\"PassG\\" -v")\n'
+        "*.* ^/usr/bin/send --token=PassH me:PassI;fmt\n& ^/bin/y;PassJ\n"
+        "if $programname == 'x' then ^/bin/w PassK\\\nPassL\n$ActionOMProgBinary /bin/x PassM\n"
+        'set $.token = "Pass" & \'Two\';\nreset $!my_password=`echo PassN`; set $.h = "Bearer PassO";\n'
+        'include(text="action(type=\\"omhttp\\" pwd=\\"PassP\\")")\ninclude(mode="abort" text=`echo PassQ`)\n'
+        'include(file="https://u:PassR@host/x")\n'
     )
     rest = f'{relp(TLS)}if $syslogseverity > 3 and $programname == ["a","b","c","d"] then stop\n'
+    rest += ':msg, regex, "^a b" stop\nset $.path = "/var/log/x";\n*.* ^/usr/bin/plain\n'
     for path in (syslogs.MAIN, f"{syslogs.FOLDER}/a", "/opt/app/logging.conf"):
         cut = without_secrets(File(path), text + rest)
         assert not [word for word in cut.split() if "Pass" in word.replace("Password", "")]
+        assert "Two" not in cut
         assert cut.endswith(rest)
         assert without_secrets(File(path), cut) == cut
     assert destinations(Snapshot(host(text + rest)), "user", "info") is not None

@@ -335,6 +335,38 @@ def test_nesting_without_end_is_refused() -> None:
         assert config.read(snapshot(DictHost({MAIN: text}))).problems
 
 
+MANY = {f"/etc/rsyslog.d/{number}.conf": "$IncludeConfig /etc/rsyslog.d/*.conf\n" for number in range(900)}
+BRANCHING = {
+    f"/etc/rsyslog.d/{number}": f'include(file="/etc/rsyslog.d/{number + 1}")\n' * 2 for number in range(40)
+}
+
+
+@pytest.mark.parametrize(
+    ("main", "more"),
+    [
+        ("$IncludeConfig /etc/rsyslog.d/*.conf\n" * 20_000, {"/etc/rsyslog.d/a.conf": ""}),
+        ("$IncludeConfig /etc/rsyslog.d/*.conf\n", MANY),
+        ('include(file="/etc/rsyslog.d/0")\n', BRANCHING),
+        ('include(file="/etc/none-*")\n' * 20_000, {}),
+        ("*.* /var/log/x\n" * 200_000, {}),
+        ("$IncludeConfig /etc/a\n" * 3, {"/etc/a": "*.* /var/log/x\n" * 40_000}),
+    ],
+)
+def test_files_without_end_are_not_read_to_the_end_and_it_is_said(main: str, more: dict[str, str]) -> None:
+    """Else they would take minutes, and as much memory as there is."""
+    begun = time.monotonic()
+    seen = config.read(snapshot(DictHost({MAIN: main, **more})))
+    assert "not read to the end" in str(seen.problems[-1])
+    assert len(seen.problems) < 3000
+    assert time.monotonic() - begun < 20
+
+
+def test_some_hundred_files_are_read() -> None:
+    files = {f"/etc/rsyslog.d/{number}.conf": f"*.* /var/log/{number}\n" for number in range(400)}
+    seen = config.read(snapshot(DictHost({MAIN: "$IncludeConfig /etc/rsyslog.d/*.conf\n", **files})))
+    assert (len(seen.actions), seen.problems) == (400, ())
+
+
 @pytest.mark.parametrize("start", ['action(type="omfile" a="', "if $msg == '", "action(a=`"])
 def test_a_string_that_never_ends_is_not_looked_for_at_every_sign(start: str) -> None:
     """Else a file of 100 KB would take hours."""

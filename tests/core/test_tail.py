@@ -132,6 +132,32 @@ def test_a_wait_ends_when_another_thread_closes(tail: Tail) -> None:
     assert tail.wait(1).records == ()
 
 
+@pytest.mark.parametrize(
+    ("text", "mode", "why"),
+    [
+        ("#!/nowhere/interpreter\n", 0o755, "journalctl is not installed"),
+        ("#!/bin/sh\n", 0o644, "journalctl: Permission denied"),
+        ("nothing that runs\n", 0o755, "journalctl: Exec format error"),
+    ],
+)
+def test_where_journalctl_cannot_be_started_the_files_are_followed(
+    logs: Path, monkeypatch: pytest.MonkeyPatch, text: str, mode: int, why: str
+) -> None:
+    (logs / "journal/0").mkdir(parents=True)
+    (logs / "journal/0/system.journal").write_text("")
+    program = logs / "bin/journalctl"
+    program.parent.mkdir()
+    program.write_text(text)
+    program.chmod(mode)
+    monkeypatch.setitem(module._ENVIRONMENT, "PATH", str(program.parent))
+    tail = Tail()
+    try:
+        assert tail.stores == (str(logs / "auth.log"),)
+        assert [(place, unread.words()) for place, unread in tail.gaps] == [("journal", why)]
+    finally:
+        tail.close()
+
+
 def test_a_fifo_where_a_log_should_be_holds_nobody_up(logs: Path) -> None:
     (logs / "auth.log").unlink()
     os.mkfifo(logs / "auth.log")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 
@@ -201,3 +202,22 @@ def test_visudo_judges_the_rules_of_sudo(box):
     box.install(script(replace(rule, "root ALL=(ALL:ALL) ALL", path="/etc/sudoers"), check))
     box.run("apply")
     assert "ALL:ALL" in sudoers.read_text()
+
+
+def test_a_fifo_among_the_files_of_rsyslog_is_named_and_does_not_hold_up_the_script(box):
+    if shutil.which("rsyslogd") is None:
+        pytest.skip("needs rsyslogd")
+    (box.etc / "rsyslog.conf").write_text('include(file="/etc/rsyslog.d/*.conf")\n*.* /var/log/all\n')
+    (box.etc / "rsyslog.d").mkdir()
+    ours = "/etc/rsyslog.d/50-hardentui.conf"
+    step = script(write(ours, "*.* /var/log/more"), CheckSyntax(owners=OWNER, checker="rsyslogd"))
+    box.install(step)
+    box.run("apply")  # without a FIFO the program is let come to its end
+    box.run("rollback")
+    os.mkfifo(box.etc / "rsyslog.d/table")  # which a file that is read names
+    (box.etc / "rsyslog.d/60-table.conf").write_text('lookup_table(name="t" file="/etc/rsyslog.d/table")\n')
+    before = box.tree()
+    assert step.count("--kill-after=5 60") == 1
+    box.install(step.replace("--kill-after=5 60", "--kill-after=1 2"))
+    assert "rsyslogd did not get through its own files" in box.run("apply", expected=1)
+    assert box.tree() == before

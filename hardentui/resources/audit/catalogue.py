@@ -11,6 +11,7 @@ from hardentui.model import Gap
 from hardentui.resources.audit.rules import LEGACY, UNSET, Field, Rule
 from hardentui.resources.audit.state import kind_of, resolved
 from hardentui.resources.login.settings import LOGIN_DEFS, login_setting
+from hardentui.resources.sudoers.policy import SUDOERS, read_policy
 from hardentui.snapshot import FileSurvey, KernelIs, Kind, Reason, Snapshot, Unread
 
 UID_MIN = 1000  # where login.defs says nothing
@@ -148,7 +149,11 @@ def wanted(snapshot: Snapshot, name: str) -> tuple[Rule, ...] | Gap:
     if isinstance(lowest, Gap):
         return lowest
     machine, release = _kernel(snapshot)
-    abouts = [here for about in _ABOUT[name] if (here := _here(snapshot, about)) is not None]
+    logs = _logs_of_sudo(snapshot) if name == "logins" else ()
+    if isinstance(logs, Gap):
+        return logs
+    every = (*_ABOUT[name], *_file(*logs))
+    abouts = [here for about in every if (here := _here(snapshot, about)) is not None]
     if name == "privilege":
         known = {about.path for about in abouts}
         abouts += _program(*(path for path in _surveyed(snapshot) if path not in known))
@@ -191,6 +196,16 @@ def _here(snapshot: Snapshot, about: _About) -> _About | None:
         return replace(about, path=path) if kind_of(snapshot, path) is Kind.FILE else None
     # A file that is not there yet can be watched where its folder is.
     return about if kind_of(snapshot, posixpath.dirname(about.path)) is Kind.FOLDER else None
+
+
+def _logs_of_sudo(snapshot: Snapshot) -> tuple[str, ...] | Gap:
+    """The files that sudo writes its log to; none where it tells syslog alone, which is its default."""
+    policy = snapshot.derive(read_policy)
+    if isinstance(policy, Unread):
+        return () if policy.reason is Reason.MISSING else policy.gap(SUDOERS)
+    if policy.gaps:
+        return policy.gaps[0]
+    return tuple(resolved(snapshot, one.value) for one in policy.log_files)
 
 
 def _surveyed(snapshot: Snapshot) -> tuple[str, ...]:

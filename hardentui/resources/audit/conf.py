@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from hardentui.i18n import _
 from hardentui.model import Gap, GapKind
-from hardentui.resources.audit.state import DAEMON
 from hardentui.resources.daemons import main_process
-from hardentui.snapshot import File, Folder, Reason, Snapshot, Stat, Unread
+from hardentui.snapshot import File, Folder, Reason, Snapshot, Stat, Unread, Usage
 
+DAEMON = "auditd.service"
 CONF = "/etc/audit/auditd.conf"
 PLUGINS = ("/etc/audit/plugins.d", "/etc/audisp/plugins.d")
 # What counts where the file says nothing (auditd-config.c); words in lower case, as all that we compare.
@@ -20,6 +20,7 @@ _DEFAULTS: Mapping[str, str] = {
     "disk_error_action": "syslog",
     "disk_full_action": "ignore",
     "flush": "none",
+    "local_events": "yes",
     "log_file": "/var/log/audit/audit.log",
     "log_format": "raw",
     "log_group": "root",
@@ -30,7 +31,8 @@ _DEFAULTS: Mapping[str, str] = {
     "space_left_action": "ignore",
     "write_logs": "yes",
 }
-KEYS = frozenset(_DEFAULTS)
+_STOPS = frozenset({"suspend", "single", "halt"})
+_MIB = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +48,15 @@ class Setting:
     twice: bool = False
 
 
+DEFAULTS: Mapping[str, Setting] = {name: Setting(value) for name, value in _DEFAULTS.items()}
+
+
 def settings(snapshot: Snapshot) -> Mapping[str, Setting] | Gap:
     """Every setting that we know, by name: of two lines the last counts."""
     text = snapshot.ask(File(CONF))
     if isinstance(text, Unread):
         return text.gap(CONF)
-    found = {name: Setting(value) for name, value in _DEFAULTS.items()}
+    found = dict(DEFAULTS)
     lines = text.split("\n")
     for number, line in enumerate(lines, 1):
         name, equals, value = line.partition("=")
@@ -66,6 +71,32 @@ def settings(snapshot: Snapshot) -> Mapping[str, Setting] | Gap:
 def rotates(number: str) -> bool:
     """Whether auditd rotates its log with this num_logs: with fewer than two files it lets the log grow."""
     return number.isdecimal() and int(number) > 1
+
+
+def without_log(found: Mapping[str, Setting]) -> str:
+    """The setting by which auditd writes no log, its plugins apart; "" where it writes one."""
+    for name, value in (("write_logs", "no"), ("log_format", "nolog")):
+        if found[name].value == value:
+            return f"{name} = {value}"
+    return ""
+
+
+def without_room(found: Mapping[str, Setting], usage: Usage) -> str:
+    """The setting by which auditd has stopped writing with so little room; "" where it goes on."""
+    size, free = usage.size // _MIB, usage.free // _MIB
+    for name in ("space_left", "admin_space_left"):
+        action = found[f"{name}_action"].value
+        if free < mebibytes(found[name], size) and action in _STOPS:
+            return f"{name}_action = {action}"
+    return ""
+
+
+def mebibytes(one: Setting, size: int) -> int:
+    """A size of auditd.conf, MiB or a share of a file system of ``size`` MiB; 0 for what is none."""
+    number = one.value.rstrip("%")
+    if not number.isdecimal():
+        return 0
+    return int(number) * size // 100 if one.value.endswith("%") else int(number)
 
 
 def stale(snapshot: Snapshot) -> Gap | None:

@@ -218,6 +218,12 @@ def _plain(name: str) -> Callable[[Snapshot, _Settings], Reading]:
     )
 
 
+def _writes(_snapshot: Snapshot, found: _Settings) -> Reading:
+    """Whether auditd writes a log: "yes", or the setting by which it does not."""
+    places = tuple(_place(name, found[name]) for name in ("write_logs", "log_format"))
+    return Reading({"": conf.without_log(found) or found["write_logs"].value}, provenance=places)
+
+
 _ACTIONS = ("space_left_action", "admin_space_left_action", "disk_full_action", "disk_error_action")
 
 
@@ -241,8 +247,8 @@ def _fits(snapshot: Snapshot, found: _Settings) -> Reading:
     size, number = usage.size // _MIB, found["num_logs"].value
     if not conf.rotates(number):
         return Reading({"": f"never rotated: num_logs = {number}"}, provenance=places)
-    kept = _mebibytes(found["max_log_file"], size) * int(number)
-    room = _mebibytes(found["space_left"], size)
+    kept = conf.mebibytes(found["max_log_file"], size) * int(number)
+    room = conf.mebibytes(found["space_left"], size)
     value = "fits" if kept + room <= size else f"{kept} + {room} of {size} MiB"
     return Reading({"": value}, provenance=places)
 
@@ -254,7 +260,7 @@ def _room(snapshot: Snapshot, found: _Settings) -> Reading:
         return Reading(gap=usage)
     size, free = usage.size // _MIB, usage.free // _MIB
     for name in ("admin_space_left", "space_left"):
-        least, action = _mebibytes(found[name], size), found[f"{name}_action"]
+        least, action = conf.mebibytes(found[name], size), found[f"{name}_action"]
         if free <= least and least:
             places = (_place(name, found[name]), _place(f"{name}_action", action))
             return Reading({"": f"{free} MiB free, {action.value} at {least}"}, provenance=places)
@@ -265,14 +271,6 @@ def _usage(snapshot: Snapshot, found: _Settings) -> Usage | Gap:
     folder = found["log_file"].value.rpartition("/")[0]
     usage = snapshot.ask(SpaceUsed(folder))
     return usage.gap(folder) if isinstance(usage, Unread) else usage
-
-
-def _mebibytes(one: conf.Setting, size: int) -> int:
-    """A size of auditd.conf: MiB, or a share of the file system."""
-    number = one.value.rstrip("%")
-    if not number.isdecimal():
-        return 0
-    return int(number) * size // 100 if one.value.endswith("%") else int(number)
 
 
 # Shares hold on a file system of any size; numbers of MiB, as they come, are often more than all of it.
@@ -287,7 +285,7 @@ _CONF: Mapping[str, _Subject] = {
     "room": _Subject(_room, tuple(_SHARES)),
     "space-warning": _Subject(_plain("space_left_action"), ("space_left_action",)),
     "stops-host": _Subject(_stops_host, _ACTIONS),
-    "write-logs": _Subject(_plain("write_logs"), ("write_logs",)),
+    "write-logs": _Subject(_writes, ("write_logs", "log_format")),
 }
 _RESTART = Text(
     "auditd reads its file when it starts, and systemd is told not to stop it here: service auditd restart.",
@@ -336,8 +334,11 @@ def _values(subject: str, facts: Mapping[str, Fact], target: str) -> Mapping[str
             return Refusal(_("the file system of the log is too small to rotate on"))
         share = max(1, size * _FOR_LOGS // 100 // _NUMBER_OF_LOGS)
         return {"max_log_file": str(share), "num_logs": str(_NUMBER_OF_LOGS), **_SHARES}
+    if subject == "write-logs":
+        logless = text_fact(table_fact(written, "log_format"), "value") == "nolog"
+        return {"write_logs": target, **({"log_format": "ENRICHED"} if logless else {})}
     (name,) = _CONF[subject].changes
-    return {name: target.upper() if name != "write_logs" else target}
+    return {name: target.upper()}
 
 
 def _export(snapshot: Snapshot) -> Reading:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from hardentui.i18n import _
 from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation, Role
 from hardentui.operations import Change, EnableUnit, Lines, LoadAuditRules, Operation, Refusal, WriteFile
-from hardentui.resources.audit import sensitive, state
+from hardentui.resources.audit import conf, sensitive, state
 from hardentui.resources.audit.catalogue import SETS, wanted
 from hardentui.resources.audit.cover import Verdict, judge
 from hardentui.resources.audit.rules import Rule, parse
@@ -124,6 +124,10 @@ def refused(snapshot: Snapshot) -> str:
     """Why nothing that we write would be loaded; "" where it will be."""
     if why := _unstartable(snapshot):
         return why
+    if state.others_only(snapshot):
+        return _(
+            "{path} says local_events = no, so that auditd takes nothing of this host: a person did so"
+        ).format(path=conf.CONF)
     lines = state.written(snapshot)
     if not isinstance(lines, Gap) and state.switches_off(lines):
         return _("a file of {folder} says -e 0, which switches auditing off: a person did so").format(

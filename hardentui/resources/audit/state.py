@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from hardentui.i18n import _
 from hardentui.model import Gap, GapKind
 from hardentui.resources import unit_files
+from hardentui.resources.audit import conf
 from hardentui.resources.audit.rules import Control, Loaded, Names, Rule, load, parse
 from hardentui.resources.kernel.loader import boot_entries
 from hardentui.resources.mount.boot import container
@@ -33,7 +34,7 @@ STATUS = Command(("auditctl", "-s"), needs_root=True)
 LISTING = Command(("auditctl", "-l"), needs_root=True)
 FOLDER = "/etc/audit/rules.d"
 MERGED = "/etc/audit/audit.rules"
-DAEMON = "auditd.service"
+DAEMON = conf.DAEMON
 LOADER = "audit-rules.service"  # since audit 4 it loads the rules, and auditd.service needs it
 NOT_INSTALLED, OFF = "not installed", "off"  # values, so in no language
 _PROGRAMS = ("/usr/sbin/auditctl", "/sbin/auditctl")
@@ -202,7 +203,17 @@ def off_at_boot(snapshot: Snapshot) -> str | Gap:
     if states.get(LOADER) == "masked":
         return f"{LOADER} masked"
     # Rules without the daemon, which switches auditing on, record nothing.
-    return "" if states.get(DAEMON) == "enabled" else f"{DAEMON} not enabled"
+    if states.get(DAEMON) != "enabled":
+        return f"{DAEMON} not enabled"
+    return others_only(snapshot)
+
+
+def others_only(snapshot: Snapshot) -> str | Gap:
+    """The setting by which auditd takes in nothing of this host, but of others; "" where it does."""
+    found = conf.settings(snapshot)
+    if isinstance(found, Gap):
+        return "" if found.kind is GapKind.ABSENT else found
+    return "local_events = no" if found["local_events"].value == "no" else ""
 
 
 def off_by_command_line(snapshot: Snapshot) -> str | Gap:

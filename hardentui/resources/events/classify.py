@@ -32,7 +32,8 @@ def _of_audit(record: Record, learned: Mapping[str, EventClass]) -> EventClass |
     named = [one for one in CLASSES if set(one.keys) & set(record.keys)]
     by_path = (one for one in named if any(f'"{path}"' in record.text for path in one.about))
     known = next(by_path, None) or next((one for one in named if not one.about), None)
-    known = known or next((learned[key] for key in record.keys if key in learned), None)
+    if not named:  # a key that the catalogue knows is about more than the class that was learned from it
+        known = next((learned[key] for key in record.keys if key in learned), None)
     if known is not None:
         return known
     if _PROFILE.search(record.text):

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import posixpath
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from hardentui.i18n import _
 from hardentui.model import Gap, GapKind
-from hardentui.resources import journal, rsyslog
-from hardentui.resources.audit import Rule, at_boot, covers, loaded
+from hardentui.resources import grants, journal, rsyslog
+from hardentui.resources.audit import Rule, at_boot, conf, covers, loaded
 from hardentui.resources.audit import state as audit
 from hardentui.resources.audit.catalogue import wanted
 from hardentui.resources.journal.daemon import sides
 from hardentui.resources.journal.settings import LEVELS
-from hardentui.resources.journal.storage import DISK, NONE, PERSISTENT
+from hardentui.resources.journal.storage import DISK, MEMORY, NONE, PERSISTENT, listed
 from hardentui.resources.mount.boot import at_boot as mounted_at_boot
 from hardentui.resources.mount.boot import holder, written_to
 from hardentui.resources.rsyslog.config import Config
@@ -24,23 +23,20 @@ from hardentui.resources.rsyslog.destinations import CLEAR, LOCAL, Destination
 from hardentui.resources.rsyslog.feed import is_fed
 from hardentui.resources.rsyslog.state import view as rsyslog_view
 from hardentui.snapshot import (
-    File,
-    Folder,
     KernelFile,
     Mounts,
     Processes,
     Reason,
     Snapshot,
+    SpaceUsed,
     Stat,
     UnitFiles,
     Unread,
 )
 
-AUDITD = "/etc/audit/auditd.conf"
-AUDIT_LOG = "/var/log/audit/audit.log"
-_PLUGINS = ("/etc/audit/plugins.d", "/etc/audisp/plugins.d")
-_REMOTE_PLUGIN = "au-remote.conf"
+_REMOTE_PLUGIN = "au-remote"
 _IN_MEMORY = frozenset({"tmpfs", "ramfs"})
+_JOURNALS_GROUPS = frozenset({"adm", "systemd-journal"})
 _OTHER_DAEMON = "syslog-ng"
 # Types of records that the kernel and auditd write themselves: the list "user" is about the other ones.
 _NOT_BY_PROGRAMS = ("ANOM_ABEND", "AVC", "CONFIG_CHANGE", "DAEMON_", "MAC_", "NETFILTER_", "SELINUX_")
@@ -59,7 +55,8 @@ class Store:
     """One place where a record ends.
 
     ``lasts`` says that it is there after a reboot. ``readers`` are those who may read it beside root, ""
-    where that is not known or not ours to know.
+    where that is not known or not ours to know. ``hindered`` says why nothing can be written there: ABSENT
+    where that is certain.
     """
 
     kind: Kind
@@ -67,6 +64,7 @@ class Store:
     lasts: bool
     readers: str = ""
     encrypted: bool = False
+    hindered: Gap | None = None
 
     @property
     def remote(self) -> bool:
@@ -108,7 +106,7 @@ class Moment:
                 found += stored
         files = self._of_rsyslog(facility, severity, program, kept)
         if isinstance(files, Gap):
-            return tuple(found) if any(store.lasts for store in found) else files
+            return tuple(found) if any(one.lasts and one.hindered is None for one in found) else files
         return (*found, *files)
 
     def _journal(self, storage: str, severity: str) -> tuple[Store, ...] | Gap:
@@ -122,8 +120,32 @@ class Moment:
         memory = lasts and self._in_memory(DISK)
         if isinstance(memory, Gap):
             return memory
-        readers = _("groups systemd-journal and adm")
-        return (Store(Kind.JOURNAL, _("journal"), lasts and not memory, readers),)
+        return (
+            Store(
+                Kind.JOURNAL,
+                _("journal"),
+                lasts and not memory,
+                self._journals_readers(),
+                hindered=self._journal_hindered(DISK if lasts else MEMORY),
+            ),
+        )
+
+    def _journal_hindered(self, folder: str) -> Gap | None:
+        """Without room journald drops its oldest entries for the new ones, as long as it has any."""
+        found = self._hindered(folder, as_root=True)
+        if found is None or found.kind is not GapKind.ABSENT:
+            return found
+        why = _("{why}: journald writes as long as it has old entries to drop")
+        return Gap(GapKind.UNTOLD, why.format(why=found.detail))
+
+    def _journals_readers(self) -> str:
+        """The two groups that are for it, and whom an access list lets read beside them."""
+        found = self.snapshot.derive(listed)
+        if isinstance(found, Gap):
+            return ""
+        given = grants.beyond((one for _path, one in found), _JOURNALS_GROUPS)
+        more = (_in_words(one) for one in given if one.rights & grants.READ)
+        return ", ".join((_("groups systemd-journal and adm"), *dict.fromkeys(more)))
 
     def _of_rsyslog(
         self, facility: str, severity: str, program: str, kept: journal.Kept | Gap
@@ -171,7 +193,8 @@ class Moment:
 
     def _stores(self, one: Destination) -> tuple[Store, ...] | Gap:
         if one.kind == "file" and one.path:
-            return self.file(one.path)
+            writer = rsyslog_view(self.snapshot).config.settings.one("privdrop.user.name") or "root"
+            return self.file(one.path, as_root=writer == "root")
         if one.kind == "remote" and one.transport != LOCAL:
             place = f"{one.protocol}://{one.host}{':' if one.port else ''}{one.port}"
             return (Store(Kind.REMOTE, place, lasts=True, encrypted=one.transport != CLEAR),)
@@ -274,13 +297,32 @@ class Moment:
             return daemon
         if not daemon:
             return self.of_messages("kern", "notice", "kernel")
-        text = self.snapshot.ask(File(AUDITD))
-        if isinstance(text, Unread) and text.reason is not Reason.MISSING:
-            return text.gap(AUDITD)
-        said = dict(re.findall(r"^\s*(\w+)\s*=\s*(\S+)", text if isinstance(text, str) else "", re.MULTILINE))
-        writes = said.get("write_logs", "yes").lower() != "no"
-        found = self.file(said.get("log_file", AUDIT_LOG)) if writes else ()
-        return found if isinstance(found, Gap) else (*found, *self._plugins())
+        settings = conf.settings(self.snapshot)
+        if isinstance(settings, Gap):
+            if settings.kind is not GapKind.ABSENT:
+                return settings
+            settings = conf.DEFAULTS  # it runs without a file
+        old = None if self.boot else conf.stale(self.snapshot)
+        if old is not None and old.kind is GapKind.STALE:
+            return old
+        found = () if conf.without_log(settings) else self.file(settings["log_file"].value)
+        if isinstance(found, Gap):
+            return found
+        return (*(self._with_room(one, settings) for one in found), *self._plugins())
+
+    def _with_room(self, store: Store, settings: Mapping[str, conf.Setting]) -> Store:
+        """The log of auditd, which stops before the file system is full where its settings say so."""
+        usage = self.snapshot.ask(SpaceUsed(posixpath.dirname(store.place)))
+        if store.hindered is not None or isinstance(usage, Unread):
+            return store
+        stopped = conf.without_room(settings, usage)
+        if not stopped:
+            return store
+        if self.boot:
+            why = _("there is not enough room now ({setting}); whether there is after a reboot is not known")
+            return replace(store, hindered=Gap(GapKind.UNTOLD, why.format(setting=stopped)))
+        why = _("there is not enough room ({setting})")
+        return replace(store, hindered=Gap(GapKind.ABSENT, why.format(setting=stopped)))
 
     def _has_auditd(self) -> bool | Gap:
         if not self.boot:
@@ -291,18 +333,16 @@ class Moment:
         files = self.snapshot.ask(UnitFiles())
         if isinstance(files, Unread):
             return files.gap(audit.DAEMON)
-        return any(one.name == audit.DAEMON and one.state == "enabled" for one in files)
+        if not any(one.name == audit.DAEMON and one.state == "enabled" for one in files):
+            return False
+        others = audit.others_only(self.snapshot)
+        return others if isinstance(others, Gap) else not others
 
     def _plugins(self) -> Sequence[Store]:
         """The plugins of auditd that send its records away."""
-        for folder in _PLUGINS:
-            entries = self.snapshot.ask(Folder(folder))
-            names = () if isinstance(entries, Unread) else tuple(entry.name for entry in entries)
-            if _REMOTE_PLUGIN in names:
-                text = self.snapshot.ask(File(f"{folder}/{_REMOTE_PLUGIN}"))
-                if isinstance(text, str) and re.search(r"^\s*active\s*=\s*yes", text, re.MULTILINE):
-                    return (Store(Kind.REMOTE, "audisp-remote", lasts=True),)
-        return ()
+        found = conf.exporters(self.snapshot)
+        known = () if isinstance(found, Gap) else found
+        return (Store(Kind.REMOTE, "audisp-remote", lasts=True),) if _REMOTE_PLUGIN in known else ()
 
     def unwritten(self, types: Sequence[str]) -> Rule | Gap | None:
         """The rule by which none of these types of records is written; None where one of them is."""
@@ -318,25 +358,42 @@ class Moment:
 
     # --- files -----------------------------------------------------------------------------------------
 
-    def file(self, path: str) -> tuple[Store, ...] | Gap:
-        """A file of this host as a store; a gap where it is not known whether it outlasts a reboot."""
-        if self._is_read_only(path):
-            return ()
+    def file(self, path: str, *, as_root: bool = True) -> tuple[Store, ...] | Gap:
+        """A file of this host as a store; a gap where it is not known whether it outlasts a reboot.
+
+        ``as_root`` says that root writes it, for whom file systems hold some room back.
+        """
         memory = self._in_memory(path)
         if isinstance(memory, Gap):
             return memory
-        return (Store(Kind.FILE, path, not memory, self._readers(path)),)
+        hindered = self._hindered(path, as_root=as_root)
+        return (Store(Kind.FILE, path, not memory, self._readers(path), hindered=hindered),)
+
+    def _hindered(self, path: str, *, as_root: bool) -> Gap | None:
+        """Why nothing can be written to a path; of the time after a boot only what may still be so then."""
+        mounts = self.snapshot.ask(Mounts()) if self.snapshot.live else Unread(Reason.UNSUPPORTED)
+        held = None if isinstance(mounts, Unread) else holder(mounts, path)
+        if held is None:
+            return None
+        if "ro" in held.words:
+            why = _("{path} is mounted read-only").format(path=held.path)
+            return None if self.boot else Gap(GapKind.ABSENT, why)
+        usage = self.snapshot.ask(SpaceUsed(held.path))
+        if isinstance(usage, Unread) or usage.size <= 0:
+            return None
+        if usage.free > 0 or (as_root and usage.reserved > 0):
+            return None
+        if not self.boot:
+            return Gap(GapKind.ABSENT, _("no room is left on {path}").format(path=held.path))
+        if held.fstype in _IN_MEMORY:
+            return None  # it is empty then
+        why = _("no room is left on {path} now; whether there is after a reboot is not known")
+        return Gap(GapKind.UNTOLD, why.format(path=held.path))
 
     def _in_memory(self, path: str) -> bool | Gap:
         """Whether a path lies on a file system that is made anew at each boot."""
         found = self._type_at_boot(path) if self.boot else self._type_now(path)
         return found if isinstance(found, Gap) else found in _IN_MEMORY
-
-    def _is_read_only(self, path: str) -> bool:
-        """Whether nothing can be written there now."""
-        mounts = self.snapshot.ask(Mounts())
-        held = None if self.boot or isinstance(mounts, Unread) else holder(mounts, path)
-        return held is not None and "ro" in held.words
 
     def _type_now(self, path: str) -> str | Gap:
         mounts = self.snapshot.ask(Mounts())
@@ -359,12 +416,20 @@ class Moment:
             return ""
         if status.mode & 0o004:
             return _("everybody")
+        given = grants.grants(self.snapshot, path, status)
+        if isinstance(given, Gap):
+            return ""
         names = []
         if status.uid and status.mode & 0o400:
             names.append(status.user or str(status.uid))
-        if status.gid and status.mode & 0o040:
+        if status.gid and grants.group_rights(status) & grants.READ:
             names.append(_("group {name}").format(name=status.group or status.gid))
-        return ", ".join(names) or "root"
+        names += [_in_words(one) for one in given if one.rights & grants.READ]
+        return ", ".join(dict.fromkeys(names)) or "root"
+
+
+def _in_words(one: grants.Grant) -> str:
+    return one.name if one.kind == "user" else _("group {name}").format(name=one.name)
 
 
 def _dropped(rule: Rule, types: set[str]) -> set[str]:

@@ -86,6 +86,11 @@ class Told:
     now: Side | None
     boot: Side
 
+    @property
+    def unknown(self) -> bool:
+        """Whether it could not be found out what comes of it, now or after a boot."""
+        return any(side is not None and side.state is State.UNKNOWN for side in (self.now, self.boot))
+
 
 def told(snapshot: Snapshot) -> tuple[Told, ...]:
     """All classes, in the order of the course."""
@@ -112,10 +117,18 @@ class _Found:
         """Note a witness; one whose words are stored nowhere is silent."""
         if isinstance(stores, Gap):
             self.gaps.append(stores)
-        elif stores:
-            self.witnesses.append(Witness(rule, place, tuple(stores)))
-        else:
+            return
+        written = tuple(store for store in stores if store.hindered is None)
+        if written:
+            self.witnesses.append(Witness(rule, place, written))
+        elif not stores:
             self.silent.append(_("{rule}: nothing stores it").format(rule=rule))
+        for store in stores:
+            if (why := store.hindered) is not None:
+                words = _("{rule}: nothing is written to {store}, {why}")
+                if why.kind is not GapKind.ABSENT:
+                    words = _("{rule}: perhaps nothing is written to {store}, {why}")
+                self.unsaid(Gap(why.kind, words.format(rule=rule, store=store.place, why=why.detail)))
 
     def unsaid(self, gap: Gap) -> None:
         """Note why something says nothing: for certain, or as far as can be seen."""

@@ -10,6 +10,7 @@ from hardentui.i18n import _
 from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation
 from hardentui.operations import Change, Lines, Refusal, RestartUnit, WriteFile
 from hardentui.resources.base import digest, kept_settings, nothing, of_files, text_fact, wrong_subject
+from hardentui.resources.grants import READ
 from hardentui.resources.journal import storage
 from hardentui.resources.journal.daemon import PROGRAM, UNIT, at_boot, is_absent, sides
 from hardentui.resources.journal.settings import (
@@ -320,14 +321,22 @@ def _host_name(snapshot: Snapshot, entry: Recommendation) -> Observation:  # noq
 
 
 def _readers(snapshot: Snapshot, entry: Recommendation) -> Observation:  # noqa: ARG001 - one of several
-    """Who reads all logs without being root: the members of the groups that are for it."""
+    """Who reads all logs without being root: the members of the groups that are for it, and the listed."""
     groups, at = snapshot.ask_timed(Groups())
     if isinstance(groups, Unread):
         return Observation(nothing(groups, "/etc/group") if snapshot.live else None, seen_at=at)
-    found = [one for one in groups if one.name in _READING_GROUPS and one.members]
-    places = tuple(Provenance("/etc/group", text=f"{one.name}: {', '.join(one.members)}") for one in found)
-    members = sorted({name for one in found for name in one.members})
-    reading = Reading({"": ", ".join(members) or "none"}, provenance=places or (Provenance("/etc/group"),))
+    listed = storage.listed(snapshot)
+    if isinstance(listed, Gap):
+        return of_files(snapshot, Reading(gap=listed))
+    given = [one for _path, one in listed if one.rights & READ]
+    reading_groups = _READING_GROUPS | {one.name for one in given if one.kind == "group"}
+    found = [one for one in groups if one.name in reading_groups and one.members]
+    places = [Provenance("/etc/group", text=f"{one.name}: {', '.join(one.members)}") for one in found]
+    places += [Provenance(path, text=str(one)) for path, one in listed]
+    members = {name for one in found for name in one.members}
+    members |= {one.name for one in given if one.kind == "user"}
+    places = places or [Provenance("/etc/group")]
+    reading = Reading({"": ", ".join(sorted(members)) or "none"}, provenance=tuple(places))
     return of_files(snapshot, reading)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ from hardentui.i18n import _
 from hardentui.model import Gap, GapKind, Provenance, Reading, Role
 from hardentui.resources.base import nothing
 from hardentui.resources.daemons import main_process
+from hardentui.resources.grants import Grant, grants
 from hardentui.resources.journal.daemon import UNIT, at_boot, sides
 from hardentui.resources.journal.settings import configuration
 from hardentui.resources.mount import boot
@@ -79,6 +81,30 @@ def stored_at_boot(snapshot: Snapshot) -> Reading:
         mounted = _in_memory_at_boot(snapshot)
         value, places = (VOLATILE, [*places, mounted]) if mounted else (value, places)
     return Reading({"": value}, provenance=tuple(places))
+
+
+def listed(snapshot: Snapshot) -> tuple[tuple[str, Grant], ...] | Gap:
+    """What access lists give on the journal's folders and on the file that is written, with the path of each.
+
+    The journals of single users, which journald opens to them, are left out.
+    """
+    files = _files(snapshot)
+    if isinstance(files, Gap):
+        return files
+    found: list[tuple[str, Grant]] = []
+    for journal in files.values():
+        folder = posixpath.dirname(journal)
+        for path in (posixpath.dirname(folder), folder, journal):
+            status = snapshot.ask(Stat(path))
+            if isinstance(status, Unread):
+                if status.reason is not Reason.MISSING:
+                    return status.gap(path)
+                break
+            given = grants(snapshot, path, status)
+            if isinstance(given, Gap):
+                return given
+            found += ((path, one) for one in given)
+    return tuple(found)
 
 
 def _in_memory_now(snapshot: Snapshot) -> bool:

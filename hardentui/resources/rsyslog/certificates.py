@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from hardentui.i18n import _
 from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Recommendation
 from hardentui.operations import Change, Refusal
+from hardentui.resources import grants
 from hardentui.resources.base import wrong_subject
 from hardentui.resources.rsyslog.checks import OK, Seen, sides
 from hardentui.resources.rsyslog.config import Config
@@ -178,19 +179,32 @@ def _chained(snapshot: Snapshot, issuer: str, path: str) -> str | Gap:
 
 
 def names_in(text: str) -> tuple[str, ...]:
-    """The names that a certificate is for: those of its extension, else its common name."""
+    """The names that a certificate is for: those of its extension, and its common name.
+
+    The drivers gtls and ossl, and librelp, hold a permitted peer against the first, and where none of them
+    fits against the second; an address (IP:) they hold against nothing.
+    """
     listed = re.findall(r"DNS:([^,\s]+)", text)
-    common = re.search(r"^subject=.*?CN ?= ?([^,/\n]+)", text, re.MULTILINE)
-    return tuple(listed) or ((common[1].strip(),) if common else ())
+    common = re.search(r"^subject=(?:.*?[,/+])? *CN ?= ?([^,/+\n]+)", text, re.MULTILINE)
+    return (*listed, *((common[1].strip(),) if common else ()))
 
 
 def _named(snapshot: Snapshot, text: str) -> str:
     kernel = snapshot.ask(KernelIs())
     host = "" if isinstance(kernel, Unread) else kernel.hostname.lower()
-    for name in (each.lower() for each in names_in(text)):
-        if host and (name == host or name.partition(".")[0] in {host.partition(".")[0], "*"}):
-            return ""
-    return "does not name this host"
+    named = host and any(_is_of(name.lower(), host) for name in names_in(text))
+    return "" if named else "does not name this host"
+
+
+def _is_of(name: str, host: str) -> bool:
+    """Whether a name of a certificate is that of a host, of which the domain may not be known.
+
+    A star stands for the first label alone.
+    """
+    (first, _dot, domain), (own, _same, place) = name.partition("."), host.partition(".")
+    if first == "*":
+        return bool(domain) and place in {"", domain}
+    return first == own and (domain == place or not domain or not place)
 
 
 def _keys(snapshot: Snapshot, config: Config, found: tuple[Identity, ...]) -> Seen:
@@ -205,9 +219,15 @@ def _keys(snapshot: Snapshot, config: Config, found: tuple[Identity, ...]) -> Se
             else:
                 gap = status.gap(path)
             continue
+        given = grants.grants(snapshot, path, status)
+        if isinstance(given, Gap):
+            gap = given
+            continue
+        listed = ", ".join(str(one) for one in grants.beyond(given, _READERS, {"root", writer}))
         closed = not status.mode & (0o137 if status.group in _READERS else 0o177)
         right = closed and status.user in {"root", writer} and status.kind is Kind.FILE
-        values[path] = OK if right else f"{status.mode:04o} {status.user}:{status.group}"
+        seen = "" if right else f"{status.mode:04o} {status.user}:{status.group}"
+        values[path] = ", ".join(filter(None, (seen, listed))) or OK
     return Seen(values, tuple(Provenance(f"stat {path}", text=value) for path, value in values.items()), gap)
 
 

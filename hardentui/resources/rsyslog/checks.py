@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from hardentui.i18n import _
 from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation
-from hardentui.operations import Change, Refusal, SetMode
-from hardentui.resources import unit_files
+from hardentui.operations import ByHand, Change, Refusal, SetMode
+from hardentui.resources import grants, unit_files
 from hardentui.resources.base import table_fact, text_fact
 from hardentui.resources.rsyslog import inputs
 from hardentui.resources.rsyslog.config import Config
@@ -330,13 +330,18 @@ def _files(snapshot: Snapshot, config: Config) -> tuple[Seen, dict[str, Fact]]:
             missing = status.gap(path)
             gap = gap if missing.kind is GapKind.ABSENT else gap or missing
         elif status.kind is Kind.FILE:
+            given = grants.grants(snapshot, path, status)
+            if isinstance(given, Gap):
+                gap = given
+                continue
+            listed = ", ".join(str(one) for one in grants.beyond(given, _READERS, {"root", writer}))
             right = not status.mode & ~0o640 and status.user in {"root", writer} and status.group in _READERS
             seen = f"{status.mode:04o} {status.user}:{status.group}"
-            values[path] = OK if right else seen
-            if not right:
+            values[path] = ", ".join(filter(None, ("" if right else seen, listed))) or OK
+            if not right or listed:
                 owner = writer if status.user not in {"root", writer} else status.user
                 group = status.group if status.group in _READERS else "root"
-                facts[path] = {"seen": seen, "owner": f"{owner}:{group}"}
+                facts[path] = {"seen": "" if right else seen, "owner": f"{owner}:{group}", "list": listed}
     return Seen(values, tuple(Provenance(path, text=value) for path, value in values.items()), gap), facts
 
 
@@ -384,11 +389,15 @@ class Rsyslog:
         """See Resource."""
         if entry.subject != "files":
             return Refusal(_("only a person knows how this line was meant"))
-        steps_: list[SetMode] = []
+        steps_: list[SetMode | ByHand] = []
         files = table_fact(facts, "files")
         for path in files:
             seen = table_fact(files, path)
+            if listed := text_fact(seen, "list"):
+                steps_.append(grants.by_hand(entry.id, path, listed))
             mode, _space, before = text_fact(seen, "seen").partition(" ")
+            if not mode:
+                continue
             bits = int(mode, 8) & int(target, 8)
             steps_.append(
                 SetMode(

@@ -30,7 +30,10 @@ from hardentui.snapshot import File, Folder, Kind, Reason, Snapshot, Stat, Unrea
 
 MAIN = "/etc/rsyslog.conf"
 DEFAULT_RULESET = "RSYSLOG_DefaultRuleset"
-_FILES = 500  # that are read at most: a file may include a folder that includes it
+# The most that is read: a file may include a folder whose files include it, each time anew.
+_FILES = 500
+_INCLUDED = 2000  # includes, and the files that they find
+_TEXT = 1 << 20  # characters
 
 # Directives of before, by the parameters that have taken their place. The first kind counts for the next
 # action alone, the others until they are said again.
@@ -148,7 +151,7 @@ class _Reader:
         self._lexer = Lexer()
         self._legacy: dict[str, str] = {}
         self._ruleset = self._main = DEFAULT_RULESET
-        self._rulesets: dict[str, tuple[Statement, ...]] = {}
+        self._rulesets: dict[str, list[Statement]] = {}
         self._loose: dict[str, tuple[Statement, ...]] = {}  # by ruleset, what the next statement may undo
         self._queued: set[str] = set()
         self._templates: dict[str, Template] = {}
@@ -161,16 +164,16 @@ class _Reader:
         self._includes: list[tuple[str, Place]] = []
         self._problems: list[Problem] = []
         self._unread: list[Obstacle] = []
+        self._asked = self._length = 0
 
     def config(self) -> Config:
         """Read, and give what was found."""
         text = self._snapshot.ask(File(MAIN))
-        if isinstance(text, Unread):
-            self._unread.append((MAIN, text))
-        else:
-            self._files.append(MAIN)
-            self._lexer.push(MAIN, text)
         try:
+            if isinstance(text, Unread):
+                self._unread.append((MAIN, text))
+            else:
+                self._take_in(MAIN, text, Place(MAIN, 1))
             Parser(self._lexer, self).run()
         except BrokenError as error:
             self._problems.append(error.problem)
@@ -178,7 +181,7 @@ class _Reader:
             if jump.ruleset and jump.ruleset.lower() not in {*self._rulesets, DEFAULT_RULESET.lower()}:
                 self._problems.append(Problem(jump.place, f"no ruleset {jump.ruleset!r}"))
         return Config(
-            self._rulesets,
+            {name: tuple(statements) for name, statements in self._rulesets.items()},
             self._main,
             self._templates,
             tuple(self._modules),
@@ -244,8 +247,7 @@ class _Reader:
         loose = self._loose.pop(name, ())
         if loose and statements:
             # Of "ACTION & ACTION" without a filter, 8.2302 forgets all but the first when more follows.
-            kept = self._rulesets[name][: -len(loose)]
-            self._rulesets[name] = (*kept, Perhaps(loose, loose[0].place))
+            self._rulesets[name][-len(loose) :] = [Perhaps(loose, loose[0].place)]
         self._loose[name] = statements[1:] or (loose if not statements else ())
         self._add(self._ruleset, statements)
 
@@ -254,8 +256,7 @@ class _Reader:
         self._add(ruleset, ())
 
     def _add(self, ruleset: str, statements: tuple[Statement, ...]) -> None:
-        name = ruleset.lower()
-        self._rulesets[name] = (*self._rulesets.get(name, ()), *statements)
+        self._rulesets.setdefault(ruleset.lower(), []).extend(statements)
 
     def selector(self, text: str, place: Place) -> Selector:
         try:
@@ -354,17 +355,24 @@ class _Reader:
             self._problems.append(Problem(place, f"a path that is not absolute: {pattern}"))
             return
         paths = self._included(pattern, place, optional=mode == "optional")
+        self._asked += 1 + len(paths)
+        if self._asked > _INCLUDED:
+            raise BrokenError(place, "too many includes: not read to the end")
         for path in reversed(paths):
             text = self._snapshot.ask(File(path))
             if self._lexer.is_open(path):
                 self._problems.append(Problem(place, f"includes itself: {path}"))
-            elif len(self._files) >= _FILES:
-                self._problems.append(Problem(place, "too many files"))
             elif isinstance(text, Unread):
                 self._unread.append((path, text))
             else:
-                self._files.append(path)
-                self._lexer.push(path, text)
+                self._take_in(path, text, place)
+
+    def _take_in(self, path: str, text: str, place: Place) -> None:
+        self._length += len(text)
+        if len(self._files) >= _FILES or self._length > _TEXT:
+            raise BrokenError(place, "too many files, or too large ones: not read to the end")
+        self._files.append(path)
+        self._lexer.push(path, text)
 
     def _included(self, pattern: str, place: Place, *, optional: bool, depth: int = 0) -> list[str]:
         """The files of a pattern, in their order; a folder stands for all that begins with its path."""

@@ -46,6 +46,14 @@ class Policy:
     gaps: tuple[Gap, ...]
     folder_line: int
 
+    @property
+    def log_files(self) -> tuple[Setting, ...]:
+        """The settings that give sudo a log file: the last of those for all, and each that is for some."""
+        given = [one for one in self.settings if one.name == "logfile"]
+        for_all = [one for one in given if not one.scope][-1:]
+        named = (*for_all, *(one for one in given if one.scope))
+        return tuple(one for one in named if one.operator == "=" and one.value)
+
     def commands(self, rule: Rule) -> Iterator[Member]:
         """The commands of a rule, the names of lists replaced by what stands in them."""
         return self._expanded(rule.command, "Cmnd", frozenset())
