@@ -142,12 +142,14 @@ def named(entry: Recommendation) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for text in texts for name in PLACEHOLDER.findall(text)))
 
 
-def filled(entry: Recommendation, given: Mapping[str, str]) -> Recommendation:
+def filled(entry: Recommendation, given: Mapping[str, str], asked: Iterable[Question] = ()) -> Recommendation:
     """The entry with the answers in the place of their questions' names.
 
-    An open one leaves nothing in the subject, and its name in what would pass and be set.
+    An open one leaves nothing in the subject, and its name in what would pass and be set; those of
+    ``asked`` are shown there by their titles.
     """
-    if not named(entry):
+    names = named(entry)
+    if not names:
         return entry
 
     def put(text: str, *, instead: str | None = None) -> str:
@@ -161,6 +163,7 @@ def filled(entry: Recommendation, given: Mapping[str, str]) -> Recommendation:
         target=put(entry.target),
         accept=_accepting(entry.accept, given) if entry.accept else None,
         passes=Text(put(entry.passes.en), put(entry.passes.fr)) if entry.passes else None,
+        unanswered=tuple(question for question in asked if question.id in names and question.id not in given),
     )
 
 

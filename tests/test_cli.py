@@ -168,6 +168,17 @@ def test_explain_shows_the_erratum(capsys: pytest.CaptureFixture[str]) -> None:
     assert "kernel.perf_event_paranoid" in out
 
 
+def test_explain_shows_an_open_question_by_its_title_and_then_its_answer(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    explain = ["explain", "time.servers"]
+    assert "«Which servers give the time to all hosts here?»" in run(capsys, "--demo", *explain)[1]
+    french = run(capsys, "--demo", "--lang", "fr", *explain)[1]
+    assert "«Quels serveurs donnent l'heure à toutes les machines ici ?»" in french
+    answered = run(capsys, "--demo", *explain, "--answer", "ntp-servers=ntp.example.org")[1]
+    assert "Target      ntp.example.org" in answered
+
+
 def test_from_a_plan_to_a_script(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     plan, script = tmp_path / "web01.toml", tmp_path / "harden.sh"
     code, out, _err = run(capsys, "--demo", "plan", "new", "-o", plan, "--apply", "failing", *GIVEN)

@@ -159,7 +159,7 @@ def _seen(entry: Recommendation, finding: Finding | None, width: int) -> Iterato
     if entry.accept is not None:
         yield from _labelled(_("Expected"), entry.expected, width)
     if entry.target:
-        yield from _labelled(_("Target"), entry.target, width)
+        yield from _labelled(_("Target"), entry.aim, width)
 
 
 def _reasons(entry: Recommendation, finding: Finding | None, width: int) -> Iterator[str]:
