@@ -16,10 +16,10 @@ from hardentui.session import Session
 from hardentui.tables import MistakesError
 
 from . import hosts
+from .sittings import CHECKLISTS
 
 ENTRY = "sections[0].recommendations[0]"
 NOTHING = Text("", "")
-CHECKLISTS = checklist.load([checklist.shipped_folder()], resources.check, hazards.PROBES)
 CHECKLIST = """\
 format = 1
 chapter = "sysctl"

@@ -6,20 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hardentui import hazards
 from hardentui.assess import assess
 from hardentui.changeset import change_of
-from hardentui.checklist import load, shipped_folder
 from hardentui.model import Action, Drift, Finding, Result
 from hardentui.operations import Refusal, ReplaceLine, RestartUnit
-from hardentui.resources import check
 from hardentui.resources.bind import SERVERS
 from hardentui.session import Session
 from hardentui.snapshot import Kind, Socket, UnitFile
 
 from . import hosts
+from .sittings import CHECKLISTS
 
-CHECKLISTS = load([shipped_folder()], check, hazards.PROBES)
 ANSWERS = {"database-clients": "no"}
 
 

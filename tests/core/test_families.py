@@ -20,7 +20,8 @@ from hardentui.snapshot import Distribution, DistributionIs, Snapshot, UnitFile
 
 from . import hosts, recorded
 from .images import image
-from .recorded import ANSWERS, CHECKLISTS, DEBIAN, FACADE, HOSTS
+from .recorded import ANSWERS, DEBIAN, FACADE, HOSTS
+from .sittings import CHECKLISTS
 
 # Words that would be foreign to whoever administers the other family.
 OF_DEBIAN = re.compile(
