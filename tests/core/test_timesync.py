@@ -14,25 +14,23 @@ from hardentui.model import Fact, Finding, Gap, GapKind, Result
 from hardentui.operations import EnableUnit, Refusal, ReplaceLine, RestartUnit, WriteFile
 from hardentui.resources import RESOURCES
 from hardentui.resources.timesync import chrony
-from hardentui.session import Session
 from hardentui.snapshot import Kind, Output, Snapshot, Status, Unit, UnitFile, UnitFiles, Units
 
 from . import hosts, journals
 from .hosts import NOW, DictHost, snapshot
-from .sittings import CHECKLISTS
+from .sittings import sitting
 
 TRACKING = "C0000202,192.0.2.2,3,1795245700.0,{off},0.0001,0.0002,1.5,0.01,0.2,0.02,0.001,64.2,{leap}\n"
 
 
 def found(host: DictHost, id_: str, servers: str = "ntp1.example.org, ntp2.example.org") -> Finding:
-    session = Session.begin(CHECKLISTS, Snapshot(host)).answered("ntp-servers", servers)
-    finding = session.finding(id_)
+    finding = sitting(Snapshot(host), {"ntp-servers": servers}).finding(id_)
     assert finding is not None
     return finding
 
 
 def change(id_: str, facts: dict[str, Fact], target: str, servers: str = "ntp1.example.org"):
-    entry = Session.begin(CHECKLISTS, snapshot(hosts.server())).answered("ntp-servers", servers).entry(id_)
+    entry = sitting(snapshot(hosts.server()), {"ntp-servers": servers}).entry(id_)
     return RESOURCES["timesync"].change(entry, facts, target)
 
 
