@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import gzip
-import tempfile
 from pathlib import Path
 
 from hardentui.host.recording import RecordedHost
@@ -24,19 +23,15 @@ ANSWERS = {"ipv6": "static", "routing": "no", "role": "server", "hypervisor": "n
 
 def text(name: str) -> str:
     """A recording as JSON."""
-    return gzip.decompress((FOLDER / f"{name}.json.gz").read_bytes()).decode()
+    return gzip.decompress(path(name).read_bytes()).decode()
 
 
-def unpack(name: str, folder: Path) -> Path:
-    """A recording as the file that the program reads."""
-    path = folder / f"{name}.json"
-    path.write_text(text(name), encoding="utf-8")
-    return path
+def path(name: str) -> Path:
+    """The file of a recording, as the program reads it."""
+    return FOLDER / f"{name}.json.gz"
 
 
 @functools.cache
 def session(name: str) -> Session:
     """The host, assessed with all questions answered that a person would answer first."""
-    with tempfile.TemporaryDirectory() as folder:
-        host = RecordedHost(unpack(name, Path(folder)))
-    return sitting(Snapshot(host), ANSWERS)
+    return sitting(Snapshot(RecordedHost(path(name))), ANSWERS)
