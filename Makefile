@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEV := $(VENV)/.developed
 PO := hardentui/locale/fr/LC_MESSAGES/hardentui.po
+# Tests start the program many times: without compiled modules each start takes a second more.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help run test check test-system test-system-long bench screenshots messages clean
 

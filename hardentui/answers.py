@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -118,9 +119,26 @@ def items_of(answer: str, separator: str = ",") -> tuple[str, ...]:
 
 
 def valid(questions: Iterable[Question], given: Mapping[str, str]) -> Mapping[str, str]:
-    """The answers without those that do not fit their questions: such a question counts as open."""
-    asked = {question.id: question for question in questions}
-    return {name: answer for name, answer in given.items() if name not in asked or fits(asked[name], answer)}
+    """The answers as a plan keeps them, without those that do not fit: such a question counts as open."""
+    kept = dict(given)
+    for question in questions:
+        answer = kept.pop(question.id, None)
+        if answer is not None:
+            with contextlib.suppress(ValueError):
+                kept[question.id] = cleaned(question, answer)
+    return kept
+
+
+def misfits(questions: Iterable[Question], given: Mapping[str, str]) -> Mapping[str, str]:
+    """The questions whose answers do not fit, each with what was expected, in the language in use."""
+    wrong = {}
+    for question in questions:
+        if question.id in given:
+            try:
+                cleaned(question, given[question.id])
+            except ValueError as error:
+                wrong[question.id] = str(error)
+    return wrong
 
 
 def fits(question: Question, answer: str) -> bool:
@@ -142,12 +160,14 @@ def named(entry: Recommendation) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for text in texts for name in PLACEHOLDER.findall(text)))
 
 
-def filled(entry: Recommendation, given: Mapping[str, str]) -> Recommendation:
+def filled(entry: Recommendation, given: Mapping[str, str], asked: Iterable[Question] = ()) -> Recommendation:
     """The entry with the answers in the place of their questions' names.
 
-    An open one leaves nothing in the subject, and its name in what would pass and be set.
+    An open one leaves nothing in the subject, and its name in what would pass and be set; those of
+    ``asked`` are shown there by their titles.
     """
-    if not named(entry):
+    names = named(entry)
+    if not names:
         return entry
 
     def put(text: str, *, instead: str | None = None) -> str:
@@ -161,6 +181,7 @@ def filled(entry: Recommendation, given: Mapping[str, str]) -> Recommendation:
         target=put(entry.target),
         accept=_accepting(entry.accept, given) if entry.accept else None,
         passes=Text(put(entry.passes.en), put(entry.passes.fr)) if entry.passes else None,
+        unanswered=tuple(question for question in asked if question.id in names and question.id not in given),
     )
 
 

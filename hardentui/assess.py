@@ -33,17 +33,16 @@ def assess(
 ) -> tuple[Finding, ...]:
     """A finding for every recommendation, in order. A failure of our own is a finding too: error."""
     asked = tuple(questions)
-    titles = {question.id: str(question.title) for question in asked}
     given = valid(asked, answers)
-    return tuple(_finding(entry, snapshot, given, titles) for entry in recommendations)
+    return tuple(_finding(entry, snapshot, given, asked) for entry in recommendations)
 
 
 def _finding(
-    entry: Recommendation, snapshot: Snapshot, answers: Mapping[str, str], titles: Mapping[str, str]
+    entry: Recommendation, snapshot: Snapshot, answers: Mapping[str, str], asked: Iterable[Question]
 ) -> Finding:
     excluded = _excluded(entry, snapshot, answers)
     open_question = next((name for name in needed(entry) if name not in answers), "")
-    entry = filled(entry, answers)
+    entry = filled(entry, answers, asked)
     if excluded:
         return Finding(entry, Result.NOTAPPLICABLE, excluded)
     try:
@@ -53,6 +52,7 @@ def _finding(
         return Finding(entry, Result.ERROR, f"{type(error).__name__}: {error}")
     result, message, drift = _judge(entry, seen, snapshot)
     if open_question:
+        titles = {question.id: str(question.title) for question in asked}
         message = _("answer the question first: {title}").format(
             title=titles.get(open_question, open_question)
         )

@@ -152,13 +152,25 @@ class Recommendation:
     default: str = ""  # the kernel's value when nothing sets it, if it is the same everywhere
     default_config: str = ""  # or the kernel build option that says it
     renamed_from: tuple[str, ...] = ()
+    unanswered: tuple[Question, ...] = ()  # those whose answers are still to come into these texts
 
     @property
     def expected(self) -> str:
         """What passes, in words, in the language in use; "" for what is only shown."""
         if self.passes is not None:
-            return str(self.passes)
-        return self.accept.describe() if self.accept else ""
+            return self._told(str(self.passes))
+        return self._told(self.accept.describe()) if self.accept else ""
+
+    @property
+    def aim(self) -> str:
+        """What we would set, as a person reads it; "" where nothing can be set."""
+        return self._told(self.target)
+
+    def _told(self, text: str) -> str:
+        """The text with the title of each open question where its answer will stand."""
+        for question in self.unanswered:
+            text = text.replace(f"{{{question.id}}}", f"«{question.title}»")
+        return text
 
     def about(self, subject: str) -> Recommendation:
         """The entry about one subject of a pattern; its id is that of the pattern, a colon, the subject."""

@@ -14,7 +14,7 @@ import re
 import stat
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hardentui import __version__, i18n
+from hardentui.answers import misfits
 from hardentui.errors import InputError
-from hardentui.model import Action, Decision, Fact, Finding, HostIdentity, Plan
+from hardentui.model import Action, Decision, Fact, Finding, HostIdentity, Plan, Question
 from hardentui.tables import MistakesError, Report, Table, read_toml
 
 if TYPE_CHECKING:
@@ -89,6 +90,13 @@ class PlanFile:
         plan = _plan(Table(report, data))
         report.close()
         return cls(path, plan, text)
+
+    def misfits(self, questions: Iterable[Question]) -> list[str]:
+        """Every answer that does not fit its question, as FILE:LINE: KEY: what was expected."""
+        report = Report(str(self.path), self.text)
+        for name, why in misfits(questions, self.plan.answers).items():
+            report.add(("answers", name), why)
+        return report.mistakes
 
     def save(self, plan: Plan) -> PlanFile:
         """Write ``plan`` over this file, keeping what a person added to it.

@@ -64,8 +64,8 @@ class Session:
 
     def entry(self, id_: str) -> Recommendation | None:
         """The recommendation with this id, with the answers that its texts use."""
-        found = self.checklists.get(id_)
-        return filled(found, valid(self.checklists.questions, self.plan.answers)) if found else None
+        found, asked = self.checklists.get(id_), self.checklists.questions
+        return filled(found, valid(asked, self.plan.answers), asked) if found else None
 
     def answered(self, question: str, answer: str | None) -> Session:
         """The session with a question answered, or with its answer taken back (None).

@@ -168,6 +168,17 @@ def test_explain_shows_the_erratum(capsys: pytest.CaptureFixture[str]) -> None:
     assert "kernel.perf_event_paranoid" in out
 
 
+def test_explain_shows_an_open_question_by_its_title_and_then_its_answer(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    explain = ["explain", "time.servers"]
+    assert "«Which servers give the time to all hosts here?»" in run(capsys, "--demo", *explain)[1]
+    french = run(capsys, "--demo", "--lang", "fr", *explain)[1]
+    assert "«Quels serveurs donnent l'heure à toutes les machines ici ?»" in french
+    answered = run(capsys, "--demo", *explain, "--answer", "ntp-servers=ntp.example.org")[1]
+    assert "Target      ntp.example.org" in answered
+
+
 def test_from_a_plan_to_a_script(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     plan, script = tmp_path / "web01.toml", tmp_path / "harden.sh"
     code, out, _err = run(capsys, "--demo", "plan", "new", "-o", plan, "--apply", "failing", *GIVEN)
@@ -179,6 +190,44 @@ def test_from_a_plan_to_a_script(capsys: pytest.CaptureFixture[str], tmp_path: P
     assert run(capsys, "script", plan)[1] == script.read_text()
     assert subprocess.run(["bash", "-n", script], check=False).returncode == 0
     assert script.read_text().endswith('main "$@"; exit\n')
+
+
+def test_every_answer_of_a_plan_that_does_not_fit_is_named(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    plan = tmp_path / "plan.toml"
+    answers = [*GIVEN, "--answer", "log-server=logs.example.org", "--answer", "log-port=2514"]
+    assert run(capsys, "--demo", "plan", "new", "-o", plan, *answers)[0] == 0
+    text = plan.read_text()
+    text = text.replace('"logs.example.org"', '"-nothing"').replace('"2514"', '"many"')
+    plan.write_text(text.replace('"no"', '"perhaps"', 1))
+    lines = {line.partition(" = ")[0]: number for number, line in enumerate(plan.read_text().split("\n"), 1)}
+    named = [f"{plan}:{lines[name]}: answers.{name}: " for name in ("log-server", "log-port", "routing")]
+
+    code, _out, err = run(capsys, "plan", "check", plan)
+    assert code == 2
+    assert all(name in err for name in named)
+    assert "a port number from 1 to 65535" in err
+    assert "expected one of" in err
+    code, out, err = run(capsys, "script", plan)
+    assert (code, out[:2]) == (0, "#!")
+    assert all(name in err for name in named)
+    assert err.count("it counts as not answered") == 3
+    code, out, _err = run(capsys, "--demo", "plan", "show", plan)
+    assert code == 0
+    assert out.count("! counts as not answered: ") == 3
+    assert run(capsys, "--demo", "plan", "refresh", plan)[0] == 0
+    assert 'log-port = "many"' in plan.read_text()  # for a person to mend
+
+
+def test_a_list_that_was_edited_by_hand_needs_no_blank_behind_its_commas(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    plan = tmp_path / "plan.toml"
+    run(capsys, "--demo", "plan", "new", "-o", plan, "--answer", "ntp-servers=a.example, b.example")
+    plan.write_text(plan.read_text().replace("a.example, b.example", "a.example,b.example"))
+    _code, out, _err = run(capsys, "--demo", "scan", "--json", "--plan", plan)
+    assert findings(out)["time.servers"]["expected"] == "a.example, b.example"
 
 
 def test_a_plan_is_not_written_over(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

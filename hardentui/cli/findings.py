@@ -80,7 +80,7 @@ def ports(options: argparse.Namespace) -> int:
 def explain(options: argparse.Namespace) -> int:
     """Print all about one recommendation."""
     session = inputs.session(options, inputs.plan(options.plan))
-    entry = session.checklists.get(options.id)
+    entry = session.entry(options.id)
     if entry is None:
         near = [
             e.id for e in session.checklists.recommendations if options.id in e.id or options.id in e.covers

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from datetime import UTC, datetime
 
+from hardentui.answers import misfits
 from hardentui.changeset import compile_plan
 from hardentui.cli import inputs, output
 from hardentui.export import text
@@ -58,13 +59,15 @@ def show(options: argparse.Namespace) -> int:
     here = plan.host.fits(identity(session.snapshot))
     today = datetime.now(UTC).date()
     standings = {d.id: standing(d, session.finding(d.id) if here else None, today) for d in plan.decisions}
-    output.show(text.plan(plan, standings, output.width()))
+    wrong = misfits(session.checklists.questions, plan.answers)
+    output.show(text.plan(plan, standings, wrong, output.width()))
     return 0
 
 
 def check(options: argparse.Namespace) -> int:
     """Say whether a plan can be read, still means something, and can be compiled."""
-    path, plan = options.file, PlanFile.read(options.file).plan
+    file = PlanFile.read(options.file)
+    path, plan = file.path, file.plan
     checklists = inputs.checklists(options)
     change_set = compile_plan(plan, checklists)
     problems = [f"{path}: {id_}: {reason}" for id_, reason in change_set.refused.items()]
@@ -72,7 +75,13 @@ def check(options: argparse.Namespace) -> int:
         d.id for d in plan.decisions if checklists.get(d.id) is None and d.id not in change_set.refused
     ]
     problems += [f"{path}: {id_}: " + _("no recommendation has this id") for id_ in unknown]
-    inputs.answers([f"{question}={answer}" for question, answer in plan.answers.items()], checklists)
+    problems += file.misfits(checklists.questions)
+    asked = [question.id for question in checklists.questions]
+    problems += [
+        f"{path}: " + _("unknown question {name}; known: {known}").format(name=name, known=", ".join(asked))
+        for name in plan.answers
+        if name not in asked
+    ]
     if problems:
         raise output.CommandError("\n".join(problems))
     if plan.checklists != checklists.digest:

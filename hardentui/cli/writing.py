@@ -14,7 +14,8 @@ def script(options: argparse.Namespace) -> int:
     """Write the script of a plan."""
     from hardentui.script import render  # noqa: PLC0415 - a recording needs none of it
 
-    plan = PlanFile.read(options.file).plan
+    file = PlanFile.read(options.file)
+    plan = file.plan
     if options.output is not None and options.output.resolve() == options.file.resolve():
         raise output.CommandError(
             _("{path} is the plan itself; name another file").format(path=options.output)
@@ -27,6 +28,8 @@ def script(options: argparse.Namespace) -> int:
             )
         )
     change_set = compile_plan(plan, checklists)
+    for wrong in file.misfits(checklists.questions):
+        output.complain(_("{mistake}; it counts as not answered").format(mistake=wrong))
     for id_, reason in change_set.refused.items():
         output.complain(_("{id} is left out: {reason}").format(id=id_, reason=reason))
     text = render(change_set, plan, checklists)

@@ -41,7 +41,7 @@ def _finding(finding: Finding, plan: Plan) -> dict[str, Any]:
         "running": finding.running or None,
         "boot": finding.boot or None,
         "expected": finding.expected or None,
-        "target": entry.target or None,
+        "target": entry.aim or None,
         "provenance": [
             {"place": p.place, "line": p.line or None, "role": p.role.value, "text": p.text}
             for p in finding.provenance

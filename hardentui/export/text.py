@@ -159,7 +159,7 @@ def _seen(entry: Recommendation, finding: Finding | None, width: int) -> Iterato
     if entry.accept is not None:
         yield from _labelled(_("Expected"), entry.expected, width)
     if entry.target:
-        yield from _labelled(_("Target"), entry.target, width)
+        yield from _labelled(_("Target"), entry.aim, width)
 
 
 def _reasons(entry: Recommendation, finding: Finding | None, width: int) -> Iterator[str]:
@@ -194,12 +194,17 @@ def show_place(place: Provenance) -> str:
     return visible(f"{where}{role}{text}")
 
 
-def plan(plan_: Plan, standings: Mapping[str, Standing], width: int) -> Iterator[str]:
-    """A plan's answers and decisions."""
+def plan(
+    plan_: Plan, standings: Mapping[str, Standing], misfits: Mapping[str, str], width: int
+) -> Iterator[str]:
+    """A plan's answers and decisions; ``misfits`` says why answers count as none, by question."""
     host = plan_.host
     yield visible(f"{host.hostname}  {host.distribution}  {host.kernel}  {host.machine_id}")
     for question, answer in plan_.answers.items():
         yield visible(f"  {question} = {answer}")
+        if question in misfits:
+            sentence = _("! counts as not answered: {why}").format(why=misfits[question])
+            yield from wrapped(sentence, width, "    ")
     for decision in plan_.decisions:
         yield ""
         yield from _decision(decision, standings.get(decision.id), width)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import json
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from types import UnionType
@@ -58,6 +60,8 @@ from hardentui.snapshot import (
 T = TypeVar("T")
 
 FORMAT = 1
+_GZIP = b"\x1f\x8b"  # how a gzip file begins
+_LONGEST = 256 << 20  # bytes of JSON: hundreds of times the largest host that was recorded
 _ANSWERS = {
     cls.__name__: cls
     for cls in (
@@ -98,6 +102,8 @@ _ANSWERS = {
         Usage,
     )
 }
+# The types of their fields: worked out once, for a recording asks thousands of times.
+_KINDS = {cls: get_type_hints(cls) for cls in (*QUESTIONS.values(), *_ANSWERS.values())}
 _LARGEST = 2**64  # of what a host counts: bytes, blocks, ids
 _LATEST = 253402300800.0  # seconds: the year 10000, which no date can hold
 _ENUMS = {"end": End, "kind": Kind, "reason": Reason}
@@ -131,10 +137,9 @@ class RecordedHost:
 
     def __init__(self, path: str | Path, label: str = "") -> None:
         self.label = label or str(path)
+        text = _read(Path(path))
         try:
-            document = json.loads(Path(path).read_text(encoding="utf-8"))
-        except OSError as error:
-            raise RecordingError(f"{path}: {error.strerror}") from error
+            document = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise RecordingError(f"{path}: not JSON: {error}") from error
         if not isinstance(document, dict) or document.get("hardentui-recording") != FORMAT:
@@ -160,6 +165,29 @@ class RecordedHost:
         )
 
 
+def _read(path: Path) -> bytes:
+    """A recording as JSON text in UTF-8; one that gzip compressed is unpacked.
+
+    Raises:
+        RecordingError: it cannot be read, is damaged, or would unpack to more than a host has to tell.
+    """
+    try:
+        with path.open("rb") as file:
+            if file.read(len(_GZIP)) == _GZIP:
+                file.seek(0)
+                text = gzip.GzipFile(fileobj=file).read(_LONGEST + 1)
+            else:
+                file.seek(0)
+                text = file.read(_LONGEST + 1)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise RecordingError(f"{path}: damaged gzip: {error}") from error
+    except OSError as error:
+        raise RecordingError(f"{path}: {error.strerror}") from error
+    if len(text) > _LONGEST:
+        raise RecordingError(f"{path}: expected at most {_LONGEST >> 20} MiB of JSON, found more")
+    return text
+
+
 def demo_host() -> RecordedHost:
     """The recorded host that ships with the package: made up of a real system, and free of secrets."""
     return RecordedHost(Path(__file__).parent / "demo.json", "demo")
@@ -174,7 +202,7 @@ def _entry(entry: Any) -> tuple[Question[Any], Any, float]:
     name, *arguments = entry["question"]
     cls = QUESTIONS[name]
     question = cls(*(_decode(argument) for argument in arguments))
-    for field, kind in get_type_hints(cls).items():
+    for field, kind in _KINDS[cls].items():
         if field != "cost":
             _demand(getattr(question, field), kind, f"question {name}, {field}")
     answer, at = _decode(entry["answer"]), entry["at"]
@@ -224,9 +252,8 @@ def _demand_one(value: Any, kind: Any, what: str) -> None:
         raise _unexpected(what, kind.__name__, value)
     if isinstance(value, (int, float)) and not abs(value) < (_LATEST if kind is float else _LARGEST):
         raise ValueError(f"{what}: the number {value!r:.60} is too large")
-    if dataclasses.is_dataclass(kind):
-        for field, inner in get_type_hints(kind).items():
-            _demand(getattr(value, field), inner, f"{what}, {field}")
+    for field, inner in _KINDS.get(kind, {}).items():
+        _demand(getattr(value, field), inner, f"{what}, {field}")
 
 
 def _unexpected(what: str, expected: str, value: Any) -> ValueError:

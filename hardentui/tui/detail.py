@@ -132,7 +132,7 @@ def _values(finding: Finding) -> Iterator[Content]:
     if finding.expected:
         yield labelled(_("Expected"), finding.expected)
     if finding.recommendation.target:
-        yield labelled(_("Would set"), finding.recommendation.target)
+        yield labelled(_("Would set"), finding.recommendation.aim)
 
 
 def _origins(finding: Finding) -> Iterator[Content]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from hardentui import hazards
 from hardentui.assess import assess
-from hardentui.checklist import load, shipped_folder
 from hardentui.model import Finding, Result
-from hardentui.resources import capabilities, check
+from hardentui.resources import capabilities
 from hardentui.snapshot import NAMESPACES, Clock, ConfinedProcess, Question, Reason, Snapshot, Unread
 
-CHECKLISTS = load([shipped_folder()], check, hazards.PROBES)
+from .sittings import CHECKLISTS
+
 ALL = (1 << len(capabilities.NAMES)) - 1
 # What Docker leaves to a container that asks for nothing (its documentation lists them).
 DOCKERS = sum(

@@ -4,44 +4,34 @@ from __future__ import annotations
 
 import functools
 import gzip
-import tempfile
 from pathlib import Path
 
-from hardentui import hazards
-from hardentui.checklist import load, shipped_folder
 from hardentui.host.recording import RecordedHost
-from hardentui.resources import check
 from hardentui.session import Session
 from hardentui.snapshot import Snapshot
+
+from .sittings import sitting
 
 FOLDER = Path(__file__).parents[1] / "recordings"
 DEBIAN = ("debian12", "debian13", "ubuntu2404", "ubuntu2604")
 FACADE = "rhel9-facade"  # no RHEL: a Debian 12 in RHEL's files and names
 HOSTS = (*DEBIAN, FACADE)
 
-CHECKLISTS = load([shipped_folder()], check, hazards.PROBES)
 # A server that routes nothing, whose people come with keys.
 ANSWERS = {"ipv6": "static", "routing": "no", "role": "server", "hypervisor": "no", "ssh-keys": "keys"}
 
 
 def text(name: str) -> str:
     """A recording as JSON."""
-    return gzip.decompress((FOLDER / f"{name}.json.gz").read_bytes()).decode()
+    return gzip.decompress(path(name).read_bytes()).decode()
 
 
-def unpack(name: str, folder: Path) -> Path:
-    """A recording as the file that the program reads."""
-    path = folder / f"{name}.json"
-    path.write_text(text(name), encoding="utf-8")
-    return path
+def path(name: str) -> Path:
+    """The file of a recording, as the program reads it."""
+    return FOLDER / f"{name}.json.gz"
 
 
 @functools.cache
 def session(name: str) -> Session:
     """The host, assessed with all questions answered that a person would answer first."""
-    with tempfile.TemporaryDirectory() as folder:
-        host = RecordedHost(unpack(name, Path(folder)))
-    begun = Session.begin(CHECKLISTS, Snapshot(host))
-    for question, answer in ANSWERS.items():
-        begun = begun.answered(question, answer)
-    return begun
+    return sitting(Snapshot(RecordedHost(path(name))), ANSWERS)

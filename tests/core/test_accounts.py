@@ -13,15 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hardentui import hazards
 from hardentui.assess import assess
-from hardentui.checklist import load, shipped_folder
 from hardentui.host import logins
 from hardentui.host.image import ImageHost
 from hardentui.host.passwords import classify, nis_entries, read
 from hardentui.host.recording import RecordedHost, record
 from hardentui.model import Finding, Result
-from hardentui.resources import check
 from hardentui.snapshot import (
     Account,
     Accounts,
@@ -42,8 +39,8 @@ from hardentui.snapshot import (
 )
 
 from . import hosts, users
+from .sittings import CHECKLISTS
 
-CHECKLISTS = load([shipped_folder()], check, hazards.PROBES)
 DAY = users.DAY
 
 

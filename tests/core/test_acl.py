@@ -14,15 +14,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hardentui import hazards
 from hardentui.assess import assess
-from hardentui.checklist import load, shipped_folder
 from hardentui.host.image import ImageHost
 from hardentui.model import Finding
-from hardentui.resources import acl, capabilities, check
+from hardentui.resources import acl, capabilities
 from hardentui.snapshot import FileSurvey, Snapshot
 
-CHECKLISTS = load([shipped_folder()], check, hazards.PROBES)
+from .sittings import CHECKLISTS
+
 USERS = {1000: "alice", 1001: "photocopieur", 33: "www-data"}
 GROUPS = {1000: "alice", 1010: "secretariat"}
 

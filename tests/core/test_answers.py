@@ -8,18 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hardentui import answers, checklist, hazards, resources
+from hardentui import answers, checklist, hazards, i18n, resources
 from hardentui.changeset import compile_plan
-from hardentui.comparison import Comparison, Operator
+from hardentui.comparison import PLACEHOLDER, Comparison, Operator
 from hardentui.model import Action, Question, Result, Text
 from hardentui.session import Session
 from hardentui.tables import MistakesError
 
 from . import hosts
+from .sittings import CHECKLISTS
 
 ENTRY = "sections[0].recommendations[0]"
 NOTHING = Text("", "")
-CHECKLISTS = checklist.load([checklist.shipped_folder()], resources.check, hazards.PROBES)
 CHECKLIST = """\
 format = 1
 chapter = "sysctl"
@@ -150,6 +150,22 @@ def test_an_entry_waits_for_its_answer_and_then_uses_it(lists) -> None:
     session = session.decided(session.decision(found, Action.APPLY))
     assert [step.after for step in session.compiled().operations if hasattr(step, "after")] == ["2"]
     assert {f.recommendation.id: f.result for f in session.rehearsed()} == {"sysctl.kptr": Result.PASS}
+
+
+def test_an_open_question_is_shown_by_its_title_in_every_language(lists) -> None:
+    entry = begun(lists()).finding("sysctl.kptr").recommendation
+    assert (entry.expected, entry.aim) == ("≥ «How strict?»", "«How strict?»")
+    i18n.use("fr")
+    assert (entry.expected, entry.aim) == ("≥ «Quelle rigueur ?»", "«Quelle rigueur ?»")
+
+
+def test_no_id_of_a_question_is_shown_in_braces() -> None:
+    session = Session.begin(CHECKLISTS, hosts.snapshot(hosts.server()))
+    entries = [found.recommendation for found in session.findings]
+    entries += [session.entry(entry.id) for entry in CHECKLISTS.recommendations]
+    shown = {entry.id: f"{entry.subject} {entry.expected} {entry.aim}" for entry in entries}
+    assert "«What is the name of the log server?»" in shown["td3.relay-relp"]
+    assert not [id_ for id_, text in shown.items() if PLACEHOLDER.search(text)]
 
 
 def test_a_wrong_answer_is_refused_and_one_from_an_edited_plan_counts_as_open(lists) -> None:

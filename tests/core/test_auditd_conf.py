@@ -8,20 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hardentui import hazards
 from hardentui.assess import assess
 from hardentui.changeset import change_of
-from hardentui.checklist import load, shipped_folder
 from hardentui.model import Action, Decision, Finding, Recommendation, Result
 from hardentui.operations import ByHand, Refusal, ReplaceLine, RestartUnit
-from hardentui.resources import check
 from hardentui.resources.audit import conf
 from hardentui.session import Session
 from hardentui.snapshot import Processes
 
 from . import hosts
-
-CHECKLISTS = load([shipped_folder()], check, hazards.PROBES)
+from .sittings import CHECKLISTS
 
 
 def configured(text: str) -> hosts.DictHost:

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hardentui import hazards
 from hardentui.assess import assess
 from hardentui.changeset import change_of
-from hardentui.checklist import load, shipped_folder
 from hardentui.model import Action, Drift, Finding, Result
 from hardentui.operations import Refusal, ReplaceLine, RestartUnit
-from hardentui.resources import check
 from hardentui.resources.bind import SERVERS
 from hardentui.session import Session
 from hardentui.snapshot import Kind, Socket, UnitFile
 
 from . import hosts
+from .sittings import CHECKLISTS
 
-CHECKLISTS = load([shipped_folder()], check, hazards.PROBES)
 ANSWERS = {"database-clients": "no"}
 
 
@@ -100,6 +99,11 @@ def test_the_change_is_one_line_and_a_restart(name: str) -> None:
     assert [type(step) for step in steps] == [ReplaceLine, RestartUnit]
 
 
+@functools.cache
+def without_server(name: str) -> Session:
+    return Session.begin(CHECKLISTS, hosts.snapshot(host(name, None)))
+
+
 @given(st.sampled_from(sorted(SERVERS)), st.text())
 def test_hostile_lines_of_a_file_or_a_plan_make_no_line_of_theirs(name: str, text: str) -> None:
     server = SERVERS[name]
@@ -108,7 +112,7 @@ def test_hostile_lines_of_a_file_or_a_plan_make_no_line_of_theirs(name: str, tex
         assert "127.0.0.1" in server.bound(line)
     entry = CHECKLISTS.get(f"bind.{name}")
     assert entry is not None
-    session = Session.begin(CHECKLISTS, hosts.snapshot(host(name, None)))
+    session = without_server(name)
     finding = session.finding(entry.id)
     assert finding is not None
     decision = session.decision(finding, Action.APPLY)

@@ -8,21 +8,18 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from hardentui import hazards
 from hardentui.assess import assess
 from hardentui.changeset import compile_plan
-from hardentui.checklist import load, shipped_folder
 from hardentui.model import Action, Drift, Finding, Recommendation, Result
 from hardentui.operations import ByHand, ChangeSet, SetSysctl
 from hardentui.plan import PlanFile, render
 from hardentui.rehearsal import rehearse, undo
-from hardentui.resources import check
 from hardentui.session import Session
 from hardentui.snapshot import Snapshot
 
 from . import hosts
+from .sittings import CHECKLISTS, sitting
 
-CHECKLISTS = load([shipped_folder()], check, hazards.PROBES)
 HOSTS: dict[str, Callable[[], hosts.DictHost]] = {
     "server": hosts.server,
     "two-interfaces": hosts.two_interfaces,
@@ -56,10 +53,7 @@ def answers_for(entry: Recommendation) -> dict[str, str]:
 
 @functools.cache
 def begun(host: str, answers: tuple[tuple[str, str], ...]) -> Session:
-    session = Session.begin(CHECKLISTS, hosts.snapshot(HOSTS[host]()))
-    for question, answer in answers:
-        session = session.answered(question, answer)
-    return session
+    return sitting(hosts.snapshot(HOSTS[host]()), dict(answers))
 
 
 def session_for(host: str, entry: Recommendation) -> tuple[Session, Finding]:

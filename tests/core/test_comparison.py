@@ -6,13 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hardentui import hazards, i18n
-from hardentui.checklist import load, shipped_folder
+from hardentui import i18n
 from hardentui.comparison import Comparison, Operator
-from hardentui.resources import check
 from hardentui.session import Session
 
 from . import hosts
+from .sittings import CHECKLISTS
 
 NUMBERS = st.integers(-(10**12), 10**12)
 WORDS = st.text(st.sampled_from("abcdefgh=-0123456789"), min_size=1, max_size=6)
@@ -122,7 +121,7 @@ def test_a_pattern_matches_the_whole_value() -> None:
 def test_no_pattern_of_ours_is_shown_to_a_reader(language: str) -> None:
     """The words stand in the checklist; they say nothing else than what the pattern accepts."""
     i18n.use(language)
-    for entry in load([shipped_folder()], check, hazards.PROBES).recommendations:
+    for entry in CHECKLISTS.recommendations:
         if entry.accept is not None and entry.accept.operator is Operator.MATCHES:
             (pattern,) = entry.accept.operands
             assert entry.passes is not None, f"{entry.id}: passes, in words, for {pattern}"
@@ -132,7 +131,7 @@ def test_no_pattern_of_ours_is_shown_to_a_reader(language: str) -> None:
 def test_the_words_of_a_checklist_stand_where_what_is_expected_is_shown() -> None:
     i18n.use("en")
     found = Session.begin(
-        load([shipped_folder()], check, hazards.PROBES),
+        CHECKLISTS,
         hosts.snapshot(hosts.server(files={"/etc/login.defs": "UMASK 022\n"})),
     ).finding("users.umask-login")
     assert found.expected == "077"

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hardentui import checklist, hazards, resources
 from hardentui.assess import assess
 from hardentui.model import Finding, Result
 from hardentui.resources.crypt import _LSBLK
 from hardentui.snapshot import Command, Output
 from tests.core.hosts import DictHost, snapshot
+from tests.core.sittings import CHECKLISTS
 
 
 def device(name: str, fstype: str, *below: Any, at: str = "", version: str = "") -> dict[str, Any]:
@@ -20,8 +20,7 @@ def device(name: str, fstype: str, *below: Any, at: str = "", version: str = "")
 
 
 def found(id_: str, *devices: Any, **commands: str) -> Finding:
-    checklists = checklist.load([checklist.shipped_folder()], resources.check, hazards.PROBES)
-    entry = checklists.get(id_)
+    entry = CHECKLISTS.get(id_)
     assert entry is not None
     answers = {_LSBLK.argv: Output(json.dumps({"blockdevices": devices}))}
     for name, text in commands.items():

@@ -56,31 +56,31 @@ HARDENED = "".join(
 
 
 class Denying:
-    """A host that denies one question, and notes those that it was asked."""
+    """A host as it was seen once, that denies one question, and notes those that it was asked."""
 
-    def __init__(self, host: Host, denied: Question[Any] | None = None) -> None:
-        self.name = host.name
-        self.label = host.label
+    def __init__(self, seen: Snapshot, denied: Question[Any] | None = None) -> None:
+        self.name = seen.host.name
+        self.label = seen.host.label
         self.asked: list[Question[Any]] = []
-        self._host = host
+        self._seen = seen
         self._denied = denied
 
     def answer(self, question: Question[Any]) -> tuple[Any, float]:
         self.asked.append(question)
-        answer, at = self._host.answer(question)
+        answer, at = self._seen.ask_timed(question)
         return (Unread(Reason.DENIED) if question == self._denied else answer), at
 
 
-def result(host: Host, entry: Recommendation) -> Result:
+def result(host: Denying, entry: Recommendation) -> Result:
     (found,) = assess([entry], Snapshot(host, deep=True), answers_for(entry), CHECKLISTS.questions)
     return found.result
 
 
-def evidence(host: Host, entry: Recommendation) -> list[Question[Any]]:
+def evidence(seen: Snapshot, entry: Recommendation) -> list[Question[Any]]:
     """What is asked to judge an entry, and has an answer or is known to be missing."""
-    seen = Denying(host)
-    RESOURCES[entry.resource].observe(Snapshot(seen, deep=True), entry)
-    answers = {question: host.answer(question)[0] for question in seen.asked}
+    host = Denying(seen)
+    RESOURCES[entry.resource].observe(Snapshot(host, deep=True), entry)
+    answers = {question: seen.ask(question) for question in host.asked}
     return [q for q, a in answers.items() if not isinstance(a, Unread) or a.reason is Reason.MISSING]
 
 
@@ -185,13 +185,13 @@ def of_kind(name: str, folder: Path) -> Host:
 
 @pytest.mark.parametrize("name", ["demo", "image", "server"])
 def test_what_is_denied_makes_nothing_pass(name: str, tmp_path: Path) -> None:
-    host = of_kind(name, tmp_path)
+    seen = Snapshot(of_kind(name, tmp_path), deep=True)
     passed, lies, outlived = 0, [], []
     for entry in CHECKLISTS.recommendations:
-        before = result(host, entry)
+        before = result(Denying(seen), entry)
         passed += before is Result.PASS
-        for question in evidence(host, entry):
-            if result(Denying(host, question), entry) is not Result.PASS:
+        for question in evidence(seen, entry):
+            if result(Denying(seen, question), entry) is not Result.PASS:
                 continue
             if before is not Result.PASS:
                 lies.append((entry.id, question))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from hardentui.assess import assess
 from hardentui.changeset import ConflictError, compile_plan
 from hardentui.model import Action
 from hardentui.operations import WriteFile
@@ -18,6 +19,7 @@ from hardentui.session import Session
 from hardentui.snapshot import File
 
 from . import hosts
+from .sittings import sitting
 from .test_closed_loop import CHANGES, CHECKLISTS, FIRST, HOSTS, begun, decided, findings, holds
 
 DROPIN = "/etc/sysctl.d/99-zz-hardentui.conf"
@@ -26,10 +28,7 @@ TMPFILES = "/etc/tmpfiles.d/00-hardentui.conf"
 
 def anew(session: Session, snapshot: object) -> Session:
     """A session that knows the host as it is now, and no plan."""
-    fresh = Session.begin(CHECKLISTS, snapshot)
-    for question, answer in session.plan.answers.items():
-        fresh = fresh.answered(question, answer)
-    return fresh
+    return sitting(snapshot, session.plan.answers)
 
 
 @functools.cache
@@ -49,8 +48,8 @@ def test_a_plan_of_one_decision_on_a_hardened_host_undoes_no_other(host: str) ->
     for entry in kinds.values():
         later = decided(session, [entry])
         after = rehearse(later.snapshot, later.compiled())
-        found = findings(later, after)
-        lost = {e.id: found[e.id].message for e in entries if not holds(found[e.id])}
+        seen = assess(entries, after, later.plan.answers, CHECKLISTS.questions)
+        lost = {found.recommendation.id: found.message for found in seen if not holds(found)}
         assert not lost, entry.id
 
 

@@ -9,13 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hardentui import hazards
 from hardentui.assess import assess
-from hardentui.checklist import load, shipped_folder
 from hardentui.host.tail import audit_records, journal_record, syslog_records
 from hardentui.model import Drift, Finding, Result
 from hardentui.record import FACILITIES, Record
-from hardentui.resources import check
 from hardentui.resources.audit.catalogue import SETS
 from hardentui.resources.audit.state import LISTING, STATUS
 from hardentui.resources.events.catalogue import BY_ID, CLASSES
@@ -41,8 +38,7 @@ from hardentui.snapshot import (
 )
 
 from . import hosts
-
-CHECKLISTS = load([shipped_folder()], check, hazards.PROBES)
+from .sittings import CHECKLISTS
 
 # As a Debian 12 wrote them, by program.
 MESSAGES = [

@@ -16,6 +16,7 @@ from hardentui.session import Session
 from hardentui.snapshot import KernelFile
 
 from . import hosts
+from .sittings import sitting
 from .test_closed_loop import CHECKLISTS, FIRST, begun, decided
 from .test_judgement import KPTR, PARANOID, find
 
@@ -139,10 +140,7 @@ def test_a_rollback_gives_each_interface_its_forwarding_back(
 
 
 def _answered(host: hosts.DictHost, entry: Recommendation) -> Session:
-    session = Session.begin(CHECKLISTS, hosts.snapshot(host))
-    for condition in entry.when:
-        session = session.answered(condition.question, condition.one_of[0])
-    return session
+    return sitting(hosts.snapshot(host), {c.question: c.one_of[0] for c in entry.when})
 
 
 def test_a_reset_of_another_key_is_refused() -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from hardentui.assess import assess
+from hardentui.cli import main
 from hardentui.model import Action, Finding, Result
 from hardentui.operations import Refusal, ReloadUnit, ReplaceLine, SetMode, WriteFile
 from hardentui.rehearsal import rehearse
@@ -20,7 +20,8 @@ from hardentui.snapshot import Distribution, DistributionIs, Snapshot, UnitFile
 
 from . import hosts, recorded
 from .images import image
-from .recorded import ANSWERS, CHECKLISTS, DEBIAN, FACADE, HOSTS
+from .recorded import ANSWERS, DEBIAN, FACADE, HOSTS
+from .sittings import CHECKLISTS
 
 # Words that would be foreign to whoever administers the other family.
 OF_DEBIAN = re.compile(
@@ -218,21 +219,13 @@ def test_who_may_not_be_changed_is_sent_to_the_tool_of_the_family(name: str) -> 
 
 @pytest.mark.parametrize("name", HOSTS)
 def test_plan_and_script_come_from_the_recording_alone(name: str, tmp_path: Path) -> None:
-    here = recorded.unpack(name, tmp_path)
     answers = [word for pair in ANSWERS.items() for word in ("--answer", "=".join(pair))]
     plan, script = tmp_path / "plan.toml", tmp_path / "harden.sh"
     for words in (
         ("plan", "new", "-o", plan, "--apply", "failing", *answers),
         ("script", plan, "-o", script),
     ):
-        done = subprocess.run(
-            [sys.executable, "-m", "hardentui", "--recording", here, *words],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        assert "Traceback" not in done.stderr
+        assert main([str(word) for word in ("--recording", recorded.path(name), *words)]) == 0
     done = subprocess.run(["bash", "-n", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     foreign = OF_DEBIAN if name == FACADE else OF_RHEL

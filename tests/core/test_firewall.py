@@ -10,11 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hardentui import hazards
 from hardentui.assess import assess
-from hardentui.checklist import load, shipped_folder
 from hardentui.model import Drift, Finding, Gap, GapKind, Result
-from hardentui.resources import check
 from hardentui.resources.firewall import boot, iptables, loaded, script, sources
 from hardentui.resources.firewall.evaluate import Verdict, evaluate
 from hardentui.resources.firewall.reach import Door, Reachability
@@ -34,8 +31,8 @@ from hardentui.snapshot import (
 
 from . import hosts
 from .rulesets import UFW, UFW6
+from .sittings import CHECKLISTS
 
-CHECKLISTS = load([shipped_folder()], check, hazards.PROBES)
 INPUT = "principle.filter-network-globally-and-locally"
 HOLDER = "firewall.one-holder"
 NOTHING = json.dumps({"nftables": [{"metainfo": {"json_schema_version": 1}}]})

@@ -8,22 +8,19 @@ from typing import Any
 
 import pytest
 
-from hardentui import hazards
 from hardentui.assess import assess
 from hardentui.changeset import change_of
-from hardentui.checklist import load, shipped_folder
 from hardentui.model import Action, Drift, Finding, Gap, GapKind, Result
 from hardentui.operations import LoadFirewall, Refusal, WriteFile
 from hardentui.rehearsal import rehearse
-from hardentui.resources import check
 from hardentui.resources.firewall import loaded, logs
 from hardentui.resources.firewall.policy import nftables, parse, place
 from hardentui.session import Session
 from hardentui.snapshot import Output, Reason, Socket, UnitFile, Unread
 
 from . import hosts
+from .sittings import CHECKLISTS
 
-CHECKLISTS = load([shipped_folder()], check, hazards.PROBES)
 ENTRY = CHECKLISTS.get("firewall.policy")
 assert ENTRY is not None
 POLICY = (

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Mapping
 
 import pytest
 
-from hardentui import hazards
 from hardentui.changeset import compile_plan
-from hardentui.checklist import load, shipped_folder
 from hardentui.model import Action, Fact, Finding, GapKind, Result
 from hardentui.operations import Refusal, RestartUnit, WriteFile
 from hardentui.rehearsal import rehearse
-from hardentui.resources import RESOURCES, check, journal
+from hardentui.resources import RESOURCES, journal
 from hardentui.session import Session
 from hardentui.snapshot import Kind, Mount, Mounts, Processes, Snapshot, Status, Unit
 
 from . import hosts, journals, syslogs
 from .hosts import NOW, DictHost
 from .images import image
+from .sittings import CHECKLISTS, sitting
 
 ON_DISK = f"/var/log/journal/{journals.MACHINE}/system.journal"
 IN_MEMORY = f"/run/log/journal/{journals.MACHINE}/system.journal"
@@ -28,16 +26,9 @@ CONF = "/etc/systemd/journald.conf"
 DAY = 86400
 
 
-@functools.cache
-def checklists():
-    return load([shipped_folder()], check, hazards.PROBES)
-
-
 def found(host: DictHost, id_: str, **answers: str) -> Finding:
-    session = Session.begin(checklists(), Snapshot(host))
-    for question, answer in answers.items():
-        session = session.answered(question.replace("_", "-"), answer)
-    finding = session.finding(id_)
+    given = {question.replace("_", "-"): answer for question, answer in answers.items()}
+    finding = sitting(Snapshot(host), given).finding(id_)
     assert finding is not None
     return finding
 
@@ -169,7 +160,7 @@ def test_what_a_start_does_to_auditing(text: str, value: str, result: Result) ->
 
 
 def change(id_: str, facts: Mapping[str, Fact], target: str):
-    entry = checklists().get(id_)
+    entry = CHECKLISTS.get(id_)
     return RESOURCES[entry.resource].change(entry, facts, target)
 
 
@@ -223,14 +214,12 @@ def test_a_drop_in_that_sorts_after_ours_is_a_rival() -> None:
 
 
 def test_an_earlier_plan_s_lines_stay_and_each_setting_stands_once() -> None:
-    session = Session.begin(checklists(), Snapshot(hosts.rivals()))
+    session = Session.begin(CHECKLISTS, Snapshot(hosts.rivals()))
     session = session.decided(session.decision(session.finding("journal.level"), Action.APPLY))
     first = session.with_snapshot(rehearse(session.snapshot, session.compiled()))
     first = dataclasses.replace(first, plan=dataclasses.replace(first.plan, decisions=(), files={}))
     again = first.decided(first.decision(first.finding("journal.storage"), Action.APPLY))
-    (write,) = [
-        one for one in compile_plan(again.plan, checklists()).operations if isinstance(one, WriteFile)
-    ]
+    (write,) = [one for one in compile_plan(again.plan, CHECKLISTS).operations if isinstance(one, WriteFile)]
     lines = [line for line in write.content.splitlines() if not line.startswith("#")]
     assert sorted(lines) == sorted(["[Journal]", "MaxLevelStore=debug", "Storage=persistent", "Audit=yes"])
     assert lines[0] == "[Journal]"
@@ -262,7 +251,7 @@ def test_rsyslog_gets_what_journald_gets(forward: str, main: str, value: str) ->
 
 def test_what_journald_holds_back_from_rsyslog_no_file_of_ours_brings() -> None:
     host = persistent(**{CONF: "[Journal]\n#Audit=no\nForwardToSyslog=no\nMaxLevelSyslog=err\n"})
-    session = Session.begin(checklists(), Snapshot(host))
+    session = Session.begin(CHECKLISTS, Snapshot(host))
     assert f"{CONF}:4" in session.refusal(session.finding("journal.forward"))
 
 
@@ -311,6 +300,6 @@ def test_a_host_has_a_name_of_its_own(name: str, result: Result) -> None:
 
 def test_an_image_has_no_running_side(tmp_path) -> None:
     host = image(tmp_path, {"/var/log/journal/README": ""})
-    session = Session.begin(checklists(), Snapshot(host))
+    session = Session.begin(CHECKLISTS, Snapshot(host))
     seen = session.finding("journal.storage")
     assert (seen.running, seen.boot, seen.result) == ("", "persistent", Result.PASS)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from hardentui import checklist, hazards, resources
 from hardentui.assess import assess
 from hardentui.model import Finding, Result
 from hardentui.resources.kernel.loader import boot_entries
 from hardentui.snapshot import Reason, Unread
 from tests.core.hosts import DictHost, snapshot
+from tests.core.sittings import CHECKLISTS
 
 GRUB = """set superusers="admin"
 password_pbkdf2 admin grub.pbkdf2.sha512.10000.AB.CD
@@ -30,8 +30,7 @@ CONFIG = "/boot/config-6.1.0-28-amd64"
 
 
 def found(host: DictHost, id_: str) -> Finding:
-    checklists = checklist.load([checklist.shipped_folder()], resources.check, hazards.PROBES)
-    entry = checklists.get(id_)
+    entry = CHECKLISTS.get(id_)
     assert entry is not None
     return assess([entry], snapshot(host), {})[0]
 

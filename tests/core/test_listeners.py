@@ -11,13 +11,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from hardentui import hazards, i18n
+from hardentui import i18n
 from hardentui.assess import assess
-from hardentui.checklist import load, shipped_folder
 from hardentui.export import ports as export
 from hardentui.host.live import LiveHost
 from hardentui.model import Finding, Gap, Result
-from hardentui.resources import check
 from hardentui.resources.firewall import loaded
 from hardentui.resources.firewall.reach import Reach
 from hardentui.resources.listeners import Listener, listeners, scope_of
@@ -37,9 +35,9 @@ from hardentui.snapshot import (
 )
 
 from . import hosts
+from .sittings import CHECKLISTS
 from .test_firewall import FACES, NOTHING, chain, nft, port, rule
 
-CHECKLISTS = load([shipped_folder()], check, hazards.PROBES)
 HERE = {"process": "daemon", "pid": 7, "user": "daemon", "unit": "daemon.service"}
 
 

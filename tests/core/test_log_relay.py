@@ -12,20 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from hardentui import hazards
-from hardentui.checklist import load, shipped_folder
 from hardentui.model import Action
 from hardentui.operations import CheckSyntax, RestartUnit, WriteFile
-from hardentui.resources import check
 from hardentui.resources.rsyslog import certificates
-from hardentui.session import Session
 from hardentui.snapshot import Clock, Output, Reason, Unread
 
 from . import hosts, syslogs
 from .isolated import judged
 from .rooted import in_namespaces, needs_namespaces
+from .sittings import CHECKLISTS, sitting
 
-CHECKLISTS = load([shipped_folder()], check, hazards.PROBES)
 SERVER, SENDER = "logs.example.org", "web01.example.org"
 ANSWERS = {
     "log-server": SERVER,
@@ -53,9 +49,7 @@ $IncludeConfig /etc/rsyslog.d/*.conf
 def written(id_: str, **answers: str) -> tuple[str, str]:
     """The path and the text of the file that a recommendation brings, on a Debian with these answers."""
     given = {**ANSWERS, **{name.replace("_", "-"): answer for name, answer in answers.items()}}
-    session = Session.begin(CHECKLISTS, hosts.snapshot(hosts.server()))
-    for question, answer in given.items():
-        session = session.answered(question, answer)
+    session = sitting(hosts.snapshot(hosts.server()), given)
     finding = session.finding(id_)
     assert not session.refusal(finding), session.refusal(finding)
     change = session.decided(session.decision(finding, Action.APPLY)).compiled()

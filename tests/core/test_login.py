@@ -12,21 +12,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hardentui import hazards
 from hardentui.assess import assess
 from hardentui.changeset import change_of
-from hardentui.checklist import load, shipped_folder
 from hardentui.model import Action, Decision, Finding, Result
 from hardentui.operations import Refusal, ReplaceLine, WriteFile
 from hardentui.rehearsal import rehearse
-from hardentui.resources import check
 from hardentui.resources.pam.stack import Stack, read_stack
 from hardentui.session import Session
 from hardentui.snapshot import Process, Reason, Unread
 
 from . import hosts, users
+from .sittings import CHECKLISTS
 
-CHECKLISTS = load([shipped_folder()], check, hazards.PROBES)
 PASSWD = {"/etc/pam.d/passwd": "password requisite pam_pwquality.so retry=3\npassword required pam_unix.so\n"}
 
 

@@ -12,14 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hardentui import hazards
 from hardentui.assess import assess
-from hardentui.checklist import load, shipped_folder
 from hardentui.host import selinux as host_selinux
 from hardentui.host.selinux import parse_denials, parse_relabelling, read_policy
 from hardentui.model import Finding, Recommendation, Result
 from hardentui.operations import Refusal, SetSelinuxMode
-from hardentui.resources import RESOURCES, check
+from hardentui.resources import RESOURCES
 from hardentui.resources.mac import apparmor, lsm, selinux
 from hardentui.snapshot import (
     ConfinedProcess,
@@ -41,10 +39,11 @@ from hardentui.snapshot import (
 )
 
 from . import hosts, mac
+from .sittings import CHECKLISTS
 
 POLICIES = Path(__file__).parent / "policies"
 LOGINS = "apparmor.logins"
-CHAPTER = next(c for c in load([shipped_folder()], check, hazards.PROBES).chapters if c.id == "selinux")
+CHAPTER = next(c for c in CHECKLISTS.chapters if c.id == "selinux")
 ENTRIES: Mapping[str, Recommendation] = {entry.id: entry for entry in CHAPTER.recommendations}
 
 # What a Debian 12 with selinux-policy-default in permissive mode wrote while it started: the kernel's log

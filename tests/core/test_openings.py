@@ -6,18 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from hardentui import hazards
 from hardentui.assess import assess
-from hardentui.checklist import load, shipped_folder
 from hardentui.model import Finding, Result
-from hardentui.resources import check
 from hardentui.snapshot import Interface, Interfaces, Output, Reason, Socket, Unread
 
 from . import hosts
 from .applications import AMQP, MONGO, SSH, host
+from .sittings import CHECKLISTS
 from .test_firewall import chain, nft, port, rule
 
-CHECKLISTS = load([shipped_folder()], check, hazards.PROBES)
 ACCEPT = {"accept": None}
 SHUT = nft(chain())
 UI = replace(AMQP, port=15672)

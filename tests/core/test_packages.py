@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hardentui import checklist, hazards, resources
+from hardentui import resources
 from hardentui.assess import assess
 from hardentui.host import packages
 from hardentui.model import Finding, Result
@@ -18,6 +18,7 @@ from hardentui.rehearsal import rehearse, undo
 from hardentui.resources.packages import apt_conf
 from hardentui.snapshot import Kind, Package, Reason, Snapshot, Status, Unread, Update
 from tests.core.hosts import ALMA, NOW, DictHost, snapshot
+from tests.core.sittings import CHECKLISTS
 
 SIMULATED = """NOTE: This is only a simulation!
 Inst bash [5.2.15-2+b8] (5.2.15-2+b13 Debian:12.15/oldstable [amd64])
@@ -35,13 +36,9 @@ ON = 'APT::Periodic::Update-Package-Lists "1";\nAPT::Periodic::Unattended-Upgrad
 CONF = "/etc/apt/apt.conf.d/20auto-upgrades"
 
 
-def shipped():
-    return checklist.load([checklist.shipped_folder()], resources.check, hazards.PROBES)
-
-
 def found(seen: Snapshot | DictHost, id_: str) -> Finding:
     seen = snapshot(seen) if isinstance(seen, DictHost) else seen
-    return assess([shipped().get(id_)], seen, {})[0]
+    return assess([CHECKLISTS.get(id_)], seen, {})[0]
 
 
 def test_what_apt_would_do_is_read_with_its_security_updates():
@@ -120,7 +117,7 @@ def test_the_change_switches_them_on_and_the_rollback_off_again():
 
 
 def test_no_change_is_offered_that_would_not_hold():
-    entry = shipped().get("packages.automatic-updates")
+    entry = CHECKLISTS.get("packages.automatic-updates")
     kind = resources.RESOURCES["packages"]
     bare = found(DictHost({}, packages=()), entry.id)
     assert isinstance(kind.change(entry, bare.observation.facts, "on"), Refusal)

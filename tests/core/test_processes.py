@@ -16,14 +16,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hardentui import hazards
 from hardentui.assess import assess
-from hardentui.checklist import load, shipped_folder
 from hardentui.host.live import LiveHost
 from hardentui.host.processes import parse_status
 from hardentui.host.recording import RecordedHost
 from hardentui.model import Finding, Result
-from hardentui.resources import capabilities, check
+from hardentui.resources import capabilities
 from hardentui.snapshot import (
     Account,
     Accounts,
@@ -38,8 +36,8 @@ from hardentui.snapshot import (
 )
 
 from . import hosts
+from .sittings import CHECKLISTS
 
-CHECKLISTS = load([shipped_folder()], check, hazards.PROBES)
 ALL = (1 << len(capabilities.NAMES)) - 1
 IDS = {"root": 0, "www-data": 33, "postgres": 110, "daemon": 1}
 

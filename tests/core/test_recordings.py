@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hardentui.assess import assess
+from hardentui.host import recording
 from hardentui.host.recording import RecordedHost, RecordingError, record
 from hardentui.model import HostIdentity
 from hardentui.operations import ReplaceLine
@@ -42,6 +44,24 @@ def broken(tmp_path: Path, name: str, change: Callable[[dict[str, Any]], Any]) -
     with pytest.raises(RecordingError) as refused:
         RecordedHost(path)
     return str(refused.value)
+
+
+def test_one_that_gzip_compressed_is_the_same_and_a_damaged_one_is_said_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text, path = DEMO.read_bytes(), tmp_path / "demo.json.gz"
+    path.write_bytes(gzip.compress(text))
+    asked = Snapshot(RecordedHost(DEMO)).ask(Mounts())
+    assert Snapshot(RecordedHost(path)).ask(Mounts()) == asked != ()
+    for damaged in (path.read_bytes()[:-9], b"\x1f\x8b" + text[:80], b"\x1f\x8b"):
+        path.write_bytes(damaged)
+        with pytest.raises(RecordingError, match="damaged gzip"):
+            RecordedHost(path)
+    monkeypatch.setattr(recording, "_LONGEST", 1 << 20)
+    path.write_bytes(gzip.compress(b" " * (1 << 20) + b"{}"))
+    assert path.stat().st_size < 4096
+    with pytest.raises(RecordingError, match="at most 1 MiB of JSON"):
+        RecordedHost(path)
 
 
 WRONG: list[tuple[str, Callable[[dict[str, Any]], Any], str]] = [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import os
 import shutil
 import subprocess
@@ -12,31 +11,24 @@ from pathlib import Path
 
 import pytest
 
-from hardentui import hazards
-from hardentui.checklist import load, shipped_folder
 from hardentui.model import Fact, Finding, Gap, Result
 from hardentui.operations import Refusal, WriteFile
-from hardentui.resources import RESOURCES, check
+from hardentui.resources import RESOURCES
 from hardentui.resources.retention import Rotation, ages, rotation
 from hardentui.session import Session
 from hardentui.snapshot import Kind, Snapshot, Stat, Status, Unit, UnitFile, UnitFiles, Units
 
 from . import hosts
 from .hosts import NOW, DictHost, snapshot
+from .sittings import CHECKLISTS, sitting
 
 DAY = 86400
 FOLDER = "/var/log/cryptosrv"
 AGES = "e /var/log/cryptosrv - - - m:7d\n"
 
 
-@functools.cache
-def checklists():
-    return load([shipped_folder()], check, hazards.PROBES)
-
-
 def session(host: DictHost, folder: str = FOLDER, days: str = "7") -> Session:
-    begun = Session.begin(checklists(), Snapshot(host))
-    return begun.answered("log-folder", folder).answered("log-retention-days", days)
+    return sitting(Snapshot(host), {"log-folder": folder, "log-retention-days": days})
 
 
 def found(host: DictHost, id_: str, **others: str) -> Finding:
@@ -310,7 +302,7 @@ def lay_out(root: Path, texts: dict[str, str], ages_of: dict[str, float]) -> Non
 def test_the_large_files_are_asked_for_once_each() -> None:
     host = large(hosts.server(), "/var/log/app/debug.log")
     seen = Snapshot(host)
-    entry = checklists().get("retention.files")
+    entry = CHECKLISTS.get("retention.files")
     RESOURCES["retention"].observe(seen, entry)
     asked = [one for one in host.asked if one == Stat("/var/log/app/debug.log")]
     assert len(asked) == 1

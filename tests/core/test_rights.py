@@ -9,22 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from hardentui import hazards
 from hardentui.assess import assess
 from hardentui.changeset import change_of
-from hardentui.checklist import load, shipped_folder
 from hardentui.host.image import ImageHost
 from hardentui.host.live import LiveHost
 from hardentui.model import Action, Finding, Result
 from hardentui.operations import Refusal, SetMode
-from hardentui.resources import check
 from hardentui.resources.guarded import GUARDED
 from hardentui.session import Session
 from hardentui.snapshot import Kind, Reason, Snapshot, Stat, Unread
 
 from . import hosts
+from .sittings import CHECKLISTS
 
-CHECKLISTS = load([shipped_folder()], check, hazards.PROBES)
 RIGHTS = [entry for entry in CHECKLISTS.recommendations if entry.resource == "rights"]
 
 

@@ -13,16 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hardentui import hazards
 from hardentui.changeset import change_of, compile_plan
-from hardentui.checklist import load, shipped_folder
 from hardentui.host.recording import RecordedHost, record
 from hardentui.host.services import parse_settings, use
 from hardentui.model import Action, Gap, GapKind
 from hardentui.operations import Refusal, ReloadManager, RestartUnit, WriteFile
 from hardentui.plan import PlanFile, render
 from hardentui.rehearsal import rehearse, undo
-from hardentui.resources import RESOURCES, check, unit_files
+from hardentui.resources import RESOURCES, unit_files
 from hardentui.resources.capabilities import NAMES
 from hardentui.resources.sandbox.bench import Bench
 from hardentui.resources.sandbox.directives import BY_NAME, DIRECTIVES, lines, parse, read_dropin, write
@@ -49,8 +47,8 @@ from hardentui.snapshot import (
 )
 
 from . import hosts
+from .sittings import CHECKLISTS
 
-CHECKLISTS = load([shipped_folder()], check, hazards.PROBES)
 WEB = "web.service"
 ALL = (1 << len(NAMES)) - 1
 UNIT = "[Unit]\nDescription=web\n[Service]\nExecStart=/usr/sbin/web\nPIDFile=/run/web.pid\n"

@@ -6,16 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hardentui import hazards
 from hardentui.assess import assess
-from hardentui.checklist import load, shipped_folder
 from hardentui.model import Finding, Result
-from hardentui.resources import check
 from hardentui.snapshot import Mount, Mounts, UnitFile, UnitFiles
 
 from . import hosts
+from .sittings import CHECKLISTS
 
-CHECKLISTS = load([shipped_folder()], check, hazards.PROBES)
 CONF = "/etc/aide/aide.conf"
 EVERYTHING = "/boot Full\n/etc Full\n/usr/(s)?bin Full\n/usr/lib Full\n"
 

@@ -15,16 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from hardentui import hazards
 from hardentui.assess import assess
-from hardentui.checklist import load, shipped_folder
 from hardentui.host import search, walker
 from hardentui.host.filesystems import is_remote
 from hardentui.host.image import ImageHost
 from hardentui.host.live import read_mounts
 from hardentui.host.recording import RecordedHost, record
 from hardentui.model import Finding, Result
-from hardentui.resources import check
 from hardentui.snapshot import (
     End,
     FileSurvey,
@@ -39,8 +36,8 @@ from hardentui.snapshot import (
 
 from . import hosts
 from .rooted import in_namespaces, needs_namespaces
+from .sittings import CHECKLISTS
 
-CHECKLISTS = load([shipped_folder()], check, hazards.PROBES)
 REPOSITORY = Path(__file__).parent.parent.parent
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to make files of others")
 

@@ -6,11 +6,8 @@ from typing import Any
 
 import pytest
 
-from hardentui import hazards
 from hardentui.assess import assess
-from hardentui.checklist import load, shipped_folder
 from hardentui.model import Finding, Result
-from hardentui.resources import check
 from hardentui.snapshot import (
     Account,
     Accounts,
@@ -26,8 +23,8 @@ from hardentui.snapshot import (
 
 from . import running
 from .running import HELD, process
+from .sittings import CHECKLISTS
 
-CHECKLISTS = load([shipped_folder()], check, hazards.PROBES)
 WORKER = process(7, **HELD)
 LOG = "/var/log/nginx/access.log"
 

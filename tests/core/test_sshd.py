@@ -38,6 +38,7 @@ from hardentui.snapshot import (
 
 from . import hosts, ssh
 from .rooted import in_namespaces, needs_namespaces
+from .sittings import sitting
 
 CHECKLIST = load_files([shipped_folder() / "ports.toml"], check, hazards.PROBES)
 ENTRIES = {entry.id: entry for entry in CHECKLIST.recommendations if entry.resource == "sshd"}
@@ -69,10 +70,7 @@ def explicit(finding: Finding) -> str:
 
 
 def session(made: hosts.DictHost) -> Session:
-    begun = Session.begin(CHECKLIST, hosts.snapshot(made))
-    for question, answer in ANSWERS.items():
-        begun = begun.answered(question, answer)
-    return begun
+    return sitting(hosts.snapshot(made), ANSWERS, CHECKLIST)
 
 
 def decided(begun: Session, *ids: str) -> Session:

@@ -13,13 +13,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from hardentui import hazards
 from hardentui.assess import assess
 from hardentui.changeset import change_of
-from hardentui.checklist import load, shipped_folder
 from hardentui.model import Action, Finding, Result
 from hardentui.operations import CheckSyntax, Refusal, WriteFile
-from hardentui.resources import check
 from hardentui.resources.sudoers import OURS
 from hardentui.resources.sudoers.grammar import Alias, Member, MemberKind, Mistake, Rule, Setting, parse
 from hardentui.resources.sudoers.policy import read_policy
@@ -27,8 +24,8 @@ from hardentui.session import Session
 from hardentui.snapshot import KernelIs, Kind, Package, Reason, Status, Unread
 
 from . import hosts
+from .sittings import CHECKLISTS
 
-CHECKLISTS = load([shipped_folder()], check, hazards.PROBES)
 needs_sudo = pytest.mark.skipif(
     shutil.which("visudo") is None or shutil.which("cvtsudoers") is None,
     reason="visudo and cvtsudoers are not installed (package sudo)",

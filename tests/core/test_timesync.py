@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,35 +10,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hardentui import hazards
-from hardentui.checklist import load, shipped_folder
 from hardentui.model import Fact, Finding, Gap, GapKind, Result
 from hardentui.operations import EnableUnit, Refusal, ReplaceLine, RestartUnit, WriteFile
-from hardentui.resources import RESOURCES, check
+from hardentui.resources import RESOURCES
 from hardentui.resources.timesync import chrony
-from hardentui.session import Session
 from hardentui.snapshot import Kind, Output, Snapshot, Status, Unit, UnitFile, UnitFiles, Units
 
 from . import hosts, journals
 from .hosts import NOW, DictHost, snapshot
+from .sittings import sitting
 
 TRACKING = "C0000202,192.0.2.2,3,1795245700.0,{off},0.0001,0.0002,1.5,0.01,0.2,0.02,0.001,64.2,{leap}\n"
 
 
-@functools.cache
-def checklists():
-    return load([shipped_folder()], check, hazards.PROBES)
-
-
 def found(host: DictHost, id_: str, servers: str = "ntp1.example.org, ntp2.example.org") -> Finding:
-    session = Session.begin(checklists(), Snapshot(host)).answered("ntp-servers", servers)
-    finding = session.finding(id_)
+    finding = sitting(Snapshot(host), {"ntp-servers": servers}).finding(id_)
     assert finding is not None
     return finding
 
 
 def change(id_: str, facts: dict[str, Fact], target: str, servers: str = "ntp1.example.org"):
-    entry = Session.begin(checklists(), snapshot(hosts.server())).answered("ntp-servers", servers).entry(id_)
+    entry = sitting(snapshot(hosts.server()), {"ntp-servers": servers}).entry(id_)
     return RESOURCES["timesync"].change(entry, facts, target)
 
 

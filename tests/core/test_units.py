@@ -9,21 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hardentui import hazards
 from hardentui.assess import assess
-from hardentui.checklist import load, shipped_folder
 from hardentui.host import units as reader
 from hardentui.host.image import ImageHost
 from hardentui.host.recording import RecordedHost, record
 from hardentui.model import Drift, Finding, Result
 from hardentui.operations import DisableUnit, Refusal
-from hardentui.resources import RESOURCES, check
+from hardentui.resources import RESOURCES
 from hardentui.resources.families import SERVICES
 from hardentui.snapshot import Reason, Snapshot, Unit, UnitFile, UnitFiles, Units, Unread
 
 from . import hosts
+from .sittings import CHECKLISTS
 
-CHECKLISTS = load([shipped_folder()], check, hazards.PROBES)
 ID = "services.avahi"
 SERVICE, SOCKET = "avahi-daemon.service", "avahi-daemon.socket"
 

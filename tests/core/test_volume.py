@@ -11,12 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hardentui import hazards
 from hardentui.assess import assess
-from hardentui.checklist import load, shipped_folder
 from hardentui.model import Gap, GapKind, Recommendation, Result
 from hardentui.operations import Change, Refusal, WriteFile
-from hardentui.resources import check
 from hardentui.resources.volume import Volume, words
 from hardentui.resources.volume.consequences import when_full
 from hardentui.resources.volume.forecast import FAR, FOLDERS, LogSystem, Volumes, volumes
@@ -44,9 +41,9 @@ from hardentui.snapshot import (
 from . import growth, hosts
 from .growth import MIB
 from .hosts import NOW
+from .sittings import CHECKLISTS
 
 GIB = 1 << 30
-CHECKLISTS = load([shipped_folder()], check, hazards.PROBES)
 
 
 def host(tree: LogTree | Unread = growth.BUSY, *, free: int = 2 * GIB, **files: str) -> hosts.DictHost:

@@ -9,6 +9,7 @@ import pytest
 from hardentui import hazards, resources
 from hardentui.checklist import load_files
 from hardentui.tui.app import HardenApp
+from hardentui.tui.detail import finding_text
 from hardentui.tui.opening import Opening
 from hardentui.tui.screens.questions import QuestionsScreen
 from hardentui.tui.widgets.table import FactsTable
@@ -82,6 +83,14 @@ async def test_a_text_is_typed_refused_mended_kept_and_taken_back(
         assert found.expected == "logs.example"
         await pilot.press("u")
         await until(pilot, lambda: "Enter: type the answer" in screen_text(running))
+
+
+async def test_a_detail_shows_the_question_that_it_waits_for(tmp_path: Path) -> None:
+    async with app(tmp_path).run_test(size=(80, 24)) as pilot:
+        running = await ready(pilot)
+        waiting = finding_text(running.tally, running.session.finding("site.server"), None).plain
+        assert "«Where do the logs go?»" in waiting
+        assert "{" not in waiting
 
 
 async def test_escape_closes_the_line_and_then_the_screen(tmp_path: Path) -> None:
