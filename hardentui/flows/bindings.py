@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from hardentui.answers import FORMATS, fits, items_of
@@ -90,17 +90,26 @@ class Bindings:
     outgoing_open: bool  # what goes out and is not named may pass
 
 
+def unknown(profiles: Iterable[Profile], applications: str) -> Iterator[str]:
+    """A sentence for each of these applications, separated by commas, that has no profile."""
+    known = _known(profiles)
+    for name in dict.fromkeys(items_of(applications)):
+        if name not in known and name != BASE:
+            yield _("no profile of an application is called {name}; known: {known}").format(
+                name=name, known=", ".join(known)
+            )
+
+
+def _known(profiles: Iterable[Profile]) -> dict[str, Profile]:
+    return {profile.id: profile for profile in profiles if profile.id != LIBRARY}
+
+
 def bind(profiles: Iterable[Profile], answers: Mapping[str, str], snapshot: Snapshot) -> Bindings:
     """What the answers make of the profiles; the course's own policy holds for every host."""
-    known = {profile.id: profile for profile in profiles if profile.id != LIBRARY}
-    wanted = dict.fromkeys((*items_of(answers.get(APPLICATIONS, "")), BASE))
-    troubles = [
-        _("no profile of an application is called {name}; known: {known}").format(
-            name=name, known=", ".join(known)
-        )
-        for name in wanted
-        if name not in known and name != BASE
-    ]
+    known = _known(profiles)
+    given = answers.get(APPLICATIONS, "")
+    wanted = dict.fromkeys((*items_of(given), BASE))
+    troubles = list(unknown(known.values(), given))
     own = own_addresses(snapshot)
     chosen = []
     for name in wanted:

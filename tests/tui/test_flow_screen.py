@@ -164,6 +164,19 @@ async def test_an_answer_that_does_not_fit_is_said(tmp_path: Path) -> None:
         assert "canopsis-ldap" not in saved(tmp_path).answers
 
 
+async def test_an_application_that_nobody_knows_is_said(tmp_path: Path) -> None:
+    async with app_on(tmp_path, host(), {}).run_test(size=(80, 24)) as pilot:
+        screen = await opened(pilot)
+        await view(pilot, View.WHO)
+        await at(pilot, screen, "question applications")
+        await pilot.press("enter")
+        await typed(pilot, "canopsis")  # behind what is proposed
+        await pilot.press("enter")
+        assert screen.has_class("asking")
+        assert "called coursecanopsis" in screen_text(pilot.app)
+        assert "applications" not in saved(tmp_path).answers
+
+
 async def test_what_would_be_cut_is_acknowledged_or_added(tmp_path: Path) -> None:
     ntp = replace(LDAP, protocol="udp", peer="192.0.2.123", peer_port=123, process="ntpd", unit="")
     async with app_on(tmp_path, host(connections=(ADMIN, LDAP, ntp))).run_test(size=(80, 24)) as pilot:

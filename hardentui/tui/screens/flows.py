@@ -14,7 +14,7 @@ from hardentui import i18n
 from hardentui.answers import FORMATS
 from hardentui.changeset import change_of
 from hardentui.export import flows as export
-from hardentui.flows.bindings import APPLICATIONS, BASE, OUTGOING, Application
+from hardentui.flows.bindings import APPLICATIONS, BASE, OUTGOING, Application, unknown
 from hardentui.flows.draft import ADDED, DECISION, Draft, permit
 from hardentui.flows.matrix import Line
 from hardentui.flows.needs import Party
@@ -367,7 +367,10 @@ class FlowsScreen(ListingScreen):
             one = _ending(draft, subject)
             self._draft = draft.acknowledging(one, text) if one else draft
         else:
-            self.harden.answer(subject.removeprefix(_QUESTION), text or None)
+            question = subject.removeprefix(_QUESTION)
+            if question == APPLICATIONS and (wrong := next(unknown(self.harden.profiles, text), None)):
+                raise ValueError(wrong)
+            self.harden.answer(question, text or None)
 
     def _close_entry(self) -> None:
         self.remove_class("asking")
