@@ -12,8 +12,10 @@ from pathlib import Path
 
 from textual.pilot import Pilot
 
-from hardentui import checklist, hazards, i18n, resources
-from hardentui.host.recording import demo_host
+from hardentui import cli, i18n
+from hardentui.cli import inputs
+from hardentui.cli.parser import common_options
+from hardentui.plan import PlanFile
 from hardentui.tui.app import HardenApp
 from hardentui.tui.opening import Opening
 
@@ -30,11 +32,16 @@ class Shot:
     size: tuple[int, int]
     keys: tuple[str, ...]
     shows: str
+    answers: tuple[str, ...] = ()  # of the plan that it begins with
 
 
 SMALL, LARGE = (80, 24), (120, 36)
 WALK = ("2", "n", "n", "n")
 NGINX = ("M", "slash", *"nginx", "enter")
+CANOPSIS = (
+    *("applications=canopsis", "canopsis-version=packages", "canopsis-roles=canopsis"),
+    *("administrators=10.0.2.0/24", "canopsis-users=10.1.0.0/16", "course-resolvers=10.0.2.3"),
+)
 SHOTS = (
     Shot("overview-80x24", "en", SMALL, (), "sysctl"),
     Shot("overview-120x36", "en", LARGE, (), "sysctl"),
@@ -47,13 +54,13 @@ SHOTS = (
     Shot("workbench-80x24", "en", SMALL, (*NGINX, "w", "m"), "(directives"),
     Shot("workbench-120x36", "en", LARGE, (*NGINX, "w", "m"), "(directives"),
     Shot("etabli-120x36", "fr", LARGE, (*NGINX, "w", "m"), "(directives"),
-    Shot("events-80x24", "en", SMALL, ("E",), "sudo"),
-    Shot("evenements-120x36", "fr", LARGE, ("E",), "sudo"),
+    Shot("events-80x24", "en", SMALL, ("E", "down"), "sudo"),
+    Shot("evenements-120x36", "fr", LARGE, ("E", "down"), "sudo"),
     Shot("volume-80x24", "en", SMALL, ("F",), "/var/log"),
     Shot("volume-120x36", "en", LARGE, ("F",), "/var/log"),
-    Shot("flows-80x24", "en", SMALL, ("P",), "ssh"),
-    Shot("flows-120x36", "en", LARGE, ("P",), "ssh"),
-    Shot("flux-120x36", "fr", LARGE, ("P",), "ssh"),
+    Shot("flows-80x24", "en", SMALL, ("P",), "8443", CANOPSIS),
+    Shot("flows-120x36", "en", LARGE, ("P",), "8443", CANOPSIS),
+    Shot("flux-120x36", "fr", LARGE, ("P",), "8443", CANOPSIS),
     Shot("plan-120x36", "en", LARGE, (*WALK, "a", "enter", "n", "a", "enter", "p"), "99-zz-hardentui.conf"),
 )
 
@@ -79,9 +86,15 @@ async def draw(shot: Shot, folder: Path) -> None:
     plan = folder / "web01.toml"
     plan.unlink(missing_ok=True)
 
+    if shot.answers:
+        words = [word for answer in shot.answers for word in ("--answer", answer)]
+        cli.main(["plan", "new", "--demo", "-o", str(plan), *words])
+    file = PlanFile.read(plan) if shot.answers else None
+    options = common_options(["--demo"])
+
     def load() -> Opening:
-        checklists = checklist.load([checklist.shipped_folder()], resources.check, hazards.PROBES)
-        return Opening(checklists, demo_host(), None, plan)
+        checklists, host = inputs.checklists(options), inputs.host(options)
+        return Opening(checklists, host, file, plan, inputs.guides(options), inputs.profiles(options))
 
     app = HardenApp(load)
     async with app.run_test(size=shot.size) as pilot:
