@@ -23,9 +23,10 @@ from hardentui.snapshot import Snapshot
 
 def flows(options: argparse.Namespace) -> int:
     """The matrix, or the policy that it comes to; and with --apply the policy into the plan."""
-    file = PlanFile.read(options.plan) if options.plan and options.plan.exists() else None
     if options.apply and options.plan is None:
         raise output.CommandError(_("--apply puts the policy into a plan: name it with --plan"))
+    begins = options.apply and not options.plan.exists()
+    file = PlanFile.read(options.plan) if options.plan and not begins else None
     checklists, snapshot = inputs.checklists(options), inputs.snapshot(options)
     plan = _answered(options, checklists, snapshot, file)
     decided = plan.decision(DECISION)

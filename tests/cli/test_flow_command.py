@@ -233,3 +233,13 @@ def test_check_reads_profiles_too(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 def test_the_schema_of_profiles_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(run(capsys, "schema", "application")[1])["title"] == "hardentui application"
+
+
+def test_a_plan_that_is_not_there_gives_no_answers(
+    recorded: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "mistyped.toml"
+    code, out, err = flows(capsys, recorded, "--plan", str(path))
+    assert (code, out) == (2, "")
+    assert str(path) in err
+    assert not path.exists()
