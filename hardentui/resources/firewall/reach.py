@@ -94,8 +94,10 @@ class Reachability:
         self._steps = _STEPS
         self._rewriting = tuple(_rewriting(ruleset))
         self._asked = all_asked(ruleset)
+        self._naming = [(place, asked) for place, asked in self._asked.items() if asked.ports]
+        self._others = [place for place, asked in self._asked.items() if not asked.ports]
         self._about: dict[tuple[str, int], Selection] = {}
-        self._selections: dict[frozenset[Place], Selection] = {}
+        self._selections: dict[tuple[Place, ...], Selection] = {}
         self._classes = {version: sources.classes(ruleset, version) for version in (4, 6)}
         self._known: dict[tuple[Selection, str, Door], Reach] = {}
 
@@ -146,14 +148,15 @@ class Reachability:
         """The rules without those that are about other ports: they let every source of ours pass on."""
         if (protocol, port) not in self._about:
             self._steps -= len(self._asked) // _GLANCE
-            others = frozenset(
+            named = tuple(
                 place
-                for place, asked in self._asked.items()
-                if any(other != protocol or not spans.holds(0, port) for other, spans in asked.ports)
+                for place, asked in self._naming
+                if all(other == protocol and spans.holds(0, port) for other, spans in asked.ports)
             )
-            if others not in self._selections:
-                self._selections[others] = Selection(self._ruleset, self._asked, others)
-            self._about[protocol, port] = self._selections[others]
+            if named not in self._selections:
+                kept = {place: self._asked[place] for place in (*self._others, *named)}
+                self._selections[named] = Selection(self._ruleset, kept)
+            self._about[protocol, port] = self._selections[named]
         return self._about[protocol, port]
 
 

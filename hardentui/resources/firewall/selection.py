@@ -41,11 +41,10 @@ def all_asked(ruleset: Ruleset) -> Mapping[Place, Asked]:
 
 
 class Selection:
-    """A ruleset without some of its rules, and the same for each class of sources that it tells apart."""
+    """Some rules of a ruleset, and those of them that are about each class of sources."""
 
-    def __init__(self, ruleset: Ruleset, asked: Mapping[Place, Asked], without: frozenset[Place]) -> None:
+    def __init__(self, ruleset: Ruleset, kept: Mapping[Place, Asked]) -> None:
         self._ruleset = ruleset
-        kept = {place: one for place, one in asked.items() if place not in without}
         self._fixed = [place for place, one in kept.items() if not one.sources]
         self._choosy = {place: one.sources for place, one in kept.items() if one.sources}
         self._by_source = any(one.by_source for one in kept.values())
