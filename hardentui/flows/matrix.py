@@ -23,7 +23,7 @@ from hardentui.resources.firewall import loaded, verdict
 from hardentui.resources.firewall.departure import departure
 from hardentui.resources.firewall.evaluate import evaluate
 from hardentui.resources.firewall.passage import EVERYWHERE, Passage, Share, passage, together
-from hardentui.resources.firewall.policy import Direction, Network, Permit
+from hardentui.resources.firewall.policy import Direction, Network, Permit, span_text
 from hardentui.resources.firewall.reach import Door, Reach
 from hardentui.resources.firewall.values import Packet
 from hardentui.resources.listeners import Listener, listeners, ways_in
@@ -96,7 +96,7 @@ class Line:
     @property
     def ports(self) -> str:
         """The ports alone."""
-        return str(self.low) if self.low == self.high else f"{self.low}-{self.high}"
+        return span_text(self.low, self.high)
 
     @property
     def processes(self) -> str:

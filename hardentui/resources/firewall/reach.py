@@ -11,6 +11,7 @@ from hardentui.model import Gap
 from hardentui.resources.base import explain
 from hardentui.resources.firewall import sources
 from hardentui.resources.firewall.evaluate import Verdict, evaluate
+from hardentui.resources.firewall.policy import peer_text
 from hardentui.resources.firewall.ruleset import Ruleset, Span
 from hardentui.resources.firewall.selection import Selection, Selections
 from hardentui.resources.firewall.values import Packet
@@ -162,8 +163,4 @@ def _answer(ends: Mapping[Verdict, list[Span]], target: str) -> Reach:
 
 
 def _texts(spans: Iterable[Span]) -> tuple[str, ...]:
-    return tuple(_text(network) for network in sources.networks(spans))
-
-
-def _text(network: sources.Network) -> str:
-    return str(network.network_address) if network.num_addresses == 1 else str(network)
+    return tuple(map(peer_text, sources.networks(spans)))

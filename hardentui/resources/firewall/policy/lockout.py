@@ -64,8 +64,7 @@ class Entrance:
         """Whether the policy lets any machine in."""
         return any(
             permit.direction == self.direction
-            and permit.protocol == self.protocol
-            and any(low <= self.port <= high for low, high in permit.ports)
+            and permit.names(self.protocol, self.port)
             and (not permit.peers or any(peer.version in self.versions for peer in permit.peers))
             for permit in policy.permits
         )
