@@ -360,7 +360,11 @@ def _title(comment: str) -> str:
 def _shape(node: Json) -> str:
     """What a part asks or does, without the numbers, which nft prints in more than one way."""
     kind, body = next(iter(node.items()))
-    return f"{kind} {body['left']}" if kind == "match" else kind
+    if kind != "match":
+        return kind
+    right = body["right"]
+    words = [right] if isinstance(right, str) else right if isinstance(right, list) else []
+    return " ".join((kind, str(body["left"]), *sorted(map(str, words))))
 
 
 class _Found:
