@@ -358,13 +358,14 @@ def _title(comment: str) -> str:
 
 
 def _shape(node: Json) -> str:
-    """What a part asks or does, without the numbers, which nft prints in more than one way."""
+    """What a part asks or does, without what nft prints in more than one way: numbers may have names."""
     kind, body = next(iter(node.items()))
     if kind != "match":
-        return kind
-    right = body["right"]
-    words = [right] if isinstance(right, str) else right if isinstance(right, list) else []
-    return " ".join((kind, str(body["left"]), *sorted(map(str, words))))
+        return str(kind)
+    left, right = body["left"], body["right"]
+    named = [right] if isinstance(right, str) else right if isinstance(right, list) else []
+    words = named if "payload" not in left else []  # interfaces and states have names alone
+    return " ".join((kind, str(left), *sorted(map(str, words))))
 
 
 class _Found:
