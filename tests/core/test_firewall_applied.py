@@ -136,6 +136,7 @@ def test_the_proposal_keeps_what_listens_reachable_and_closes_the_rest() -> None
             Socket("tcp6", "::", 22, "sshd"),
             Socket("tcp", "0.0.0.0", 443, "Nginx: master\n; flush ruleset"),
             Socket("tcp", "127.0.0.1", 5432, "postgres"),
+            Socket("tcp6", "::ffff:127.0.0.1", 8005, "java"),
             Socket("udp", "0.0.0.0", 161, "snmpd"),
             Socket("udp", "0.0.0.0", 68, "dhclient"),
             Socket("udp", "0.0.0.0", 51234, "rsyslogd"),
