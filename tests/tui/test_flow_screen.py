@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -201,10 +200,10 @@ async def test_a_policy_that_locks_its_administrator_out_is_permitted_or_meant(t
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await opened(pilot)
         shown = " ".join(screen_text(app).split())
-        assert "sshd listens on tcp 22 over IPv4, and no line of the policy lets anybody in" in shown
+        assert "sshd listens on tcp 22 (IPv4), and no line of the policy lets anybody in" in shown
         await pilot.press("a")
         assert saved(tmp_path).decision(DECISION) is None
-        assert "say why it may end (c)" in " ".join(screen_text(app).split())
+        assert "(+: permit it; c: say why)" in " ".join(screen_text(app).split())
         await pilot.press("c")
         assert "cut in tcp 22 any" in screen.table.current
         await until(pilot, lambda: "This is how administrators come in" in detail(screen))
@@ -285,7 +284,7 @@ async def test_no_host_draws_on_the_screen(tmp_path: Path) -> None:
         assert "\x1b[2J" not in screen_text(pilot.app)
 
 
-async def test_two_thousand_listeners_scroll_without_delay(tmp_path: Path) -> None:
+async def test_two_thousand_listeners_stand_in_one_list(tmp_path: Path) -> None:
     many = tuple(
         Socket("tcp", "0.0.0.0", 10000 + n, f"service{n}", 100 + n, "root", f"s{n}.service")
         for n in range(2000)
@@ -293,11 +292,11 @@ async def test_two_thousand_listeners_scroll_without_delay(tmp_path: Path) -> No
     async with app_on(tmp_path, host(sockets=(SSH, *many))).run_test(size=(80, 24)) as pilot:
         screen = await opened(pilot)
         assert len(screen.table.keys) > 2000
-        began = time.monotonic()
         for _page in range(20):
             await pilot.press("pagedown")
-        assert screen.table.cursor_row > 100
-        assert time.monotonic() - began < 20  # a page takes milliseconds; see the benchmark of lists
+        assert screen.table.cursor_row > 100  # how long that takes, the benchmark says
+        await pilot.press("ctrl+end")
+        assert screen.table.cursor_row == len(screen.table.keys) - 1
 
 
 async def test_who_is_left_out_is_said_before_the_policy_is_put_into_the_plan(tmp_path: Path) -> None:
