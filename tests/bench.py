@@ -26,18 +26,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import bench_firewall
+from core import applications, hosts
 from core.running import many, recorded
 
 from hardentui import checklist, hazards, resources
 from hardentui.assess import assess
+from hardentui.flows.draft import Draft
 from hardentui.host.live import LiveHost
+from hardentui.host.recording import record
 from hardentui.model import Checklists
 from hardentui.session import Session
-from hardentui.snapshot import Command, File, Folder, KernelFile, Link, Question, Snapshot, Stat
+from hardentui.snapshot import Command, File, Folder, KernelFile, Link, Question, Snapshot, Socket, Stat
 
 RUNS = 11
 LYNIS_RUNS = 3  # it takes half a minute
 SHOWN = 10
+PAGE_DOWN = "\x1b[6~"
 HARDENTUI = str(Path(sys.executable).with_name("hardentui"))
 EMPTY_APP = """
 from textual.app import App
@@ -282,6 +287,20 @@ def on_services(count: int) -> list[str]:
     return [HARDENTUI, "--recording", str(host), "--lang", "en", "--plan", str(folder / "plan.toml")]
 
 
+def on_listeners(count: int) -> list[str]:
+    """The command that opens the screen on a recorded host with this many listening sockets."""
+    folder = Path(tempfile.mkdtemp())
+    sockets = tuple(
+        Socket("tcp", "0.0.0.0", 10_000 + n, f"app-{n}", 100 + n, "root", f"app-{n}.service")
+        for n in range(count)
+    )
+    seen = hosts.snapshot(applications.host(sockets=sockets))
+    Draft.open(applications.PROFILES, {}, seen)
+    (folder / "host.json").write_text(record(seen))
+    plan = str(folder / "plan.toml")
+    return [HARDENTUI, "--recording", str(folder / "host.json"), "--lang", "en", "--plan", plan]
+
+
 def main() -> None:
     # What is installed has its byte code: without it, every start would compile the whole program.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -327,6 +346,17 @@ def main() -> None:
             first_frame(ours, b"sysctl", cold=cold), first_frame(empty, b"READY-MARK", cold=cold)
         )
         show(f"first frame, {'cold' if cold else 'warm'} : an empty Textual app", "1.6", figures)
+    few, crowd = (on_listeners(count) for count in (10, 2000))
+    opened = in_turns(
+        answer_time(crowd, b"Saved at", "", "P", b"app-"), answer_time(few, b"Saved at", "", "P", b"app-")
+    )
+    show("flows of 2000 listeners open : of 10", "-", opened)
+    scrolled = in_turns(
+        answer_time(crowd, b"Saved at", "P", PAGE_DOWN, b"app-"),
+        answer_time(few, b"Saved at", "P", PAGE_DOWN, b"app-"),
+    )
+    show("a page down in 2000 listeners : in 10", "1.3", scrolled)
+    bench_firewall.report()
     wrote = step_bytes(ours, b"Saved at", "2jjjjj")
     few, crowd = (on_services(count) for count in (10, 300))
     opened = in_turns(

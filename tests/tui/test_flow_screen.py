@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -272,7 +271,7 @@ async def test_no_host_draws_on_the_screen(tmp_path: Path) -> None:
         assert "\x1b[2J" not in screen_text(pilot.app)
 
 
-async def test_two_thousand_listeners_scroll_without_delay(tmp_path: Path) -> None:
+async def test_two_thousand_listeners_stand_in_one_list(tmp_path: Path) -> None:
     many = tuple(
         Socket("tcp", "0.0.0.0", 10000 + n, f"service{n}", 100 + n, "root", f"s{n}.service")
         for n in range(2000)
@@ -280,11 +279,11 @@ async def test_two_thousand_listeners_scroll_without_delay(tmp_path: Path) -> No
     async with app_on(tmp_path, host(sockets=(SSH, *many))).run_test(size=(80, 24)) as pilot:
         screen = await opened(pilot)
         assert len(screen.table.keys) > 2000
-        began = time.monotonic()
         for _page in range(20):
             await pilot.press("pagedown")
-        assert screen.table.cursor_row > 100
-        assert time.monotonic() - began < 20  # a page takes milliseconds; see the benchmark of lists
+        assert screen.table.cursor_row > 100  # how long that takes, the benchmark says
+        await pilot.press("ctrl+end")
+        assert screen.table.cursor_row == len(screen.table.keys) - 1
 
 
 async def test_who_is_left_out_is_said_before_the_policy_is_put_into_the_plan(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from hardentui.i18n import N_, _
@@ -11,7 +11,8 @@ from hardentui.model import Gap
 from hardentui.resources.base import explain
 from hardentui.resources.firewall import sources
 from hardentui.resources.firewall.evaluate import Verdict, evaluate
-from hardentui.resources.firewall.ruleset import Rule, Ruleset, Span, Spans, literal
+from hardentui.resources.firewall.ruleset import Ruleset, Span
+from hardentui.resources.firewall.selection import Place, Selection, all_asked
 from hardentui.resources.firewall.values import Packet
 
 _SHOWN = 4  # networks named in one line
@@ -92,10 +93,13 @@ class Reachability:
         self._ruleset = ruleset
         self._steps = _STEPS
         self._rewriting = tuple(_rewriting(ruleset))
-        self._narrow = not any(_changes_ports(rule) for rule in ruleset.rules)
-        self._asked = {key: tuple(map(_asked, chain.rules)) for key, chain in ruleset.chains.items()}
-        self._about: dict[tuple[str, int], Ruleset] = {}
+        self._asked = all_asked(ruleset)
+        self._naming = [(place, asked) for place, asked in self._asked.items() if asked.ports]
+        self._others = [place for place, asked in self._asked.items() if not asked.ports]
+        self._about: dict[tuple[str, int], Selection] = {}
+        self._selections: dict[tuple[Place, ...], Selection] = {}
         self._classes = {version: sources.classes(ruleset, version) for version in (4, 6)}
+        self._known: dict[tuple[Selection, str, Door], Reach] = {}
 
     def of(self, protocol: str, port: int, doors: Iterable[Door]) -> Mapping[Door, Reach]:
         """For a socket of a protocol ("tcp" or "udp") and port, the answer at each of its doors."""
@@ -110,72 +114,50 @@ class Reachability:
         return next((place for place, to in self._rewriting if to in {port, None}), "")
 
     def _at(self, protocol: str, port: int, door: Door) -> Reach:
+        selection = self._rules_about(protocol, port)
+        if selection.by_port:
+            return self._follow(selection, protocol, port, door)
+        known = self._known.get((selection, protocol, door))
+        if known is None:
+            known = self._known[selection, protocol, door] = self._follow(selection, protocol, port, door)
+        return known
+
+    def _follow(self, selection: Selection, protocol: str, port: int, door: Door) -> Reach:
         found = self._classes[door.address.version]
         if found is None:
             return Reach(From.UNKNOWN, why=N_("the rules name too many addresses"))
         ends: dict[Verdict, list[Span]] = {}
         target = ""
-        rules = self._rules_about(protocol, port)
-        for one in found:
-            if door.address.is_link_local and not one.sample.is_link_local:
-                continue  # such packets come from the link only
+        for rules, alike in selection.apart(door.address.version, found):
+            # Packets to an address of the link come from the link only.
+            inside = [one for one in alike if one.sample.is_link_local or not door.address.is_link_local]
+            if not inside:
+                continue
             if self._steps <= 0:
                 return Reach(From.UNKNOWN, why=N_("too many rules to follow"))
-            outcome = evaluate(rules, Packet(door.interface, one.sample, door.address, protocol, port))
+            outcome = evaluate(rules, Packet(door.interface, inside[0].sample, door.address, protocol, port))
             self._steps -= outcome.steps
             verdict = outcome.sure
             if verdict is None:
                 return Reach(From.UNKNOWN, why="; ".join(outcome.doubts[:_SHOWN]))
             target = outcome.diverted or target
-            ends.setdefault(verdict, []).extend(one.spans)
+            ends.setdefault(verdict, []).extend(span for one in inside for span in one.spans)
         return _answer(ends, target)
 
-    def _rules_about(self, protocol: str, port: int) -> Ruleset:
+    def _rules_about(self, protocol: str, port: int) -> Selection:
         """The rules without those that are about other ports: they let every source of ours pass on."""
-        if not self._narrow:
-            return self._ruleset
         if (protocol, port) not in self._about:
-            self._steps -= len(self._ruleset.rules) // _GLANCE
-            chains = {
-                key: replace(
-                    chain,
-                    rules=tuple(
-                        rule
-                        for rule, asked in zip(chain.rules, self._asked[key], strict=True)
-                        if all(other == protocol and spans.holds(0, port) for other, spans in asked)
-                    ),
-                )
-                for key, chain in self._ruleset.chains.items()
-            }
-            self._about[protocol, port] = Ruleset(chains, self._ruleset.sets)
+            self._steps -= len(self._asked) // _GLANCE
+            named = tuple(
+                place
+                for place, asked in self._naming
+                if all(other == protocol and spans.holds(0, port) for other, spans in asked.ports)
+            )
+            if named not in self._selections:
+                kept = {place: self._asked[place] for place in (*self._others, *named)}
+                self._selections[named] = Selection(self._ruleset, kept)
+            self._about[protocol, port] = self._selections[named]
         return self._about[protocol, port]
-
-
-def _changes_ports(rule: Rule) -> bool:
-    """Whether a rule may send a packet on to another port."""
-    kinds = {next(iter(one)) for one in rule.statements if isinstance(one, Mapping) and one}
-    return not kinds.isdisjoint({"dnat", "redirect", "mangle", "xt"})
-
-
-def _asked(rule: Rule) -> tuple[tuple[str, Spans], ...]:
-    """The protocols and ports that a rule asks for before it does anything: all of them must hold."""
-    found = []
-    for statement in rule.statements:
-        kind, body = next(iter(statement.items())) if isinstance(statement, Mapping) else ("", None)
-        if kind == "counter":
-            continue
-        if kind != "match" or not isinstance(body, Mapping):
-            break
-        left = body.get("left")
-        asked = left.get("payload") if isinstance(left, Mapping) else None
-        if not isinstance(asked, Mapping) or asked.get("field") != "dport" or body.get("op") != "==":
-            continue
-        right = body.get("right")
-        nodes = right["set"] if isinstance(right, Mapping) and isinstance(right.get("set"), list) else [right]
-        spans = [one for one in map(literal, nodes) if isinstance(one, Span)]
-        if asked.get("protocol") in {"tcp", "udp"} and len(spans) == len(nodes):
-            found.append((str(asked["protocol"]), Spans(spans)))
-    return tuple(found)
 
 
 def _rewriting(ruleset: Ruleset) -> Iterator[tuple[str, int | None]]:

@@ -218,6 +218,17 @@ class Ruleset:
             {key: elements for key, elements in self.sets.items() if key[:2] == (family, table)},
         )
 
+    def sets_of(self, chain: Key) -> Mapping[str, Elements]:
+        """The named sets and maps that the rules of a chain may ask, by name."""
+        return self._sets.get(chain[:2], {})
+
+    @cached_property
+    def _sets(self) -> Mapping[tuple[str, str], Mapping[str, Elements]]:
+        found: dict[tuple[str, str], dict[str, Elements]] = {}
+        for (family, table, name), elements in self.sets.items():
+            found.setdefault((family, table), {})[name] = elements
+        return found
+
     @property
     def foreign_tables(self) -> frozenset[tuple[str, str]]:
         """Tables with rules that iptables-nft wrote and that JSON does not show in full."""

@@ -1,0 +1,148 @@
+"""Which rules are about a packet, by its port and its source: the others let it pass, and need not be asked.
+
+Rules speak of sources and ports by the fields saddr and dport alone (``values.Fields``). So where no rule
+that is left asks for them in another form, packets that differ in nothing else end alike.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from hardentui.resources.firewall.ruleset import Elements, Json, Key, Rule, Ruleset, Span, Spans, literal
+from hardentui.resources.firewall.sources import SourceClass
+
+Place = tuple[Key, int]  # a rule: its chain, and its number there
+Alike = tuple[Ruleset, tuple[SourceClass, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a rule asks for before it does anything: protocols with ports, and sources; all must hold.
+
+    ``by_port`` and ``by_source`` say that it asks for these in another form, or later, besides.
+    """
+
+    ports: tuple[tuple[str, Spans], ...]
+    sources: tuple[Spans, ...]
+    by_port: bool
+    by_source: bool
+
+
+def all_asked(ruleset: Ruleset) -> Mapping[Place, Asked]:
+    """What each rule asks for; ports are not told apart where a rule may change them."""
+    narrow = not any(_changes_ports(rule) for rule in ruleset.rules)
+    return {
+        (key, number): _asked(rule, ruleset.sets_of(key), narrow=narrow)
+        for key, chain in ruleset.chains.items()
+        for number, rule in enumerate(chain.rules)
+    }
+
+
+class Selection:
+    """Some rules of a ruleset, and those of them that are about each class of sources."""
+
+    def __init__(self, ruleset: Ruleset, kept: Mapping[Place, Asked]) -> None:
+        self._ruleset = ruleset
+        self._fixed = [place for place, one in kept.items() if not one.sources]
+        self._choosy = {place: one.sources for place, one in kept.items() if one.sources}
+        self._by_source = any(one.by_source for one in kept.values())
+        self.by_port = any(one.by_port for one in kept.values())
+        self._apart: dict[int, tuple[Alike, ...]] = {}
+
+    def apart(self, version: int, classes: Sequence[SourceClass]) -> tuple[Alike, ...]:
+        """The classes that no rule tells apart together, with the rules that are about them."""
+        if version not in self._apart:
+            self._apart[version] = tuple(self._sorted(version, classes))
+        return self._apart[version]
+
+    def _sorted(self, version: int, classes: Sequence[SourceClass]) -> Iterator[Alike]:
+        samples = sorted((int(one.sample), number) for number, one in enumerate(classes))
+        about: dict[int, list[Place]] = {number: [] for number in range(len(classes))}
+        for place, conditions in self._choosy.items():
+            first, *more = conditions
+            for span in first.joined:
+                if span.version == version:
+                    low = bisect.bisect_left(samples, (span.low, -1))
+                    high = bisect.bisect_right(samples, (span.high, len(classes)))
+                    for sample, number in samples[low:high]:
+                        if all(other.holds(version, sample) for other in more):
+                            about[number].append(place)
+        groups: dict[object, list[int]] = {}
+        for number, places in about.items():
+            groups.setdefault((tuple(places), number if self._by_source else None), []).append(number)
+        for numbers in groups.values():
+            yield self._with(about[numbers[0]]), tuple(classes[number] for number in numbers)
+
+    def _with(self, places: Iterable[Place]) -> Ruleset:
+        """The rules that ask for no source, and some of the others."""
+        kept: dict[Key, list[int]] = {}
+        for key, number in (*self._fixed, *places):
+            kept.setdefault(key, []).append(number)
+        chains = {
+            key: replace(chain, rules=tuple(chain.rules[number] for number in sorted(kept.get(key, ()))))
+            for key, chain in self._ruleset.chains.items()
+        }
+        return Ruleset(chains, self._ruleset.sets)
+
+
+def _asked(rule: Rule, named: Mapping[str, Elements], *, narrow: bool) -> Asked:
+    """What a rule asks for; of ports only where ``narrow`` says that no rule changes them."""
+    ports: list[tuple[str, Spans]] = []
+    origins: list[Spans] = []
+    for statement in rule.statements:
+        kind, body = (
+            next(iter(statement.items()), ("", None)) if isinstance(statement, Mapping) else ("", None)
+        )
+        if kind == "counter":
+            continue
+        if kind != "match" or not isinstance(body, Mapping):
+            break
+        left = body.get("left")
+        asked = left.get("payload") if isinstance(left, Mapping) else None
+        if not isinstance(asked, Mapping) or body.get("op") != "==":
+            continue
+        spans = _spans(body.get("right"), named)
+        if spans is None:
+            continue
+        protocol, name = str(asked.get("protocol")), asked.get("field")
+        if narrow and name == "dport" and protocol in {"tcp", "udp"}:
+            ports.append((protocol, spans))
+        elif name == "saddr" and protocol in {"ip", "ip6"}:
+            origins.append(spans)
+    mentioned = list(_fields(rule.statements))
+    return Asked(
+        tuple(ports),
+        tuple(origins),
+        by_port=mentioned.count("dport") > len(ports),
+        by_source=mentioned.count("saddr") > len(origins),
+    )
+
+
+def _spans(right: Json, named: Mapping[str, Elements]) -> Spans | None:
+    """The values that a match accepts; None where they are not all plain."""
+    if isinstance(right, str) and right.startswith("@"):
+        elements = named.get(right[1:])
+        return elements.spans if elements else None
+    nodes = right["set"] if isinstance(right, Mapping) and isinstance(right.get("set"), list) else [right]
+    found = [one for one in map(literal, nodes) if isinstance(one, Span)]
+    return Spans(found) if len(found) == len(nodes) else None
+
+
+def _fields(node: Json) -> Iterator[str]:
+    """The names of all header fields that a rule asks for."""
+    if isinstance(node, Mapping):
+        if isinstance(node.get("field"), str):
+            yield node["field"]
+        for inner in node.values():
+            yield from _fields(inner)
+    elif isinstance(node, list | tuple):
+        for inner in node:
+            yield from _fields(inner)
+
+
+def _changes_ports(rule: Rule) -> bool:
+    """Whether a rule may send a packet on to another port."""
+    kinds = {next(iter(one)) for one in rule.statements if isinstance(one, Mapping) and one}
+    return not kinds.isdisjoint({"dnat", "redirect", "mangle", "xt"})
