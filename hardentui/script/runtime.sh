@@ -1102,8 +1102,8 @@ firewalld_listed() { # [--permanent]; prints its zones, policy objects and direc
     text=$(firewall-cmd "$@" --list-all-zones && firewall-cmd "$@" --list-all-policies &&
         firewall-cmd "$@" --direct --get-all-rules) || return 1
     while IFS= read -r line; do
-        # Behind a name it may say that this one is active; what belongs to the name is set in below it.
-        [[ $line == [[:space:]]* ]] || name=${line% (*active)} line=''
+        # Behind a name may stand that it is active, or the default; what belongs to it is set in below.
+        [[ $line == [[:space:]]* ]] || name=${line% (*)} line=''
         [[ $line == '  interfaces:'* ]] || printf '%s%s\n' "$name" "$line"
     done < <(printf '%s\n' "$text") | sort
 }

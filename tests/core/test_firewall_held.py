@@ -153,6 +153,19 @@ def test_files_that_nothing_loaded_are_no_pass(holder: str) -> None:
     assert finding.boot == POLICY.replace("\n", "; ")
 
 
+@pytest.mark.parametrize("holder", HOSTS)
+def test_a_plan_that_saw_nothing_of_the_holder_writes_nothing(holder: str) -> None:
+    """One of an earlier version, or one from which somebody took the facts away."""
+    session = decided(HOSTS[holder]())
+    (decision,) = session.plan.decisions
+    entry = CHECKLISTS.get("firewall.policy")
+    assert entry is not None
+    facts = {name: value for name, value in decision.facts.items() if not name.startswith(holder)}
+    change = change_of(entry, dataclasses.replace(decision, facts=facts))
+    assert isinstance(change, Refusal)
+    assert "could not be read" in change.reason
+
+
 # --- ufw --------------------------------------------------------------------------------------------------
 
 

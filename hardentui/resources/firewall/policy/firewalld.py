@@ -110,9 +110,9 @@ def running(snapshot: Snapshot) -> Policy | None:
 
 def steps(entry: Recommendation, known: Mapping[str, Fact], policy: Policy) -> Change:
     """Our zone written and made the default, our policy object for what goes out, and both loaded."""
-    obstacle = text_fact(known, "firewalld.obstacle")
-    if obstacle:
-        return _refusal(obstacle)
+    obstacle = known.get("firewalld.obstacle", "unread")
+    if obstacle != "":
+        return _refusal(str(obstacle))
     own = (entry.id,)
 
     def file(path: str, lines: Iterator[str], before: Fact) -> WriteFile:

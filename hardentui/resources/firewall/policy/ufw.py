@@ -134,9 +134,9 @@ def running(snapshot: Snapshot) -> Policy | None:
 
 def steps(entry: Recommendation, known: Mapping[str, Fact], policy: Policy) -> Change:
     """Its files written anew, with the rules of the policy and no other, and loaded."""
-    obstacle = text_fact(known, "ufw.obstacle")
-    if obstacle:
-        return _refusal(obstacle)
+    obstacle = known.get("ufw.obstacle", "unread")
+    if obstacle != "":
+        return _refusal(str(obstacle))
     own = (entry.id,)
     level = text_fact(known, "ufw.level").partition("=")[2].strip('"')
     routed = text_fact(known, "ufw.routed")
