@@ -144,9 +144,7 @@ def _of_chrony(snapshot: Snapshot, name: str) -> _Asked | Gap:  # noqa: ARG001 -
         "before": digest(snapshot, ours) if ours else "",
         "main": names.chrony_file,
         "unit": names.chrony_unit,
-        "lines": tuple(
-            {"path": one.file, "line": one.text, "host": one.host} for one in said if one.file != ours
-        ),
+        "lines": tuple(_fact(one) for one in said if one.file != ours),
         "rival": given[0].file if given else "",
     }
     folders = tuple(one for one in files.folders if one.startswith("/etc/"))
