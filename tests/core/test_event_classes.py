@@ -330,6 +330,12 @@ def test_a_store_on_a_full_file_system_takes_nothing(made: hosts.DictHost, now: 
     )
 
 
+def test_where_the_room_cannot_be_told_nothing_is_said_to_be_kept() -> None:
+    made = with_room(1)
+    made.given[SpaceUsed("/")] = Unread(Reason.TIMED_OUT)
+    assert of(made, "sudo").now.state is State.UNKNOWN
+
+
 def test_another_store_than_the_full_one_still_keeps_it() -> None:
     made = with_room(0)
     made.files["/etc/rsyslog.conf"] += "*.* @@logs.example:514\n"

@@ -36,6 +36,7 @@ from hardentui.snapshot import (
 
 _REMOTE_PLUGIN = "au-remote"
 _IN_MEMORY = frozenset({"tmpfs", "ramfs"})
+_UNASKED = frozenset({Reason.MISSING, Reason.NOT_RECORDED})  # older recordings do not tell of room
 _JOURNALS_GROUPS = frozenset({"adm", "systemd-journal"})
 _OTHER_DAEMON = "syslog-ng"
 # Types of records that the kernel and auditd write themselves: the list "user" is about the other ones.
@@ -388,7 +389,9 @@ class Moment:
             why = _("{path} is mounted read-only").format(path=held.path)
             return None if self.boot else Gap(GapKind.ABSENT, why)
         usage = self.snapshot.ask(SpaceUsed(held.path))
-        if isinstance(usage, Unread) or usage.size <= 0:
+        if isinstance(usage, Unread):
+            return None if usage.reason in _UNASKED else usage.gap(held.path)
+        if usage.size <= 0:
             return None
         if usage.free > 0 or (as_root and usage.reserved > 0):
             return None
