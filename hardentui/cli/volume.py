@@ -26,7 +26,7 @@ def volume(options: argparse.Namespace) -> int:
         output.put(volume_json.document(found) + "\n")
     else:
         output.show(export.text(snapshot, found, output.width(), braille=_has_braille()))
-    return 0
+    return output.NOT_EVALUATED if found.tree.unread_count or found.tree.cut else 0
 
 
 def _has_braille() -> bool:

@@ -22,6 +22,12 @@ _COMMENTS = ("#", ";")
 _BOM = "\ufeff"
 
 
+def sorts_after_ours(path: str) -> bool:
+    """Whether a file is a drop-in that is read after ours."""
+    folder, _slash, name = path.rpartition("/")
+    return folder.endswith(".d") and name > OURS
+
+
 @dataclass(frozen=True, slots=True)
 class Assignment:
     """One assignment: its section, name and value, and the line on which it ends."""

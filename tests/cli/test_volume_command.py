@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,16 @@ def test_what_was_not_recorded_is_said_and_is_no_zero(
     assert code == 3
     assert out == ""
     assert "not in this recording: /var/log" in err
+
+
+@pytest.mark.parametrize("lacks", [{"unread": ("/var/log/private",), "unread_count": 1}, {"cut": "files"}])
+def test_logs_that_were_not_read_end_with_the_code_for_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], lacks: dict[str, Any]
+) -> None:
+    part = dataclasses.replace(growth.BUSY, **lacks)
+    code, out, _err = said(capsys, "--recording", recorded(tmp_path, part), "volume")
+    assert code == 3
+    assert "Full first: /var/log/audit" in out
 
 
 def test_an_image_has_sizes_but_no_days(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -295,6 +295,25 @@ def test_every_set_asks_for_both_widths_and_covers_itself(name: str) -> None:
         assert other in SETS[name] or "stime" in one.syscalls
 
 
+def test_the_calls_by_which_todays_programs_move_the_clock_are_asked_for() -> None:
+    """Of ANSSI's own list alone, what adjtimex(3) of glibc does is not recorded."""
+    host = hosts.server()
+    lines = [
+        line
+        for arch in ("b64", "b32")
+        for line in (
+            f"-a always,exit -F arch={arch} -S adjtimex,settimeofday{',stime' if arch == 'b32' else ''}",
+            f"-a always,exit -F arch={arch} -S clock_settime -F a0=0x0",
+        )
+    ]
+    lines.append("-w /etc/localtime -p wa")
+    host.commands[state.LISTING.argv] = Output("\n".join(lines) + "\n")
+    assert "clock_adjtime" in finding(host, "audit.time").message
+    more = [line.replace("clock_settime", "clock_adjtime,clock_settime") for line in lines]
+    host.commands[state.LISTING.argv] = Output("\n".join(more) + "\n")
+    assert set(finding(host, "audit.time").observation.running.values.values()) == {"recorded"}
+
+
 # --- what a boot would load -----------------------------------------------------------------------
 
 

@@ -45,7 +45,8 @@ def decided(host: hosts.DictHost, id_: str) -> tuple[Recommendation, Decision]:
     ("text", "value"),
     [
         ("log_format = ENRICHED\n", "enriched"),
-        ("LOG_FORMAT=enriched", "enriched"),
+        ("LOG_FORMAT  =  enriched", "enriched"),
+        (f"log_format = ENRICHED {'x' * 150}", "raw"),  # too long a line is skipped
         ("log_format = ENRICHED\nlog_format = RAW\n", "raw"),  # the last counts
         ("#log_format = ENRICHED\n", "raw"),
         ("", "raw"),  # what was built in
@@ -53,6 +54,17 @@ def decided(host: hosts.DictHost, id_: str) -> tuple[Recommendation, Decision]:
 )
 def test_the_setting_that_counts(text: str, value: str) -> None:
     assert finding(configured(text), "audit.log-format").running == value
+
+
+@pytest.mark.parametrize(
+    "line", ["log_format=ENRICHED", "log_format = ", "log_format ENRICHED", "log_format\t=\tENRICHED"]
+)
+def test_a_line_that_auditd_does_not_start_with_is_named(line: str) -> None:
+    host = configured(f"write_logs = yes\n{line}\n")
+    for id_ in ("audit.log-format", "audit.write-logs", "audit.service"):
+        found = finding(host, id_)
+        assert found.result is Result.UNKNOWN
+        assert "auditd.conf:2: auditd does not start" in found.message
 
 
 @pytest.mark.parametrize(

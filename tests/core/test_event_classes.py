@@ -326,6 +326,12 @@ def test_a_store_on_a_full_file_system_takes_nothing(made: hosts.DictHost, now: 
     )
 
 
+def test_where_the_room_cannot_be_told_nothing_is_said_to_be_kept() -> None:
+    made = with_room(1)
+    made.given[SpaceUsed("/")] = Unread(Reason.TIMED_OUT)
+    assert of(made, "sudo").now.state is State.UNKNOWN
+
+
 def test_another_store_than_the_full_one_still_keeps_it() -> None:
     made = with_room(0)
     made.files["/etc/rsyslog.conf"] += "*.* @@logs.example:514\n"
@@ -424,6 +430,22 @@ def test_a_daemon_that_writes_no_log_stores_nothing(conf: str, now: State, boot:
     one = of(made, "account-files")
     assert (one.now.state, one.boot.state) == (now, boot)
     assert why in "".join((*one.boot.silent, *(gap.detail for gap in one.boot.gaps)))
+
+
+@pytest.mark.parametrize(
+    ("args", "kept"),
+    [("LOG_INFO", True), ("LOG_LOCAL6 LOG_NOTICE", True), ("", True), ("LOG_DEBUG", False)],
+)
+def test_records_that_a_plugin_hands_to_syslog_are_kept_where_it_keeps_them(args: str, kept: bool) -> None:
+    made = audited(*(f"-w {path} -p wa -k usergroup" for path in IDENTITY))
+    made.files["/etc/systemd/journald.conf"] += "MaxLevelStore=info\n"
+    made.files |= {
+        "/etc/audit/auditd.conf": "write_logs = no\n",
+        "/etc/audit/plugins.d/syslog.conf": f"active = yes\ndirection = out\nargs = {args}\n",
+    }
+    one = of(made, "account-files")
+    assert (one.now.state, one.boot.state) == ((State.KEPT,) * 2 if kept else (State.LOST,) * 2)
+    assert [store.place for store in one.boot.stores] == (["journal"] if kept else [])
 
 
 def test_a_daemon_that_is_older_than_its_settings_is_not_judged_by_them() -> None:

@@ -206,6 +206,14 @@ def test_chrony_gets_a_file_of_sources_and_its_other_lines_become_comments() -> 
     assert isinstance(restart, RestartUnit)
 
 
+def test_files_of_chrony_that_include_each_other_are_told_and_do_not_hang() -> None:
+    """Ten levels of a folder with six such files would be sixty million."""
+    files = {f"/etc/chrony/conf.d/{n}.conf": "include /etc/chrony/conf.d/*.conf\n" for n in range(6)}
+    seen = found(with_chrony(**files), "time.servers")
+    assert seen.result is Result.UNKNOWN
+    assert "not read to the end" in seen.message
+
+
 def test_where_dhcp_names_servers_a_file_of_ours_does_not_help() -> None:
     seen = found(with_chrony(**{"/run/chrony-dhcp/eth0.sources": "server 10.0.0.1 iburst\n"}), "time.servers")
     assert "10.0.0.1" in seen.running

@@ -62,7 +62,7 @@ PROVOKED: Mapping[str, Callable[[Nspawn], object]] = {
 
 
 def told(host: Machine, side: str) -> dict[str, Mapping[str, Any]]:
-    content = json.loads(Product(host).call("events", "--json").stdout)
+    content = json.loads(Product(host).call("events", "--json", allowed=(0, 3)).stdout)
     return {one["id"]: one[side] for one in content["classes"]}
 
 

@@ -96,7 +96,8 @@ _ABOUT: Mapping[str, tuple[_About, ...]] = {
     "time": (
         _calls("adjtimex", "settimeofday", people=False),
         replace(_calls("stime", people=False), archs=("b32",)),
-        replace(_calls("clock_settime", people=False), fields=(Field("a0", "=", "0"),)),
+        # Of today's glibc adjtimex(3) is clock_adjtime, and settimeofday(3) clock_settime: of CLOCK_REALTIME.
+        replace(_calls("clock_adjtime", "clock_settime", people=False), fields=(Field("a0", "=", "0"),)),
         *_file("/etc/localtime"),
     ),
     "network": (

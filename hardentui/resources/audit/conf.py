@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -33,6 +34,8 @@ _DEFAULTS: Mapping[str, str] = {
 }
 _STOPS = frozenset({"suspend", "single", "halt"})
 _MIB = 1 << 20
+_SEVERITIES = frozenset({"debug", "info", "notice", "warning", "err", "crit", "alert", "emerg"})
+_LINE = 158  # bytes; auditd skips a longer line
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +55,25 @@ DEFAULTS: Mapping[str, Setting] = {name: Setting(value) for name, value in _DEFA
 
 
 def settings(snapshot: Snapshot) -> Mapping[str, Setting] | Gap:
-    """Every setting that we know, by name: of two lines the last counts."""
+    """Every setting that we know, by name: of two lines the last counts; a gap where auditd would not start.
+
+    It takes a line apart at its blanks, and gives up at one that is not "name = value" (auditd-config.c).
+    """
     text = snapshot.ask(File(CONF))
     if isinstance(text, Unread):
         return text.gap(CONF)
     found = dict(DEFAULTS)
     lines = text.split("\n")
     for number, line in enumerate(lines, 1):
-        name, equals, value = line.partition("=")
-        name = name.strip().lower()
-        if equals and name in found:
-            words = value.split()
-            shown = " ".join(words) if name == "log_file" else " ".join(words).lower()
+        name, *rest = [word for word in line.split(" ") if word] or ["#"]
+        if name.startswith("#") or len(line) > _LINE:
+            continue
+        if len(rest) < 2 or rest[0] != "=":  # noqa: PLR2004 - the sign, and a value
+            why = _("{path}:{line}: auditd does not start with this line: {text}")
+            return Gap(GapKind.UNTOLD, why.format(path=CONF, line=number, text=line.strip()))
+        name, value = name.lower(), " ".join(rest[1:])
+        if name in found:
+            shown = value if name == "log_file" else value.lower()
             found[name] = Setting(shown, number, line, lines.count(line) > 1)
     return found
 
@@ -135,6 +145,19 @@ def exporters(snapshot: Snapshot) -> tuple[str, ...] | Gap:
             if _is_active(text):
                 found.append(name.removesuffix(".conf"))
     return tuple(dict.fromkeys(found))
+
+
+def to_syslog(snapshot: Snapshot) -> tuple[str, str] | None:
+    """The facility and severity with which a plugin hands the records to syslog; None where none does."""
+    for folder in PLUGINS:
+        text = snapshot.ask(File(f"{folder}/syslog.conf"))
+        if isinstance(text, Unread) or not _is_active(text):
+            continue
+        found = re.search(r"^\s*args\s*=(.*)$", text, re.MULTILINE | re.IGNORECASE)
+        words = [word.lower().removeprefix("log_") for word in (found[1].split() if found else ())]
+        severity = next((word for word in words if word in _SEVERITIES), "info")
+        return next((word for word in words if word not in _SEVERITIES), "user"), severity
+    return None
 
 
 def _is_active(text: str) -> bool:

@@ -36,6 +36,7 @@ from hardentui.snapshot import (
 
 _REMOTE_PLUGIN = "au-remote"
 _IN_MEMORY = frozenset({"tmpfs", "ramfs"})
+_UNASKED = frozenset({Reason.MISSING, Reason.NOT_RECORDED})  # older recordings do not tell of room
 _JOURNALS_GROUPS = frozenset({"adm", "systemd-journal"})
 _OTHER_DAEMON = "syslog-ng"
 # Types of records that the kernel and auditd write themselves: the list "user" is about the other ones.
@@ -308,7 +309,11 @@ class Moment:
         found = () if conf.without_log(settings) else self.file(settings["log_file"].value)
         if isinstance(found, Gap):
             return found
-        return (*(self._with_room(one, settings) for one in found), *self._plugins())
+        own = tuple(self._with_room(one, settings) for one in found)
+        handed_on = self._plugins()
+        if isinstance(handed_on, Gap):
+            return own if any(one.lasts and one.hindered is None for one in own) else handed_on
+        return (*own, *handed_on)
 
     def _with_room(self, store: Store, settings: Mapping[str, conf.Setting]) -> Store:
         """The log of auditd, which stops before the file system is full where its settings say so."""
@@ -338,11 +343,16 @@ class Moment:
         others = audit.others_only(self.snapshot)
         return others if isinstance(others, Gap) else not others
 
-    def _plugins(self) -> Sequence[Store]:
-        """The plugins of auditd that send its records away."""
+    def _plugins(self) -> Sequence[Store] | Gap:
+        """Where plugins of auditd hand its records: to another host, or to syslog and where that ends."""
         found = conf.exporters(self.snapshot)
         known = () if isinstance(found, Gap) else found
-        return (Store(Kind.REMOTE, "audisp-remote", lasts=True),) if _REMOTE_PLUGIN in known else ()
+        away = (Store(Kind.REMOTE, "audisp-remote", lasts=True),) if _REMOTE_PLUGIN in known else ()
+        spoken = conf.to_syslog(self.snapshot)
+        heard = self.of_messages(*spoken, "audisp-syslog") if spoken is not None else ()
+        if isinstance(heard, Gap):
+            return away or heard
+        return (*away, *heard)
 
     def unwritten(self, types: Sequence[str]) -> Rule | Gap | None:
         """The rule by which none of these types of records is written; None where one of them is."""
@@ -379,7 +389,9 @@ class Moment:
             why = _("{path} is mounted read-only").format(path=held.path)
             return None if self.boot else Gap(GapKind.ABSENT, why)
         usage = self.snapshot.ask(SpaceUsed(held.path))
-        if isinstance(usage, Unread) or usage.size <= 0:
+        if isinstance(usage, Unread):
+            return None if usage.reason in _UNASKED else usage.gap(held.path)
+        if usage.size <= 0:
             return None
         if usage.free > 0 or (as_root and usage.reserved > 0):
             return None

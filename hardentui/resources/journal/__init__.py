@@ -26,7 +26,7 @@ from hardentui.resources.journal.settings import (
 from hardentui.resources.journal.storage import DISK, FLUSH, NONE, PERSISTENT
 from hardentui.resources.rsyslog import config as rsyslog_files
 from hardentui.resources.rsyslog import state as rsyslog
-from hardentui.resources.systemd_conf import FOLDERS, OURS
+from hardentui.resources.systemd_conf import FOLDERS, OURS, sorts_after_ours
 from hardentui.snapshot import File, Groups, KernelIs, Reason, Snapshot, Stat, Units, Unread
 
 __all__ = ["EVERYTHING", "NONE", "PERSISTENT", "Journal", "Kept", "keeps"]
@@ -177,7 +177,7 @@ def _facts(snapshot: Snapshot, name: str) -> dict[str, Fact]:
     files = configuration(snapshot)
     if isinstance(files, Gap):
         return facts
-    later = [one for one in taken(snapshot, files, name) if _sorts_after(one.file)]
+    later = [one for one in taken(snapshot, files, name) if sorts_after_ours(one.file)]
     given = words_at_boot(snapshot) if OPTIONS[name].word else ()
     words = () if isinstance(given, Gap) else given
     said = [place.place for word, place in words if _is_about(word, name)]
@@ -186,11 +186,6 @@ def _facts(snapshot: Snapshot, name: str) -> dict[str, Fact]:
     )
     facts["audit"] = at_boot(snapshot, files, "Audit").values.get("", "")
     return facts
-
-
-def _sorts_after(path: str) -> bool:
-    """Whether a drop-in is read after ours."""
-    return path.rpartition("/")[0].endswith(".d") and path.rpartition("/")[2] > OURS
 
 
 def _is_about(word: str, name: str) -> bool:

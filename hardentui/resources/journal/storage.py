@@ -20,6 +20,7 @@ FLUSH = "systemd-journal-flush.service"  # has journald go over to the disk, whi
 PERSISTENT, VOLATILE, NONE = "persistent", "volatile", "none"
 DISK, MEMORY = "/var/log/journal", "/run/log/journal"
 _IN_MEMORY = frozenset({"tmpfs", "ramfs"})
+_UNLISTED = frozenset({Reason.MISSING, Reason.NOT_RECORDED})  # older recordings hold no lists
 
 
 def _files(snapshot: Snapshot) -> Mapping[str, str] | Gap:
@@ -97,9 +98,9 @@ def listed(snapshot: Snapshot) -> tuple[tuple[str, Grant], ...] | Gap:
         for path in (posixpath.dirname(folder), folder, journal):
             status = snapshot.ask(Stat(path))
             if isinstance(status, Unread):
-                if status.reason is not Reason.MISSING:
+                if status.reason not in _UNLISTED:
                     return status.gap(path)
-                break
+                continue
             given = grants(snapshot, path, status)
             if isinstance(given, Gap):
                 return given

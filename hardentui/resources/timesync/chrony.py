@@ -6,7 +6,8 @@ import fnmatch
 import re
 from dataclasses import dataclass, field
 
-from hardentui.model import Gap, Provenance
+from hardentui.i18n import _
+from hardentui.model import Gap, GapKind, Provenance
 from hardentui.resources.configuration import by_name
 from hardentui.snapshot import File, Folder, Reason, Snapshot, Unread
 
@@ -15,6 +16,7 @@ SOURCES = ".sources"
 _SOURCE = re.compile(r"\s*(?:server|pool|peer)\s+(?P<host>\S+)", re.IGNORECASE)
 _COMMENTS = ("!", ";", "#", "%")
 _DEEPEST = 10
+_FILES = 200  # that are read at the most: those of a folder may each include the folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,9 @@ def _file(snapshot: Snapshot, path: str, found: Files, depth: int) -> Gap | None
     text = snapshot.ask(File(path))
     if isinstance(text, Unread):
         return text.gap(path)
+    if len(found.files) >= _FILES:
+        why = _("{path}: too many files include each other, not read to the end")
+        return Gap(GapKind.UNTOLD, why.format(path=path))
     found.files.append(path)
     for number, line in enumerate(text.split("\n"), 1):
         words = line.split()

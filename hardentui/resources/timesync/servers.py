@@ -107,7 +107,7 @@ def _of_timesyncd(snapshot: Snapshot, name: str) -> _Asked | Gap:
         built = systemd_conf.compiled_default(snapshot, "timesyncd.conf", "FallbackNTP")
         fallback = [] if isinstance(built, Gap) else [(host, built[1]) for host in built[0].split()]
     network = _of_the_network(snapshot)
-    later = [one for one in files.settings if one.name == "NTP" and _sorts_after(one.file)]
+    later = [one for one in files.settings if one.name == "NTP" and systemd_conf.sorts_after_ours(one.file)]
     rival = next((f"{one.file}:{one.line}" for one in later), files.broken)
     facts: dict[str, Fact] = {"before": digest(snapshot, DROPIN), "rival": rival}
     hosts = tuple(found) or (() if network else tuple(fallback))
@@ -116,10 +116,6 @@ def _of_timesyncd(snapshot: Snapshot, name: str) -> _Asked | Gap:
 
 def _at(setting: systemd_conf.Setting) -> Provenance:
     return Provenance(setting.file, line=setting.line, text=f"{setting.name}={setting.value}")
-
-
-def _sorts_after(path: str) -> bool:
-    return path.rpartition("/")[0].endswith(".d") and path.rpartition("/")[2] > systemd_conf.OURS
 
 
 def _of_the_network(snapshot: Snapshot) -> tuple[tuple[str, Provenance], ...]:
@@ -144,9 +140,7 @@ def _of_chrony(snapshot: Snapshot, name: str) -> _Asked | Gap:  # noqa: ARG001 -
         "before": digest(snapshot, ours) if ours else "",
         "main": names.chrony_file,
         "unit": names.chrony_unit,
-        "lines": tuple(
-            {"path": one.file, "line": one.text, "host": one.host} for one in said if one.file != ours
-        ),
+        "lines": tuple(_fact(one) for one in said if one.file != ours),
         "rival": given[0].file if given else "",
     }
     folders = tuple(one for one in files.folders if one.startswith("/etc/"))

@@ -112,7 +112,7 @@ def _audit(snapshot: Snapshot) -> Limit:
     if isinstance(found, Gap):
         return Limit(AUDITD, gap=found)
     size, number = found["max_log_file"].value, found["num_logs"].value
-    rotates = found["max_log_file_action"].value == "rotate" and number.isdecimal() and int(number) > 1
-    if not rotates or not size.isdecimal():
+    rotated = found["max_log_file_action"].value == "rotate" and conf.rotates(number)
+    if not rotated or not size.isdecimal():
         return Limit(AUDITD, endless=f"max_log_file_action = {found['max_log_file_action'].value}")
     return Limit(AUDITD, int(size) * int(number) * _MIB)

@@ -110,12 +110,9 @@ class EventsScreen(ListingScreen):
         """The classes in numbers, and what the list shows of them."""
         if self.harden.session is None:
             return reading()
-        parts = [para(_("What is recorded"), "bold $text-primary"), para(export.summary(self._told))]
-        if self._filter is not Filter.ALL:
-            parts.append(para(_("shown: {what}").format(what=_(self._filter.value)), "reverse"))
-        if self._search:
-            parts.append(para(_("with: {word}").format(word=self._search), "reverse"))
-        return Content("  ").join(parts)
+        shown = _("shown: {what}").format(what=_(self._filter.value))
+        picked = [] if self._filter is Filter.ALL else [shown]
+        return self.in_short(_("What is recorded"), export.summary(self._told), *picked)
 
     def show_body(self) -> None:
         """The list, the detail of the row under the cursor, and the tail."""

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.content import Content
 from textual.timer import Timer
 from textual.widgets import DataTable, Input
 
+from hardentui.i18n import _
+from hardentui.model import Gap
+from hardentui.resources.base import explain
 from hardentui.tui.keys import Place
 from hardentui.tui.screens.base import HardenScreen
+from hardentui.tui.text import para
 from hardentui.tui.widgets.plain import Field, Page
 from hardentui.tui.widgets.table import FactsTable
 
@@ -20,6 +29,21 @@ class ListingScreen(HardenScreen):
         super().__init__()
         self._search = ""
         self._pending: Timer | None = None
+
+    def compose_body(self) -> ComposeResult:
+        """List and detail, and the line for a word."""
+        with Container(id="body"):
+            yield FactsTable(id="list")
+            yield Page(id="detail")
+        yield Field(id="search")
+
+    def in_short(self, name: str, numbers: str = "", *picked: str) -> Content:
+        """The first line of the headline: the list, its numbers, and what is picked of it."""
+        parts = [para(name, "bold $text-primary"), *([para(numbers)] if numbers else [])]
+        parts += [para(word, "reverse") for word in picked]
+        if self._search:
+            parts.append(para(_("with: {word}").format(word=self._search), "reverse"))
+        return Content("  ").join(parts)
 
     @property
     def table(self) -> FactsTable:
@@ -100,3 +124,8 @@ class ListingScreen(HardenScreen):
         self._search = keep
         self.table.focus()
         self.show_state()
+
+
+def not_read(gaps: Iterable[Gap]) -> list[Content]:
+    """A line for each thing that a list does not hold, and why."""
+    return [para(f"? {explain(gap)}", "$text-warning") for gap in gaps]

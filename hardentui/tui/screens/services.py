@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 
-from textual.app import ComposeResult
-from textual.containers import Container
 from textual.content import Content
 
 from hardentui.export import services as export
@@ -18,10 +16,10 @@ from hardentui.snapshot import Confinement, ControlGroups, Sockets
 from hardentui.tui import theme
 from hardentui.tui.keys import Place, bindings
 from hardentui.tui.screens.base import reading
-from hardentui.tui.screens.listing import ListingScreen
+from hardentui.tui.screens.listing import ListingScreen, not_read
 from hardentui.tui.text import cell, labelled, line, para, stack
-from hardentui.tui.widgets.plain import Field, Page
-from hardentui.tui.widgets.table import Column, FactsTable, Row
+from hardentui.tui.widgets.plain import Page
+from hardentui.tui.widgets.table import Column, Row
 
 _NAME, _NAME_SMALL = export.COLUMNS[0].width, 16  # cells that the name has at least
 
@@ -66,13 +64,6 @@ class ServicesScreen(ListingScreen):
         self._filter = Filter.ALL
         self._from = 0  # the first column that is shown beside the name
 
-    def compose_body(self) -> ComposeResult:
-        """List and detail, and the line for a word."""
-        with Container(id="body"):
-            yield FactsTable(id="list")
-            yield Page(id="detail")
-        yield Field(id="search")
-
     # --- showing ----------------------------------------------------------------------------------
 
     @property
@@ -86,19 +77,14 @@ class ServicesScreen(ListingScreen):
         found = self._matrix
         if found is None:
             return reading()
-        parts = [para(_("Services"), "bold $text-primary")]
-        if isinstance(found, Matrix):
-            parts.append(para(export.summary(found)))
-        if self._order is not Order.EXPOSURE:
-            parts.append(para(_(self._order.value), "reverse"))
+        picked = [] if self._order is Order.EXPOSURE else [_(self._order.value)]
         if self._filter is not Filter.ALL:
-            parts.append(para(_("shown: {what}").format(what=_(self._filter.value)), "reverse"))
-        if self._search:
-            parts.append(para(_("with: {word}").format(word=self._search), "reverse"))
-        idle = export.waiting(found) if isinstance(found, Matrix) else ""
-        gaps = found.gaps if isinstance(found, Matrix) else ()
-        unread = [para(f"{export.UNKNOWN} {explain(gap)}", "$text-warning") for gap in gaps]
-        return stack([Content("  ").join(parts), *([para(idle)] if idle else []), *unread])
+            picked.append(_("shown: {what}").format(what=_(self._filter.value)))
+        if isinstance(found, Gap):
+            return self.in_short(_("Services"), "", *picked)
+        idle = export.waiting(found)
+        first = self.in_short(_("Services"), export.summary(found), *picked)
+        return stack([first, *([para(idle)] if idle else []), *not_read(found.gaps)])
 
     def show_body(self) -> None:
         """The list, and the detail of the row under the cursor."""

@@ -6,8 +6,6 @@ import os
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from textual.app import ComposeResult
-from textual.containers import Container
 from textual.content import Content
 
 from hardentui.export import volume as export
@@ -21,10 +19,10 @@ from hardentui.resources.volume.forecast import FOLDERS, Kept, LogSystem, Volume
 from hardentui.resources.volume.samples import Samples
 from hardentui.tui.keys import Place, bindings
 from hardentui.tui.screens.base import reading
-from hardentui.tui.screens.listing import ListingScreen
+from hardentui.tui.screens.listing import ListingScreen, not_read
 from hardentui.tui.text import cell, labelled, line, para, stack
-from hardentui.tui.widgets.plain import Field, Page
-from hardentui.tui.widgets.table import Column, FactsTable, Row
+from hardentui.tui.widgets.plain import Page
+from hardentui.tui.widgets.table import Column, Row
 
 _BAR = 8  # cells
 _DAY, _UNTIL, _KEEPER = 17, 14, 26  # widths of columns
@@ -46,13 +44,6 @@ class VolumeScreen(ListingScreen):
     BINDINGS = bindings(Place.VOLUME)
     watches = frozenset({FOLDERS})
 
-    def compose_body(self) -> ComposeResult:
-        """List and detail, and the line for a word."""
-        with Container(id="body"):
-            yield FactsTable(id="list")
-            yield Page(id="detail")
-        yield Field(id="search")
-
     # --- showing ----------------------------------------------------------------------------------
 
     @property
@@ -66,14 +57,9 @@ class VolumeScreen(ListingScreen):
         found = self._volumes
         if found is None:
             return reading()
-        parts = [para(_("Logs"), "bold $text-primary")]
-        if isinstance(found, Volumes):
-            parts.append(para(export.summary(found)))
-        if self._search:
-            parts.append(para(_("with: {word}").format(word=self._search), "reverse"))
-        gaps = found.gaps if isinstance(found, Volumes) else (found,)
-        unread = [para(f"{export.UNKNOWN} {explain(gap)}", "$text-warning") for gap in gaps]
-        return stack([Content("  ").join(parts), *unread])
+        if isinstance(found, Gap):
+            return stack([self.in_short(_("Logs")), *not_read([found])])
+        return stack([self.in_short(_("Logs"), export.summary(found)), *not_read(found.gaps)])
 
     def show_body(self) -> None:
         """The list, and the detail of the row under the cursor."""
