@@ -1824,7 +1824,7 @@ check_state() { # refuses a state folder that is not root's alone
 find_runs() { # RUNS: newest first
     RUNS=()
     [[ -d $STATE/runs && $EUID == 0 ]] || return 0
-    mapfile -t RUNS < <(find "$STATE/runs" -mindepth 1 -maxdepth 1 -type d -name '[0-9]*' | sort -r)
+    mapfile -t RUNS < <(find "$STATE/runs" -mindepth 1 -maxdepth 1 -type d -name '[0-9]*' | sort -rV)
 }
 
 standing_runs() { # RUNS: those that were not rolled back, as far as one can tell; leaves the newest one loaded
