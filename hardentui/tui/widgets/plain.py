@@ -45,16 +45,15 @@ class Page(Widget, can_focus=True):
 
     def head(self, title: Content) -> None:
         """What stands in the border above; a Content, for a string would be markup."""
-        if not title.is_same(
-            self._title
-        ):  # a border that is given a title, even the same one, is painted whole
-            self._title = title
+        # A widget whose border gets a title, be it the same one, is painted whole.
+        if not title.is_same(self._heading):
+            self._heading = title
             self.border_title = title
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's word
         super().__init__(id=id)
         self.shown = Content("")
-        self._title = Content("")
+        self._heading = Content("")
         self._lines: list[Content] = []
         self._in_sight: list[Content] = []
         self._top = 0
