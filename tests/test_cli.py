@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from core.written import asking
 
 from hardentui import __version__, i18n
 from hardentui.cli import main
@@ -317,35 +318,10 @@ def test_bash_completion_completes(capsys: pytest.CaptureFixture[str], tmp_path:
 
 
 def test_a_sites_own_checklist_is_added(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    (tmp_path / "site.toml").write_text(
-        """
-format = 1
-chapter = "sysctl"
-number = 2
-version = "1"
-title = { en = "x", fr = "x" }
-[documents.site]
-title = "Site rules"
-edition = "3"
-[[sections]]
-id = "site"
-title = { en = "Site", fr = "Site" }
-text = { en = "Ours.", fr = "Les nôtres." }
-[[sections.recommendations]]
-id = "site.swappiness"
-title = { en = "Little swapping", fr = "Peu de swap" }
-resource = "sysctl"
-subject = "vm.swappiness"
-accept = { at-most = "10" }
-target = "10"
-level = "minimal"
-level-by = "hardentui"
-severity = "low"
-why = { en = "w", fr = "w" }
-risk = { en = "r", fr = "r" }
-sources = ["site:1"]
-"""
+    site = (
+        asking("").replace("sysctl.kptr", "site.swappiness").replace("kernel.kptr_restrict", "vm.swappiness")
     )
+    (tmp_path / "site.toml").write_text(site.replace("at-least = 1", 'at-most = "10"').replace('"2"', '"10"'))
     _code, out, err = run(capsys, "--checklists", tmp_path, "--root", tmp_path, "scan", "--json")
     assert "site.swappiness" in findings(out), err
     assert run(capsys, "checklist", "check", tmp_path / "site.toml")[0] == 0

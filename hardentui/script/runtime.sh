@@ -729,8 +729,35 @@ start_make() { # STEP
     reload_now && try systemctl start -- "${TARGET[$1]}" && stays_up "${TARGET[$1]}"
 }
 
+enabling_save() { # STEP; the links that enable units: what disables this one again takes those of its Also= along
+    numbered "$1"
+    unit_links >"$RECORD.links" && flush "$RECORD.links"
+}
+
+unit_links() { find /etc/systemd/system -type l -printf '%p\t%l\n' 2>/dev/null; }
+
+enabling_restore() { # STEP; takes away what enabling it linked, and nothing that stood before and stands now
+    local record path target
+    numbered "$1"
+    record=$RECORD
+    if [[ ! -e $record.kept ]]; then
+        unit_links >"$record.now" && grep -Fxvq -f "$record.links" -- "$record.now" || return 0
+        grep -Fx -f "$record.links" -- "$record.now" >"$record.kept.new"
+        (($? < 2)) && flush "$record.kept.new" && mv -T -- "$record.kept.new" "$record.kept" || return 1
+        flush "${record%/*}" || return 1
+    fi
+    try systemctl --root=/ disable -- "${TARGET[$1]}" || return 1
+    while IFS=$'\t' read -r path target; do
+        [[ ! -L $path ]] || continue
+        # A folder that disabling left empty is gone, too.
+        trusted_path "$path" 0 && { [[ -d ${path%/*} ]] || mkdir -m 0755 -- "${path%/*}"; } || return 1
+        ln -sT -- "$target" "$path" && flush "${path%/*}/" || return 1
+    done <"$record.kept"
+    flush /etc/systemd/system
+}
+
 start_restore() { # STEP
-    [[ $BEFORE == enabled* ]] || try systemctl --root=/ disable -- "${TARGET[$1]}" && flush /etc/systemd/system || return 1
+    enabling_restore "$1" || return 1
     booted_systemd || return 0
     if [[ $AT_BOOT == 1 ]]; then
         # Not started yet; but the boot has made up its mind to.
@@ -1261,8 +1288,9 @@ call() { # VERB STEP; the one place where a kind is chosen
         passes:mount) mount_passes "$2" ;;
         save:write | save:edit) file_save "$2" ;;
         save:mount) value_save "$2" "with ${WANTED[$2]}" ;;
-        save:unit) value_save "$2" enabled ;;
-        save:mode | save:sysctl | save:start) value_save "$2" "${WANTED[$2]}" ;;
+        save:unit) enabling_save "$2" && value_save "$2" enabled ;;
+        save:start) enabling_save "$2" && value_save "$2" "${WANTED[$2]}" ;;
+        save:mode | save:sysctl) value_save "$2" "${WANTED[$2]}" ;;
         make:write | make:edit) file_make "$2" ;;
         make:mode) safe_folders "$2" && change_mode "${TARGET[$2]}" "${WANTED[$2]}" ;;
         make:sysctl) kernel_write "/proc/sys/${TARGET[$2]}" "${WANTED[$2]}" ;;
@@ -1280,7 +1308,7 @@ call() { # VERB STEP; the one place where a kind is chosen
         restore:sysctl) kernel_write "/proc/sys/${TARGET[$2]}" "$BEFORE" ;;
         restore:mount) mount_change "${TARGET[$2]}" "$BEFORE" "${UNSETS[$2]}" ;;
         restore:start) start_restore "$2" ;;
-        restore:unit) try systemctl --root=/ disable -- "${TARGET[$2]}" && flush /etc/systemd/system ;;
+        restore:unit) enabling_restore "$2" ;;
         *) return 1 ;;
     esac
 }
@@ -1980,7 +2008,7 @@ check_state() { # refuses a state folder that is not root's alone
 find_runs() { # RUNS: newest first
     RUNS=()
     [[ -d $STATE/runs && $EUID == 0 ]] || return 0
-    mapfile -t RUNS < <(find "$STATE/runs" -mindepth 1 -maxdepth 1 -type d -name '[0-9]*' | sort -r)
+    mapfile -t RUNS < <(find "$STATE/runs" -mindepth 1 -maxdepth 1 -type d -name '[0-9]*' | sort -rV)
 }
 
 standing_runs() { # RUNS: those that were not rolled back, as far as one can tell; leaves the newest one loaded

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from core.test_bad_input import CHECKLIST
+from core.written import CHECKLIST, asking
 from test_cli import findings, run
 
 
@@ -64,7 +64,7 @@ def test_two_hosts_are_refused(capsys, words: list[str]) -> None:
 
 # --- questions of other files -------------------------------------------------------------------------
 
-ASKED = CHECKLIST.partition("[[questions]]")[0] + "[[sections]]" + CHECKLIST.partition("[[sections]]")[2]
+ASKED = asking("") + 'when = [{ question = "ipv6", is = ["yes"] }]\n'
 
 
 def test_a_sites_checklist_depends_on_a_question_of_ours(capsys, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from core.test_bad_input import CHECKLIST
+from core.written import CHECKLIST
 
 from hardentui import i18n
 from hardentui.checklist import load_files, shipped_folder

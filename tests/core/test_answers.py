@@ -17,46 +17,22 @@ from hardentui.tables import MistakesError
 
 from . import hosts
 from .sittings import CHECKLISTS
+from .written import asking
 
 ENTRY = "sections[0].recommendations[0]"
 NOTHING = Text("", "")
-CHECKLIST = """\
-format = 1
-chapter = "sysctl"
-number = 2
-version = "1"
-title = { en = "Kernel", fr = "Noyau" }
-
-[documents.course]
-title = "Course"
-edition = "1"
-
+CHECKLIST = (
+    asking("""\
 [[questions]]
 id = "least-kptr"
 title = { en = "How strict?", fr = "Quelle rigueur ?" }
 why = { en = "Because", fr = "Car" }
 format = "days"
 proposed = "1"
-
-[[sections]]
-id = "kernel"
-title = { en = "Kernel", fr = "Noyau" }
-text = { en = "Text", fr = "Texte" }
-
-[[sections.recommendations]]
-id = "sysctl.kptr"
-title = { en = "Pointers", fr = "Pointeurs" }
-resource = "sysctl"
-subject = "kernel.kptr_restrict"
-accept = { at-least = "{least-kptr}" }
-target = "{least-kptr}"
-level = "minimal"
-level-by = "anssi"
-severity = "low"
-why = { en = "Why", fr = "Pourquoi" }
-risk = { en = "Risk", fr = "Risque" }
-sources = ["course:1"]
-"""
+""")
+    .replace("at-least = 1", 'at-least = "{least-kptr}"')
+    .replace('target = "2"', 'target = "{least-kptr}"')
+)
 
 
 def asked(form: str) -> Question:

@@ -17,44 +17,7 @@ from hardentui.plan import PlanFile
 from hardentui.resources import check
 from hardentui.tables import MistakesError, key_lines
 
-CHECKLIST = """\
-format = 1
-chapter = "sysctl"
-number = 2
-version = "1"
-title = { en = "Kernel", fr = "Noyau" }
-
-[documents.course]
-title = "Course"
-edition = "1"
-
-[[questions]]
-id = "ipv6"
-title = { en = "IPv6?", fr = "IPv6 ?" }
-why = { en = "Because", fr = "Car" }
-choices = [{ id = "yes", en = "Yes", fr = "Oui" }, { id = "no", en = "No", fr = "Non" }]
-
-[[sections]]
-id = "kernel"
-title = { en = "Kernel", fr = "Noyau" }
-text = { en = "Text", fr = "Texte" }
-
-[[sections.recommendations]]
-id = "sysctl.kptr"
-title = { en = "Pointers", fr = "Pointeurs" }
-resource = "sysctl"
-subject = "kernel.kptr_restrict"
-accept = { at-least = 1 }
-target = "2"
-level = "minimal"
-level-by = "anssi"
-severity = "low"
-why = { en = "Why", fr = "Pourquoi" }
-risk = { en = "Risk", fr = "Risque" }
-sources = ["course:1"]
-when = [{ question = "ipv6", is = ["yes"] }]
-hazards = ["container-engine"]
-"""
+from .written import CHECKLIST
 
 # (what is replaced, by what, the line of the mistake, its key, a word of what was expected)
 CHECKLIST_MISTAKES = [

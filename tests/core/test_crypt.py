@@ -9,8 +9,9 @@ from hardentui.assess import assess
 from hardentui.model import Finding, Result
 from hardentui.resources.crypt import _LSBLK
 from hardentui.snapshot import Command, Output
-from tests.core.hosts import DictHost, snapshot
-from tests.core.sittings import CHECKLISTS
+
+from .hosts import DictHost, snapshot
+from .sittings import CHECKLISTS
 
 
 def device(name: str, fstype: str, *below: Any, at: str = "", version: str = "") -> dict[str, Any]:

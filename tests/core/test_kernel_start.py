@@ -8,8 +8,9 @@ from hardentui.assess import assess
 from hardentui.model import Finding, Result
 from hardentui.resources.kernel.loader import boot_entries
 from hardentui.snapshot import Reason, Unread
-from tests.core.hosts import DictHost, snapshot
-from tests.core.sittings import CHECKLISTS
+
+from .hosts import DictHost, snapshot
+from .sittings import CHECKLISTS
 
 GRUB = """set superusers="admin"
 password_pbkdf2 admin grub.pbkdf2.sha512.10000.AB.CD

@@ -17,8 +17,9 @@ from hardentui.operations import ChangeSet, Refusal, WriteFile
 from hardentui.rehearsal import rehearse, undo
 from hardentui.resources.packages import apt_conf
 from hardentui.snapshot import Kind, Package, Reason, Snapshot, Status, Unread, Update
-from tests.core.hosts import ALMA, NOW, DictHost, snapshot
-from tests.core.sittings import CHECKLISTS
+
+from .hosts import ALMA, NOW, DictHost, snapshot
+from .sittings import CHECKLISTS
 
 SIMULATED = """NOTE: This is only a simulation!
 Inst bash [5.2.15-2+b8] (5.2.15-2+b13 Debian:12.15/oldstable [amd64])

@@ -18,9 +18,10 @@ from hardentui.plan import PlanFile, render
 from hardentui.resources import check
 from hardentui.tables import MistakesError
 
-from .test_bad_input import CHECKLIST, CHECKLIST_MISTAKES, PLAN, PLAN_MISTAKES
+from .test_bad_input import CHECKLIST_MISTAKES, PLAN, PLAN_MISTAKES
 from .test_closed_loop import begun
 from .test_earlier_plans import hardened
+from .written import CHECKLIST
 
 CHECKLISTS = Draft202012Validator(schema.checklist())
 PLANS = Draft202012Validator(schema.plan(), format_checker=FormatChecker(["date"]))

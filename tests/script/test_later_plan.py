@@ -59,3 +59,15 @@ def test_a_file_that_moved_since_is_not_written_over(box, later: str) -> None:
     before = ours.read_text()
     assert box.call("bash", later, "apply").returncode != 0
     assert ours.read_text() == before
+
+
+def test_the_newest_run_is_the_newest_beyond_four_digits_too(box, later: str) -> None:
+    """By their names alone 10000 would come before 9999."""
+    (first,) = (box.state / "runs").iterdir()
+    first.rename(first.with_name(first.name.replace("0001", "9999")))
+    ours = box.etc / "sysctl.d/99-zz-hardentui.conf"
+    before = ours.read_text()
+    box.run("apply", script=later)
+    assert sorted(run.name.partition("-")[0] for run in (box.state / "runs").iterdir()) == ["10000", "9999"]
+    box.run("rollback", script=later)
+    assert ours.read_text() == before

@@ -89,6 +89,25 @@ def test_a_rollback_takes_back_only_what_apply_made(served, enabled, activity):
     assert served.tree() == before
 
 
+@pytest.mark.parametrize("start", [True, False], ids=["started", "enabled"])
+def test_what_it_enables_along_stays_enabled_where_it_was_so_before(served, start):
+    """Disabling a unit disables those of its Also= too, whoever had enabled them."""
+    also = (*TIMER, "Also=known.service new.service")
+    units = served.scratch / "etc/systemd/system"
+    (units / "ours.timer").write_text("\n".join(also) + "\n")
+    for name in ("known", "new"):
+        text = "[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=ours-own.target\n"
+        (units / f"{name}.service").write_text(text)
+    served.sh("systemctl --root=/ enable known.service 2>/dev/null")
+    before = served.tree()
+    served.install(script(EnableUnit(owners=OWNER, unit="ours.timer", start=start)))
+    served.run("apply")
+    wanted = units / "ours-own.target.wants"
+    assert sorted(link.name for link in wanted.iterdir()) == ["known.service", "new.service"]
+    served.run("rollback")
+    assert served.tree() == before
+
+
 def test_a_unit_of_the_plan_itself_is_written_read_started_and_gone_again(served):
     (served.scratch / UNIT[1:]).unlink()
     before = served.tree()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from core.written import asking
 
 from hardentui import hazards, resources
 from hardentui.checklist import load_files
@@ -16,38 +17,22 @@ from hardentui.tui.widgets.table import FactsTable
 
 from .house import checklists, host, on_disk, ready, screen_text, typed, until
 
-_SITE = """
-format = 1
-chapter = "sysctl"
-number = 2
-version = "1"
-title = { en = "Kernel", fr = "Noyau" }
-[documents.site]
-title = "Site"
-edition = "1"
+_SITE = (
+    asking("""\
 [[questions]]
 id = "log-server"
 title = { en = "Where do the logs go?", fr = "Où vont les journaux ?" }
 why = { en = "They leave this host.", fr = "Ils quittent cette machine." }
 format = "host"
 proposed = "logs.example"
-[[sections]]
-id = "site"
-title = { en = "Site", fr = "Site" }
-text = { en = "Text", fr = "Texte" }
-[[sections.recommendations]]
-id = "site.server"
-title = { en = "The server is named", fr = "Le serveur est nommé" }
-resource = "sysctl"
-subject = "kernel.hostname"
-accept = { equal = "{log-server}" }
-level = "minimal"
-level-by = "hardentui"
-severity = "low"
-why = { en = "Why", fr = "Pourquoi" }
-risk = { en = "Risk", fr = "Risque" }
-sources = ["site:1"]
-"""
+""")
+    .replace('id = "kernel"', 'id = "site"')
+    .replace("sysctl.kptr", "site.server")
+    .replace('"Pointers"', '"The server is named"')
+    .replace("kernel.kptr_restrict", "kernel.hostname")
+    .replace("at-least = 1", 'equal = "{log-server}"')
+    .replace('target = "2"\n', "")
+)
 
 
 def app(folder: Path) -> HardenApp:

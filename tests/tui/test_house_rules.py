@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from textual.color import Color
+from textual.strip import Strip
+from textual.widget import Widget
 
 from hardentui.errors import InputError
 from hardentui.model import HostIdentity, Plan
@@ -17,7 +19,7 @@ from hardentui.tui import theme
 from hardentui.tui.app import HardenApp
 from hardentui.tui.opening import Opening
 from hardentui.tui.store import PlanStore
-from hardentui.tui.widgets.plain import Page
+from hardentui.tui.widgets.plain import Page, Plain
 from hardentui.tui.widgets.table import FactsTable
 from tui.house import app_on, checklists, host, ready, screen_text, until
 
@@ -112,6 +114,33 @@ async def test_a_key_pressed_while_it_reads_is_kept(
         await ready(pilot)
         await until(pilot, lambda: type(app.screen).__name__ == screen)
         assert app.session.plan.language == "fr"
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)])
+async def test_what_is_shown_again_and_did_not_change_is_not_painted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+) -> None:
+    """Idle is silent: over SSH a screen that is painted once more is 20 KB."""
+    lists = checklists(tmp_path)
+    app = HardenApp(lambda: Opening(lists, host(), None, tmp_path / "plan.toml"))
+    async with app.run_test(size=size) as pilot:
+        await ready(pilot)
+        await pilot.pause()
+        painted: list[str] = []
+        for kind in (Page, Plain, FactsTable):
+            drawn = kind.render_line
+
+            def noted(widget: Widget, y: int, drawn=drawn) -> Strip:
+                painted.append(f"{widget.id}:{y}")
+                return drawn(widget, y)
+
+            monkeypatch.setattr(kind, "render_line", noted)
+        app.show()
+        await pilot.pause()
+        assert not painted
+        app.trouble = "one line more"
+        app.show()
+        await until(pilot, lambda: painted)
 
 
 async def test_leaving_while_it_reads(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ class Assignment:
     @property
     def is_glob(self) -> bool:
         """Whether the key is a pattern."""
-        return bool(_GLOB & set(self.key))
+        return not _GLOB.isdisjoint(self.key)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,16 +43,20 @@ class Page(Widget, can_focus=True):
 
     BINDINGS = scrolling()
 
-    def head(self, title: Content) -> None:
-        """What stands in the border above; a Content, for a string would be markup."""
-        self.border_title = title
-
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's word
         super().__init__(id=id)
         self.shown = Content("")
+        self._heading = Content("")
         self._lines: list[Content] = []
         self._in_sight: list[Content] = []
         self._top = 0
+
+    def head(self, title: Content) -> None:
+        """What stands in the border above; a Content, for a string would be markup."""
+        # A widget whose border gets a title, be it the same one, is painted whole.
+        if not title.is_same(self._heading):
+            self._heading = title
+            self.border_title = title
 
     def show(self, content: Content, *, from_top: bool = True) -> None:
         """Show ``content``, from its first line on unless it is the same one brought up to date."""
