@@ -14,7 +14,7 @@ from hardentui.model import Gap
 from hardentui.resources import rsyslog
 from hardentui.resources.connections import contacts
 from hardentui.resources.firewall.passage import EVERYWHERE
-from hardentui.resources.firewall.policy import Address, Network
+from hardentui.resources.firewall.policy import Address, Network, peer_text
 from hardentui.snapshot import File, Interfaces, Snapshot, Sockets, Units, Unread
 
 APPLICATIONS = "applications"  # the question which applications this host serves
@@ -62,8 +62,7 @@ class Bound:
     def __str__(self) -> str:
         if self.anybody:
             return ANY
-        single = (str(n.network_address) if n.num_addresses == 1 else str(n) for n in self.networks)
-        return ", ".join((*single, *self.names))
+        return ", ".join((*map(peer_text, self.networks), *self.names))
 
 
 @dataclass(frozen=True)

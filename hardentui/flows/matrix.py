@@ -6,7 +6,7 @@ object that the applications name, and everybody else. Pure. Never complete: the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
@@ -22,8 +22,8 @@ from hardentui.resources.connections import Contact, contacts
 from hardentui.resources.firewall import loaded, verdict
 from hardentui.resources.firewall.departure import departure
 from hardentui.resources.firewall.evaluate import evaluate
-from hardentui.resources.firewall.passage import EVERYWHERE, Passage, Share, passage
-from hardentui.resources.firewall.policy import Direction, Network, Permit
+from hardentui.resources.firewall.passage import EVERYWHERE, Passage, Share, passage, together
+from hardentui.resources.firewall.policy import Direction, Network, Permit, span_text
 from hardentui.resources.firewall.reach import Door, Reach
 from hardentui.resources.firewall.values import Packet
 from hardentui.resources.listeners import Listener, listeners, ways_in
@@ -54,7 +54,9 @@ class State(StrEnum):
 _DIFFERING = {State.NARROW, State.PARTLY, State.WIDE, State.PARTLY_WIDE, State.UNBOUND}
 _CLOSED = Passage(Share.NONE)
 T = TypeVar("T")
-_Way = tuple[tuple[tuple[Door, Reach], ...], tuple[Network, ...], tuple[Network, ...]]
+_Doors = tuple[tuple[Door, Reach], ...]
+_Way = tuple[tuple[_Doors, ...], tuple[Network, ...], tuple[Network, ...]]
+_MOST_TRIED = 64  # ports of a range that are asked for one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ class Line:
     @property
     def ports(self) -> str:
         """The ports alone."""
-        return str(self.low) if self.low == self.high else f"{self.low}-{self.high}"
+        return span_text(self.low, self.high)
 
     @property
     def processes(self) -> str:
@@ -252,25 +254,31 @@ class _Builder:
             state = _state(line, needed=False, bound=Bound.everybody(""), passing=passing)
             yield OTHERS, Cell(state, needed=False, passage=passing, count=sum(o.count for o in strangers))
 
-    def _doors(self, line: Line) -> Mapping[Door, Reach]:
-        """The ways to the sockets of a row; where nobody listens, all ways there would be."""
-        if line.listeners:
-            doors = {door: reach for one in line.listeners for door, reach in one.doors.items()}
-        else:
-            ways = ways_in(self._snapshot, line.protocol, line.low)
-            doors = {} if isinstance(ways, Gap) else dict(ways)
-        outside = {door: reach for door, reach in doors.items() if door.interface in self._outside}
-        return outside or doors
+    def _doors(self, line: Line) -> tuple[_Doors, ...]:
+        """For each port of a row the ways to its sockets; where nobody listens, all ways there would be."""
+        ports: dict[int, dict[Door, Reach]] = {}
+        for one in line.listeners:
+            ports.setdefault(one.socket.port, {}).update(one.doors)
+        if not ports:
+            for port in _tried(line.low, line.high):
+                ways = ways_in(self._snapshot, line.protocol, port)
+                ports[port] = {} if isinstance(ways, Gap) else dict(ways)
+        return tuple(dict.fromkeys(tuple(self._to_outside(doors).items()) for doors in ports.values()))
+
+    def _to_outside(self, doors: Mapping[Door, Reach]) -> Mapping[Door, Reach]:
+        """The ways by interfaces to other machines, where there are some."""
+        return {door: reach for door, reach in doors.items() if door.interface in self._outside} or doors
 
     def _passage(
-        self, doors: Mapping[Door, Reach], networks: Iterable[Network], without: Iterable[Network]
+        self, ports: tuple[_Doors, ...], networks: Iterable[Network], without: Iterable[Network]
     ) -> Passage | None:
+        """How much gets in: at all of these ports, or at some."""
         if self._unread:
             return Passage(Share.UNKNOWN, why=self._unread)
         # Thousands of sockets are reached alike.
-        key = (tuple(doors.items()), tuple(networks), tuple(without))
+        key = (ports, tuple(networks), tuple(without))
         if key not in self._passages:
-            self._passages[key] = passage(dict(key[0]), key[1], key[2])
+            self._passages[key] = together(passage(dict(doors), key[1], key[2]) for doors in ports)
         return self._passages[key]
 
     def _advice(self, protocol: str, port: int) -> Iterator[tuple[Component, Port]]:
@@ -289,7 +297,7 @@ class _Builder:
             called = tuple(one for one in self._calls() if _is_call(one, need, bound))
             for low, high in need.ports.spans:
                 mine = tuple(one for one in called if low <= one.port <= high)
-                passing = self._way_out(need, low, bound)
+                passing = self._way_out(need.ports.protocol, _tried(low, high), bound)
                 state = _state_out(bound, passing)
                 cell = Cell(state, needed=True, passage=passing, count=sum(one.count for one in mine))
                 yield Line(
@@ -312,10 +320,11 @@ class _Builder:
     def _calls(self) -> Iterator[Contact]:
         return (one for one in self._contacts if one.direction == "out")
 
-    def _way_out(self, need: Need, port: int, bound: Bound) -> Passage:
+    def _way_out(self, protocol: str, ports: Iterable[int], bound: Bound) -> Passage:
         """Through the loaded rules; machines that are known by name only may be any."""
         networks = EVERYWHERE if bound.names else bound.networks
-        return departure(self._snapshot, need.ports.protocol, port, networks)
+        found = together(departure(self._snapshot, protocol, port, networks) for port in ports)
+        return found or _CLOSED
 
 
 def _by_port(found: Iterable[tuple[str, int, T]]) -> Mapping[tuple[str, int], list[T]]:
@@ -324,6 +333,11 @@ def _by_port(found: Iterable[tuple[str, int, T]]) -> Mapping[tuple[str, int], li
     for protocol, port, one in found:
         known.setdefault((protocol, port), []).append(one)
     return known
+
+
+def _tried(low: int, high: int) -> Sequence[int]:
+    """The ports of a range that are asked for: all of them, or of a long one its ends."""
+    return range(low, high + 1) if high - low < _MOST_TRIED else (low, high)
 
 
 def _joined(parties: Iterable[Party]) -> Bound:

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from hardentui.i18n import N_
 from hardentui.model import Choice, Document, Erratum, Question, Source, Text
-from hardentui.resources.firewall.policy import PROTOCOLS, Protocol, parse_ports
+from hardentui.resources.firewall.policy import PROTOCOLS, Protocol, parse_ports, span_text
 
 LIBRARY = "components"  # the profile whose components others build on
 ANY = "any"
@@ -68,7 +68,7 @@ class Ports:
     @property
     def numbers(self) -> str:
         """The ports alone, as ``parse`` reads them."""
-        return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in self.spans)
+        return ",".join(span_text(*span) for span in self.spans)
 
     def __str__(self) -> str:
         return f"{self.protocol} {self.numbers}"

@@ -156,9 +156,9 @@ def test_a_policy_that_locks_its_administrator_out_is_kept_out_of_the_plan(
     words = ("--recording", path, "flows", "--plan", str(plan), "--apply")
     code, _out, err = run(capsys, *words)
     assert (code, plan.exists()) == (2, False)
-    assert "sshd listens on tcp 22 over IPv4, and no line of the policy lets anybody in there" in err
+    assert "sshd listens on tcp 22 (IPv4), and no line of the policy lets anybody in there" in err
     assert "--acknowledge 'in tcp 22 any: REASON'" in err
-    assert run(capsys, *words, "--json")[1].count('"tcp 22 over IPv4"') == 1
+    assert run(capsys, *words, "--json")[1].count('"tcp 22 (IPv4)"') == 1
     run(capsys, *words, "--acknowledge", "in tcp 22 any: a console is at hand")
     decided = PlanFile.read(plan).plan.decision(DECISION)
     assert decided is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import ipaddress
+import json
 from typing import Any
 
 import pytest
@@ -77,3 +78,29 @@ def test_what_cannot_be_read_is_not_known() -> None:
     )
     assert found.share is Share.UNKNOWN
     assert "needs root" in found.why
+
+
+@pytest.mark.parametrize(("count", "share"), [(1000, Share.SOME), (2500, Share.UNKNOWN)])
+def test_rules_that_name_more_machines_than_are_sorted_leave_it_unknown(count: int, share: Share) -> None:
+    """Nobody is said to be shut out for want of an answer."""
+    named = {"family": "inet", "table": "out", "chain": "output"}
+    left = {"payload": {"protocol": "ip", "field": "daddr"}}
+    chain = {
+        "family": "inet",
+        "table": "out",
+        "name": "output",
+        "type": "filter",
+        "hook": "output",
+        "prio": 0,
+    }
+    banned = [str(ipaddress.ip_address(0x0A000000 + 2 * number)) for number in range(count)]
+    rules = [
+        {**named, "handle": n, "expr": [{"match": {"op": "==", "left": left, "right": one}}, {"drop": None}]}
+        for n, one in enumerate(banned, 1)
+    ]
+    shown = {"nftables": [{"chain": {**chain, "policy": "accept"}}, *({"rule": one} for one in rules)]}
+    snapshot = seen(Output(json.dumps(shown)))
+    assert departure(snapshot, "tcp", 80, [ipaddress.ip_network("0.0.0.0/0")]).share is share
+    if share is Share.SOME:
+        alone = [ipaddress.ip_network(banned[7]), ipaddress.ip_network("192.0.2.0/24")]
+        assert [departure(snapshot, "tcp", 80, [one]).share for one in alone] == [Share.NONE, Share.ALL]

@@ -76,6 +76,19 @@ def test_a_port_that_is_open_and_nobody_listens() -> None:
     assert states(made, "in tcp 8443")["canopsis-users"] is State.SILENT
 
 
+def test_every_port_of_a_range_counts() -> None:
+    """One that is open says nothing of the next one, whether somebody listens there or not."""
+    added = "in tcp 9000-9001 from 10.7.0.7 site.range; out tcp 9000-9001 to 10.7.0.7 site.away"
+    both = tuple(Socket("tcp", "0.0.0.0", number, "thing", 50 + number) for number in (9000, 9001))
+    out = chain(name="output", hook="output", policy="drop")
+    for opened in (9000, 9001):
+        half = nft(chain(), rule(port(opened), ACCEPT), out, rule(port(opened), ACCEPT, name="output"))
+        for sockets in ((SSH,), (SSH, *both)):
+            made = draft(snapshot(half, sockets), flows_added=added)
+            assert states(made, "in tcp 9000-9001")["added:site.range"] is State.PARTLY
+            assert states(made, "out tcp 9000-9001 site.away")[HERE] is State.PARTLY
+
+
 def test_a_database_on_loopback_is_for_this_host_alone() -> None:
     made = draft(snapshot())
     line = made.matrix.line("in tcp 27017")

@@ -41,18 +41,18 @@ def refusal(snapshot: Snapshot, *lines: str) -> str:
 @pytest.mark.parametrize(
     ("sockets", "changes", "named", "opening"),
     [
-        ((SSH,), {}, "tcp 22 over IPv4", "in tcp 22 from any a.ssh"),
-        ((ODD,), {}, "tcp 2222 over IPv4", "in tcp 2000-3000 from 192.0.2.1 a.ssh"),
-        ((SIX,), {"kernel": BOTH}, "tcp 22 over IPv4 and IPv6", "in tcp 22 from 192.0.2.1 a.ssh"),
-        ((SIX,), {"kernel": APART}, "tcp 22 over IPv6", "in tcp 22 from 2001:db8::/64 a.ssh"),
+        ((SSH,), {}, "tcp 22 (IPv4)", "in tcp 22 from any a.ssh"),
+        ((ODD,), {}, "tcp 2222 (IPv4)", "in tcp 2000-3000 from 192.0.2.1 a.ssh"),
+        ((SIX,), {"kernel": BOTH}, "tcp 22 (IPv4, IPv6)", "in tcp 22 from 192.0.2.1 a.ssh"),
+        ((SIX,), {"kernel": APART}, "tcp 22 (IPv6)", "in tcp 22 from 2001:db8::/64 a.ssh"),
         (
             (HELD,),
             {"kernel": BOTH, "units": WAITING},
-            "tcp 2200 over IPv4 and IPv6",
+            "tcp 2200 (IPv4, IPv6)",
             "in tcp 2200 from any a",
         ),
         # One of several is enough.
-        ((SSH, ODD), {}, "tcp 22 over IPv4", "in tcp 2222 from 192.0.2.1 a.ssh"),
+        ((SSH, ODD), {}, "tcp 22 (IPv4)", "in tcp 2222 from 192.0.2.1 a.ssh"),
     ],
 )
 def test_the_port_of_sshd_and_what_to_write_are_named(
@@ -68,19 +68,19 @@ def test_the_port_of_sshd_and_what_to_write_are_named(
 
 
 def test_a_machine_of_the_other_version_of_ip_does_not_come_in() -> None:
-    assert "tcp 22 over IPv4" in refusal(seen(SSH), "in tcp 22 from 2001:db8::/64 a.ssh")
-    assert "tcp 22 over IPv6" in refusal(seen(SIX, kernel=APART), "in tcp 22 from 192.0.2.0/24 a.ssh")
+    assert "tcp 22 (IPv4)" in refusal(seen(SSH), "in tcp 22 from 2001:db8::/64 a.ssh")
+    assert "tcp 22 (IPv6)" in refusal(seen(SIX, kernel=APART), "in tcp 22 from 192.0.2.0/24 a.ssh")
 
 
 def test_whoever_means_it_says_why_for_each_port() -> None:
     snapshot = seen(SSH, ODD)
     first, second = "cut in tcp 22 any: a console is at hand", "cut in tcp 2222 any: a console is at hand"
     assert "tcp 2222" in refusal(snapshot, first)
-    assert "tcp 22 over" in refusal(snapshot, second)
+    assert "tcp 22 (" in refusal(snapshot, second)
     assert refusal(snapshot, first, second) == ""
-    assert "tcp 22 over" in refusal(snapshot, "cut in udp 22 any: no", second)
-    assert "tcp 22 over" in refusal(snapshot, "cut out tcp 22 any: no", second)
-    assert "tcp 22 over" in refusal(snapshot, "cut in tcp 22 192.0.2.9: this one only", second)
+    assert "tcp 22 (" in refusal(snapshot, "cut in udp 22 any: no", second)
+    assert "tcp 22 (" in refusal(snapshot, "cut out tcp 22 any: no", second)
+    assert "tcp 22 (" in refusal(snapshot, "cut in tcp 22 192.0.2.9: this one only", second)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_whoever_means_it_says_why_for_each_port() -> None:
 )
 def test_what_lets_no_administrator_in_does_not_count(socket: Socket) -> None:
     assert refusal(seen(socket)) == ""
-    assert "tcp 22 over IPv4" in refusal(seen(SSH, socket), "in tcp 4444 from any a.b")
+    assert "tcp 22 (IPv4)" in refusal(seen(SSH, socket), "in tcp 4444 from any a.b")
 
 
 def test_where_nobody_can_see_it_the_default_of_sshd_stands_for_it_and_this_is_said() -> None:
@@ -128,6 +128,6 @@ def test_a_plan_that_somebody_edited_names_no_other_port() -> None:
     found = session.finding(DECISION)
     assert found is not None
     decision = session.decision(found, Action.APPLY, target="in drop\nout accept\nin tcp 22 from any a.ssh")
-    facts = {**decision.facts, "sshd": ("tcp 22 over $(reboot)",)}
+    facts = {**decision.facts, "sshd": ("tcp 22 ($(reboot))",)}
     made = session.decided(dataclasses.replace(decision, facts=facts)).compiled()
     assert "is no port of sshd" in made.refused[DECISION]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from hardentui.resources.firewall import sources
 from hardentui.resources.firewall.evaluate import Verdict, evaluate
 from hardentui.resources.firewall.reach import Door, From, Reachability
 from hardentui.resources.firewall.ruleset import Ruleset, build
+from hardentui.resources.firewall.selection import Selections
 from hardentui.resources.firewall.values import Packet
 
 DOORS = [Door("eth0", ipaddress.ip_address(own)) for own in ("192.0.2.1", "2001:db8::1", "fe80::1")]
@@ -149,3 +152,30 @@ def test_a_thousand_banned_networks_are_named_for_every_port(port: int) -> None:
     assert found[DOORS[0]].kind is From.ANY
     assert found[DOORS[0]].without == tuple(map(str, banned))
     assert found[DOORS[1]].without == ()
+
+
+@given(st.sampled_from(["accept", "drop"]), _RULES, _RULES)
+def test_what_goes_out_to_machines_that_no_rule_tells_apart_ends_alike(
+    policy: str, rules: list[list[Any]], more: list[list[Any]]
+) -> None:
+    outgoing = ruleset(
+        policy, *(json.loads(json.dumps(one).replace("saddr", "daddr")) for one in (rules, more))
+    )
+    made = Ruleset(
+        {key: replace(c, hook=c.hook and "output") for key, c in outgoing.chains.items()}, outgoing.sets
+    )
+    selections = Selections(made, "daddr")
+    for protocol, port in (("tcp", 22), ("tcp", 443), ("udp", 22)):
+        for version, own in ((4, DOORS[0].address), (6, DOORS[1].address)):
+            kinds = sources.classes(made, version)
+            assert kinds is not None
+            parted = selections.about(protocol, port).apart(version, kinds)
+            assert sorted(str(kind.sample) for _rules, alike in parted for kind in alike) == sorted(
+                str(kind.sample) for kind in kinds
+            )
+            for few, alike in parted:
+                ends = {
+                    evaluate(which, Packet("eth0", own, to, protocol, port, outgoing=True)).verdicts
+                    for which, to in (*((made, kind.sample) for kind in alike), (few, alike[0].sample))
+                }
+                assert len(ends) == 1

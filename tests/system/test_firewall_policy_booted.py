@@ -100,7 +100,7 @@ def test_a_policy_that_lets_nobody_in_to_sshd_makes_no_script_while_nobody_says_
     host.sh("echo 'Port 2222' >>/etc/ssh/sshd_config && systemctl restart ssh")
     decide(product, "in drop\nout accept\nin tcp 22 from any course.ssh")
     refused = product.call("script", PLAN, "--force", "-o", SCRIPT).stderr
-    assert f"{ID} is left out: sshd listens on tcp 2222 over IPv4 and IPv6" in refused
+    assert f"{ID} is left out: sshd listens on tcp 2222 (IPv4, IPv6)" in refused
     assert "cut in tcp 2222 any: REASON" in refused
     host.sh(
         "mkdir /etc/systemd/system/ssh.socket.d && systemctl stop ssh.service && "
@@ -109,7 +109,7 @@ def test_a_policy_that_lets_nobody_in_to_sshd_makes_no_script_while_nobody_says_
     )
     decide(product, "in drop\nout accept\nin tcp 2222 from any course.ssh")
     refused = product.call("script", PLAN, "--force", "-o", SCRIPT).stderr
-    assert f"{ID} is left out: sshd listens on tcp 2200 over IPv4 and IPv6" in refused
+    assert f"{ID} is left out: sshd listens on tcp 2200 (IPv4, IPv6)" in refused
     decide(product, "in drop\nout accept\nin tcp 2200 from 192.0.2.1 course.ssh")
     assert ID not in product.call("script", PLAN, "--force", "-o", SCRIPT).stderr
 

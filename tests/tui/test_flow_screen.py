@@ -187,10 +187,10 @@ async def test_a_policy_that_locks_its_administrator_out_is_permitted_or_meant(t
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await opened(pilot)
         shown = " ".join(screen_text(app).split())
-        assert "sshd listens on tcp 22 over IPv4, and no line of the policy lets anybody in" in shown
+        assert "sshd listens on tcp 22 (IPv4), and no line of the policy lets anybody in" in shown
         await pilot.press("a")
         assert saved(tmp_path).decision(DECISION) is None
-        assert "say why it may end (c)" in " ".join(screen_text(app).split())
+        assert "(+: permit it; c: say why)" in " ".join(screen_text(app).split())
         await pilot.press("c")
         assert "cut in tcp 22 any" in screen.table.current
         await until(pilot, lambda: "This is how administrators come in" in detail(screen))

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
+from hardentui.i18n import _
 from hardentui.resources.base import explain
 from hardentui.resources.firewall import loaded, sources, verdict
 from hardentui.resources.firewall.evaluate import Verdict, evaluate
 from hardentui.resources.firewall.passage import Passage, Share
 from hardentui.resources.firewall.policy import Address, Network
-from hardentui.resources.firewall.ruleset import WAY_OUT, Span
+from hardentui.resources.firewall.ruleset import WAY_OUT, Ruleset, Span
+from hardentui.resources.firewall.selection import Alike, Selections
 from hardentui.resources.firewall.values import Packet
 from hardentui.snapshot import Snapshot
 
@@ -32,8 +34,12 @@ def departure(snapshot: Snapshot, protocol: str, port: int, networks: Iterable[N
         if not any(now.rules.base_chains(version, hook) for hook in WAY_OUT):
             shares.add(Share.ALL)
             continue
-        for packet in _packets(snapshot.derive(_kinds)[version], version, ways, wanted, protocol, port):
-            outcome = evaluate(now.rules, packet)
+        kinds = snapshot.derive(_kinds)[version]
+        if kinds is None:
+            return Passage(Share.UNKNOWN, why=_("the rules name too many addresses"))
+        alike = snapshot.derive(_selections).about(protocol, port).apart(version, kinds)
+        for rules, packet in _packets(alike, version, ways, wanted, protocol, port):
+            outcome = evaluate(rules, packet)
             if outcome.sure is None:
                 return Passage(Share.UNKNOWN, why="; ".join(outcome.doubts[:_MANY]))
             shares.add(Share.ALL if outcome.sure is Verdict.ACCEPT else Share.NONE)
@@ -42,26 +48,31 @@ def departure(snapshot: Snapshot, protocol: str, port: int, networks: Iterable[N
     return Passage(shares.pop() if len(shares) == 1 else Share.SOME)
 
 
-def _kinds(snapshot: Snapshot) -> Mapping[int, tuple[sources.SourceClass, ...]]:
-    """By version of IP, the kinds of machines that no rule tells apart."""
+def _kinds(snapshot: Snapshot) -> Mapping[int, tuple[sources.SourceClass, ...] | None]:
+    """By version of IP, the kinds of machines that no rule tells apart; None for too many."""
     rules = snapshot.derive(loaded.read).rules
-    return {version: sources.classes(rules, version) or () for version in (4, 6)}
+    return {version: sources.classes(rules, version) for version in (4, 6)}
+
+
+def _selections(snapshot: Snapshot) -> Selections:
+    return Selections(snapshot.derive(loaded.read).rules, "daddr")
 
 
 def _packets(
-    kinds: Iterable[sources.SourceClass],
+    alike: Iterable[Alike],
     version: int,
     ways: Iterable[tuple[str, Address]],
     wanted: list[Span],
     protocol: str,
     port: int,
-) -> Iterator[Packet]:
-    """One packet for each way out and each kind of destination that no rule tells apart."""
+) -> Iterator[tuple[Ruleset, Packet]]:
+    """One packet for each way out and the kinds of destinations that these rules do not tell apart."""
     make = IPv4Address if version == 4 else IPv6Address  # noqa: PLR2004 - IPv4
-    for kind in kinds:
-        common = next((max(o.low, p.low) for o in wanted for p in kind.spans if _meet(o, p)), None)
+    for rules, kinds in alike:
+        spans = [span for kind in kinds for span in kind.spans]
+        common = next((max(o.low, p.low) for o in wanted for p in spans if _meet(o, p)), None)
         for interface, own in ways if common is not None else ():
-            yield Packet(interface, own, make(common or 0), protocol, port, outgoing=True)
+            yield rules, Packet(interface, own, make(common or 0), protocol, port, outgoing=True)
 
 
 def _meet(one: Span, other: Span) -> bool:

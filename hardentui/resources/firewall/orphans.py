@@ -8,6 +8,7 @@ from hardentui.i18n import _
 from hardentui.model import Provenance, Reading
 from hardentui.resources.base import nothing
 from hardentui.resources.firewall import loaded
+from hardentui.resources.firewall.policy import span_text
 from hardentui.resources.firewall.ruleset import Chain, Json, Rule, Ruleset, Span, literal
 from hardentui.snapshot import Snapshot, Socket, Unread
 
@@ -29,7 +30,7 @@ def read(snapshot: Snapshot, seen: tuple[Socket, ...] | Unread) -> Reading:
         for protocol, low, high in _opened(rule):
             behind = any(p == protocol and low <= port <= high for p, port in listening)
             if not behind and high - low < _WIDE:
-                ports = str(low) if low == high else f"{low}-{high}"
+                ports = span_text(low, high)
                 orphans[f"{protocol} {ports}"] = rule.place
     places = tuple(Provenance(place, text=port) for port, place in orphans.items())
     return Reading({"": "; ".join(sorted(orphans)) or "none"}, provenance=places or now.provenance)

@@ -70,6 +70,17 @@ def passage(
     return Passage(shares.pop() if len(shares) == 1 else Share.SOME, published)
 
 
+def together(parts: Iterable[Passage | None]) -> Passage | None:
+    """How much gets through of several ports, where each has an answer; None where nothing is asked."""
+    asked = [one for one in parts if one is not None]
+    if not asked:
+        return None
+    shares = {one.share for one in asked}
+    share = Share.UNKNOWN if Share.UNKNOWN in shares else shares.pop() if len(shares) == 1 else Share.SOME
+    why = next((one.why for one in asked if one.share is Share.UNKNOWN), "")
+    return Passage(share, any(one.published for one in asked), why)
+
+
 def _let_in(reach: Reach, version: int) -> list[Range]:
     match reach.kind:
         case From.ANY:

@@ -11,13 +11,13 @@ from hardentui.model import Gap
 from hardentui.resources.base import explain
 from hardentui.resources.firewall import sources
 from hardentui.resources.firewall.evaluate import Verdict, evaluate
+from hardentui.resources.firewall.policy import peer_text
 from hardentui.resources.firewall.ruleset import Ruleset, Span
-from hardentui.resources.firewall.selection import Place, Selection, all_asked
+from hardentui.resources.firewall.selection import Selection, Selections
 from hardentui.resources.firewall.values import Packet
 
 _SHOWN = 4  # networks named in one line
 _STEPS = 600_000  # rules that are looked at for one host: a second or two
-_GLANCE = 16  # rules that are sorted out by their port in the time that one is followed
 
 
 class From(StrEnum):
@@ -90,14 +90,9 @@ class Reachability:
     """Answers for one ruleset; what all sockets share is worked out once."""
 
     def __init__(self, ruleset: Ruleset) -> None:
-        self._ruleset = ruleset
         self._steps = _STEPS
         self._rewriting = tuple(_rewriting(ruleset))
-        self._asked = all_asked(ruleset)
-        self._naming = [(place, asked) for place, asked in self._asked.items() if asked.ports]
-        self._others = [place for place, asked in self._asked.items() if not asked.ports]
-        self._about: dict[tuple[str, int], Selection] = {}
-        self._selections: dict[tuple[Place, ...], Selection] = {}
+        self._selections = Selections(ruleset, "saddr")
         self._classes = {version: sources.classes(ruleset, version) for version in (4, 6)}
         self._known: dict[tuple[Selection, str, Door], Reach] = {}
 
@@ -114,7 +109,7 @@ class Reachability:
         return next((place for place, to in self._rewriting if to in {port, None}), "")
 
     def _at(self, protocol: str, port: int, door: Door) -> Reach:
-        selection = self._rules_about(protocol, port)
+        selection = self._selections.about(protocol, port)
         if selection.by_port:
             return self._follow(selection, protocol, port, door)
         known = self._known.get((selection, protocol, door))
@@ -144,21 +139,6 @@ class Reachability:
             ends.setdefault(verdict, []).extend(span for one in inside for span in one.spans)
         return _answer(ends, target)
 
-    def _rules_about(self, protocol: str, port: int) -> Selection:
-        """The rules without those that are about other ports: they let every source of ours pass on."""
-        if (protocol, port) not in self._about:
-            self._steps -= len(self._asked) // _GLANCE
-            named = tuple(
-                place
-                for place, asked in self._naming
-                if all(other == protocol and spans.holds(0, port) for other, spans in asked.ports)
-            )
-            if named not in self._selections:
-                kept = {place: self._asked[place] for place in (*self._others, *named)}
-                self._selections[named] = Selection(self._ruleset, kept)
-            self._about[protocol, port] = self._selections[named]
-        return self._about[protocol, port]
-
 
 def _rewriting(ruleset: Ruleset) -> Iterator[tuple[str, int | None]]:
     """Rules that send packets to a port of this host, with the port; None where they compute it."""
@@ -183,8 +163,4 @@ def _answer(ends: Mapping[Verdict, list[Span]], target: str) -> Reach:
 
 
 def _texts(spans: Iterable[Span]) -> tuple[str, ...]:
-    return tuple(_text(network) for network in sources.networks(spans))
-
-
-def _text(network: sources.Network) -> str:
-    return str(network.network_address) if network.num_addresses == 1 else str(network)
+    return tuple(map(peer_text, sources.networks(spans)))

@@ -1,7 +1,7 @@
-"""Which rules are about a packet, by its port and its source: the others let it pass, and need not be asked.
+"""Which rules are about a packet, by its port and the other machine: the rest let it pass, unasked.
 
-Rules speak of sources and ports by the fields saddr and dport alone (``values.Fields``). So where no rule
-that is left asks for them in another form, packets that differ in nothing else end alike.
+Rules speak of machines and ports by the fields saddr, daddr and dport alone (``values.Fields``). So where
+no rule that is left asks for them in another form, packets that differ in nothing else end alike.
 """
 
 from __future__ import annotations
@@ -9,45 +9,72 @@ from __future__ import annotations
 import bisect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from hardentui.resources.firewall.ruleset import Elements, Json, Key, Rule, Ruleset, Span, Spans, literal
 from hardentui.resources.firewall.sources import SourceClass
 
+End = Literal["saddr", "daddr"]
 Place = tuple[Key, int]  # a rule: its chain, and its number there
 Alike = tuple[Ruleset, tuple[SourceClass, ...]]
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a rule asks for before it does anything: protocols with ports, and sources; all must hold.
+    """What a rule asks for before it does anything: protocols with ports, and machines; all must hold.
 
-    ``by_port`` and ``by_source`` say that it asks for these in another form, or later, besides.
+    ``by_port`` and ``by_machine`` say that it asks for these in another form, or later, besides.
     """
 
     ports: tuple[tuple[str, Spans], ...]
-    sources: tuple[Spans, ...]
+    machines: tuple[Spans, ...]
     by_port: bool
-    by_source: bool
+    by_machine: bool
 
 
-def all_asked(ruleset: Ruleset) -> Mapping[Place, Asked]:
-    """What each rule asks for; ports are not told apart where a rule may change them."""
-    narrow = not any(_changes_ports(rule) for rule in ruleset.rules)
-    return {
-        (key, number): _asked(rule, ruleset.sets_of(key), narrow=narrow)
-        for key, chain in ruleset.chains.items()
-        for number, rule in enumerate(chain.rules)
-    }
+class Selections:
+    """The rules of a ruleset that are about one port, for each that is asked for.
+
+    ``end`` is the field in which the other machine stands: "saddr" of packets that come in, else "daddr".
+    """
+
+    def __init__(self, ruleset: Ruleset, end: End) -> None:
+        self._ruleset = ruleset
+        # Where a rule may change the port, no rule is left out for it.
+        narrow = not any(_changes_ports(rule) for rule in ruleset.rules)
+        self._asked = {
+            (key, number): _asked(rule, ruleset.sets_of(key), end, narrow=narrow)
+            for key, chain in ruleset.chains.items()
+            for number, rule in enumerate(chain.rules)
+        }
+        self._naming = [(place, asked) for place, asked in self._asked.items() if asked.ports]
+        self._others = [place for place, asked in self._asked.items() if not asked.ports]
+        self._about: dict[tuple[str, int], Selection] = {}
+        self._known: dict[tuple[Place, ...], Selection] = {}
+
+    def about(self, protocol: str, port: int) -> Selection:
+        """The rules without those that are about other ports; the same one for ports that are named alike."""
+        if (protocol, port) not in self._about:
+            named = tuple(
+                place
+                for place, asked in self._naming
+                if all(other == protocol and spans.holds(0, port) for other, spans in asked.ports)
+            )
+            if named not in self._known:
+                kept = {place: self._asked[place] for place in (*self._others, *named)}
+                self._known[named] = Selection(self._ruleset, kept)
+            self._about[protocol, port] = self._known[named]
+        return self._about[protocol, port]
 
 
 class Selection:
-    """Some rules of a ruleset, and those of them that are about each class of sources."""
+    """Some rules of a ruleset, and those of them that are about each class of machines."""
 
     def __init__(self, ruleset: Ruleset, kept: Mapping[Place, Asked]) -> None:
         self._ruleset = ruleset
-        self._fixed = [place for place, one in kept.items() if not one.sources]
-        self._choosy = {place: one.sources for place, one in kept.items() if one.sources}
-        self._by_source = any(one.by_source for one in kept.values())
+        self._fixed = [place for place, one in kept.items() if not one.machines]
+        self._choosy = {place: one.machines for place, one in kept.items() if one.machines}
+        self._by_machine = any(one.by_machine for one in kept.values())
         self.by_port = any(one.by_port for one in kept.values())
         self._apart: dict[int, tuple[Alike, ...]] = {}
 
@@ -71,12 +98,12 @@ class Selection:
                             about[number].append(place)
         groups: dict[object, list[int]] = {}
         for number, places in about.items():
-            groups.setdefault((tuple(places), number if self._by_source else None), []).append(number)
+            groups.setdefault((tuple(places), number if self._by_machine else None), []).append(number)
         for numbers in groups.values():
             yield self._with(about[numbers[0]]), tuple(classes[number] for number in numbers)
 
     def _with(self, places: Iterable[Place]) -> Ruleset:
-        """The rules that ask for no source, and some of the others."""
+        """The rules that ask for no machine, and some of the others."""
         kept: dict[Key, list[int]] = {}
         for key, number in (*self._fixed, *places):
             kept.setdefault(key, []).append(number)
@@ -87,10 +114,10 @@ class Selection:
         return Ruleset(chains, self._ruleset.sets)
 
 
-def _asked(rule: Rule, named: Mapping[str, Elements], *, narrow: bool) -> Asked:
+def _asked(rule: Rule, named: Mapping[str, Elements], end: End, *, narrow: bool) -> Asked:
     """What a rule asks for; of ports only where ``narrow`` says that no rule changes them."""
     ports: list[tuple[str, Spans]] = []
-    origins: list[Spans] = []
+    machines: list[Spans] = []
     for statement in rule.statements:
         kind, body = (
             next(iter(statement.items()), ("", None)) if isinstance(statement, Mapping) else ("", None)
@@ -109,14 +136,14 @@ def _asked(rule: Rule, named: Mapping[str, Elements], *, narrow: bool) -> Asked:
         protocol, name = str(asked.get("protocol")), asked.get("field")
         if narrow and name == "dport" and protocol in {"tcp", "udp"}:
             ports.append((protocol, spans))
-        elif name == "saddr" and protocol in {"ip", "ip6"}:
-            origins.append(spans)
+        elif name == end and protocol in {"ip", "ip6"}:
+            machines.append(spans)
     mentioned = list(_fields(rule.statements))
     return Asked(
         tuple(ports),
-        tuple(origins),
+        tuple(machines),
         by_port=mentioned.count("dport") > len(ports),
-        by_source=mentioned.count("saddr") > len(origins),
+        by_machine=mentioned.count(end) > len(machines),
     )
 
 

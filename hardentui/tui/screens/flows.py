@@ -401,11 +401,7 @@ class FlowsScreen(ListingScreen):
         if draft is None or session is None:
             return
         if draft.unsaid:
-            self._say(
-                _("{cut}: add a flow for it (+), or say why it may end (c)").format(
-                    cut=export.would_cut(draft.unsaid[0])
-                )
-            )
+            self._say(_refusal(draft.unsaid[0]))
             return
         found = session.finding(DECISION)
         if found is None:
@@ -473,11 +469,19 @@ def _warnings(draft: Draft) -> Iterator[str]:
         yield sentence.format(count=len(draft.unsaid))
         return
     if first is not None:
-        yield _("{what} (+: permit it; c: say why)").format(what=export.would_cut(first))
+        yield _refusal(first)
     if draft.troubles:
         # Somebody who cannot be named gets no line in the policy: not even who administers.
         sentence = _("still to be said, and not in the policy: {first} ({count} in all; v shows them)")
         yield sentence.format(first=draft.troubles[0], count=len(draft.troubles))
+
+
+def _refusal(one: Entrance | Contact) -> str:
+    """Why the policy does not go into the plan, and the keys that mend it."""
+    what = export.would_cut(one)
+    if isinstance(one, Entrance):
+        return _("{what} (+: permit it; c: say why)").format(what=what)
+    return _("{cut}: add a flow for it (+), or say why it may end (c)").format(cut=what)
 
 
 def _ending(draft: Draft, key: str) -> Entrance | Contact | None:

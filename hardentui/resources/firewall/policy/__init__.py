@@ -68,16 +68,18 @@ class Permit:
         object.__setattr__(self, "ports", _joined_ports(self.ports))
         object.__setattr__(self, "peers", _joined_peers(self.peers, self.direction))
 
+    def names(self, protocol: str, port: int) -> bool:
+        """Whether that port of the destination is one of its ports, whoever the peer is."""
+        return protocol == self.protocol and any(low <= port <= high for low, high in self.ports)
+
     def lets(self, protocol: str, port: int, peer: Address) -> bool:
         """Whether it is about a connection with ``peer`` to that port of the destination."""
-        return (
-            protocol == self.protocol
-            and any(low <= port <= high for low, high in self.ports)
-            and (not self.peers or any(peer in network for network in self.peers))
+        return self.names(protocol, port) and (
+            not self.peers or any(peer in network for network in self.peers)
         )
 
     def __str__(self) -> str:
-        ports = ",".join(str(low) if low == high else f"{low}-{high}" for low, high in self.ports)
+        ports = ",".join(span_text(*span) for span in self.ports)
         peers = ",".join(map(peer_text, self.peers)) or _ANY
         return f"{self.direction} {self.protocol} {ports} {_WORDS[self.direction]} {peers} {self.name}"
 
@@ -245,6 +247,11 @@ def parse_peers(text: str) -> tuple[Network, ...]:
     if len(set(found)) != len(found):
         raise ValueError(_("a peer stands twice in {text}").format(text=ascii(text)))
     return tuple(found)
+
+
+def span_text(low: int, high: int) -> str:
+    """Ports as the policy writes them: a single one without its end."""
+    return str(low) if low == high else f"{low}-{high}"
 
 
 def peer_text(network: Network) -> str:

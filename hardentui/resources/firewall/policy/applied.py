@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import re
 from collections.abc import Mapping
@@ -45,6 +44,7 @@ from hardentui.resources.firewall.policy import (
 )
 from hardentui.resources.firewall.policy.cut import unsaid
 from hardentui.resources.firewall.policy.holder import Holder
+from hardentui.resources.sockets import scope_of
 from hardentui.snapshot import NOT_INSTALLED, File, Output, Question, Reason, Snapshot, Sockets, Stat, Unread
 
 _SHOWN = 4  # connections that are named
@@ -238,10 +238,7 @@ def _proposed(snapshot: Snapshot) -> tuple[str, ...]:
     ports: dict[tuple[str, str], set[int]] = {}
     for socket in sockets:
         protocol = socket.protocol.removesuffix("6")
-        if (
-            protocol not in {"tcp", "udp"}
-            or ipaddress.ip_address(socket.address.partition("%")[0]).is_loopback
-        ):
+        if protocol not in {"tcp", "udp"} or scope_of(socket.address) == "loopback":
             continue
         if protocol == "udp" and (socket.port >= _EPHEMERAL or socket.port in _CLIENTS):
             continue

@@ -8,16 +8,12 @@ from hardentui.resources.connections import Contact
 from hardentui.resources.firewall.policy import Policy
 
 
-def cuts(policy: Policy, seen: Iterable[Contact]) -> tuple[Contact, ...]:
-    """The connections that the policy does not let through, acknowledged or not."""
-    return tuple(one for one in seen if not policy.lets(one.direction, one.protocol, one.port, one.address))
-
-
 def unsaid(policy: Policy, seen: Iterable[Contact]) -> tuple[Contact, ...]:
-    """Those among them that nobody has acknowledged with a reason."""
+    """The connections that the policy does not let through, and that nobody acknowledged with a reason."""
     said = {(cut.direction, cut.protocol, cut.port, cut.peer) for cut in policy.cuts}
     return tuple(
         one
-        for one in cuts(policy, seen)
-        if said.isdisjoint((one.direction, one.protocol, one.port, peer) for peer in (one.address, None))
+        for one in seen
+        if not policy.lets(one.direction, one.protocol, one.port, one.address)
+        and said.isdisjoint((one.direction, one.protocol, one.port, peer) for peer in (one.address, None))
     )

@@ -18,8 +18,8 @@ from hardentui.resources.sockets import address_of, programs, scope_of, socket_u
 from hardentui.snapshot import Snapshot, Sockets, Unread
 
 _PROGRAM = "sshd"
-_TEXT = re.compile(r"tcp ([1-9][0-9]{0,4}) over (IPv4|IPv6|IPv4 and IPv6)")
-_OVER = {(4,): "IPv4", (6,): "IPv6", (4, 6): "IPv4 and IPv6"}
+_TEXT = re.compile(r"tcp ([1-9][0-9]{0,4}) \((IPv4|IPv6|IPv4, IPv6)\)")
+_VERSIONS = {(4,): "IPv4", (6,): "IPv6", (4, 6): "IPv4, IPv6"}
 _UNREAD = "unread"
 
 
@@ -44,7 +44,7 @@ class Entrance:
     @property
     def place(self) -> str:
         """Where sshd listens, in words that no language changes: what a plan keeps."""
-        return f"{self.protocol} {self.port} over {_OVER[self.versions]}" if self.seen else _UNREAD
+        return f"{self.protocol} {self.port} ({_VERSIONS[self.versions]})" if self.seen else _UNREAD
 
     @classmethod
     def parse(cls, place: str) -> Entrance:
@@ -58,14 +58,13 @@ class Entrance:
         found = _TEXT.fullmatch(place)
         if found is None:
             raise ValueError(_("{text} is no port of sshd").format(text=ascii(place[:80])))
-        return cls(int(found[1]), next(versions for versions, over in _OVER.items() if over == found[2]))
+        return cls(int(found[1]), next(one for one, words in _VERSIONS.items() if words == found[2]))
 
     def is_open(self, policy: Policy) -> bool:
         """Whether the policy lets any machine in."""
         return any(
             permit.direction == self.direction
-            and permit.protocol == self.protocol
-            and any(low <= self.port <= high for low, high in permit.ports)
+            and permit.names(self.protocol, self.port)
             and (not permit.peers or any(peer.version in self.versions for peer in permit.peers))
             for permit in policy.permits
         )

@@ -21,6 +21,8 @@ from hardentui.resources.firewall.policy import (
     Permit,
     Policy,
     parse,
+    peer_text,
+    span_text,
     write,
 )
 from hardentui.resources.firewall.ruleset import Json, Span, literal
@@ -69,7 +71,7 @@ def _lines(policy: Policy, mark: str) -> list[str]:
     lines = [*_HEAD, *(f"{_MARK}{line}" for line in write(policy).split("\n"))]
     lines += [f"table {FAMILY} {TABLE}", f"delete table {FAMILY} {TABLE}", f"table {FAMILY} {TABLE} {{"]
     for name, version, peers in _sets(policy):
-        elements = ", ".join(map(_element, peers))
+        elements = ", ".join(map(peer_text, peers))
         lines += [
             f"    set {name} {{",
             f"        type ipv{version}_addr; flags interval",
@@ -275,12 +277,7 @@ _DHCP = {
 def _dhcp(policy: Policy) -> Iterator[_Rule]:
     """Answers to a DHCP client, where it may ask: they are sent to all, and belong to no connection."""
     for port, rule in _DHCP.items():
-        asks = any(
-            permit.direction == "out"
-            and permit.protocol == "udp"
-            and any(a <= port <= b for a, b in permit.ports)
-            for permit in policy.permits
-        )
+        asks = any(permit.direction == "out" and permit.names("udp", port) for permit in policy.permits)
         if asks or policy.outgoing == "accept":
             yield rule
 
@@ -305,11 +302,6 @@ def _sets(policy: Policy) -> list[tuple[str, int, tuple[Network, ...]]]:
     ]
 
 
-def _element(peer: Network) -> str:
-    single = peer.prefixlen == peer.max_prefixlen
-    return str(peer.network_address) if single else str(peer)
-
-
 def _json_of(peer: Network) -> Json:
     single = peer.prefixlen == peer.max_prefixlen
     address = str(peer.network_address)
@@ -322,7 +314,7 @@ def _address(direction: Direction, name: str, peers: tuple[Network, ...]) -> _Pa
 
 
 def _ports(permit: Permit) -> _Part:
-    texts = [str(low) if low == high else f"{low}-{high}" for low, high in permit.ports]
+    texts = [span_text(*span) for span in permit.ports]
     values: list[Json] = [low if low == high else {"range": [low, high]} for low, high in permit.ports]
     text = texts[0] if len(texts) == 1 else f"{{ {', '.join(texts)} }}"
     right = values[0] if len(values) == 1 else {"set": values}
@@ -366,9 +358,14 @@ def _title(comment: str) -> str:
 
 
 def _shape(node: Json) -> str:
-    """What a part asks or does, without the numbers, which nft prints in more than one way."""
+    """What a part asks or does, without what nft prints in more than one way: numbers may have names."""
     kind, body = next(iter(node.items()))
-    return f"{kind} {body['left']}" if kind == "match" else kind
+    if kind != "match":
+        return str(kind)
+    left, right = body["left"], body["right"]
+    named = [right] if isinstance(right, str) else right if isinstance(right, list) else []
+    words = named if "payload" not in left else []  # interfaces and states have names alone
+    return " ".join((kind, str(left), *sorted(map(str, words))))
 
 
 class _Found:
