@@ -1119,9 +1119,12 @@ ufw_values() { # prints PATH VALUE of the kernel parameters that it sets beside 
     done
 }
 
-firewalld_rules() { # prints what it runs with, but for the interfaces, which come and go
-    firewall-cmd --get-default-zone || return 0
-    firewalld_listed
+firewalld_rules() { # prints its rules, but for those of single interfaces, which come and go
+    local rules
+    rules=$(nft list tables) || return 1
+    [[ $'\n'$rules$'\n' == *$'\ntable inet firewalld\n'* ]] || return 0
+    rules=$(nft --stateless --numeric list table inet firewalld) || return 1
+    printf '%s\n' "$rules" | grep -v '[io]ifname' | sort
 }
 
 firewalld_listed() { # [--permanent]; prints its zones, policy objects and direct rules, in an order of ours
@@ -1846,14 +1849,23 @@ armed() { [[ -e $RUN/armed ]]; }
 arm() { # DEADLINE_SECONDS; 1 when the guard is not really watching
     local folder=made
     [[ ! -d $BOOT_WANTS ]] || folder=found
-    # Apply itself has two seconds for each step; when it ends, the deadline begins anew.
-    set_deadline "$(($1 + 2 * STEPS))" "$folder" && write_boot_unit || return 1
+    allowance
+    set_deadline "$(($1 + REPLY))" "$folder" && write_boot_unit || return 1
     systemctl reset-failed -- "$GUARD" >/dev/null 2>&1 || :
     systemd-run --quiet --unit="$GUARD" --service-type=exec --property=Restart=on-failure \
         --property=RestartSec=1 --property=StartLimitIntervalSec=0 \
         --property=RestartPreventExitStatus="$DRIFTED" --description='hardentui: waits for confirm' \
         -- /bin/bash -p "$RUN/script.sh" guard "$DEADLINE" "$BOOT" >/dev/null 2>&1 || return 1
     systemctl is-active --quiet -- "$GUARD"
+}
+
+allowance() { # sets REPLY to the seconds that apply itself has for its steps; when it ends, the deadline begins anew
+    local step
+    REPLY=0
+    for ((step = 1; step <= STEPS; step++)); do
+        # firewall-cmd, which is asked many times, starts for a second where the machine is busy.
+        if [[ ${KIND[step]} == holder ]]; then REPLY=$((REPLY + 60)); else REPLY=$((REPLY + 2)); fi
+    done
 }
 
 set_deadline() { # SECONDS FOLDER; `armed` says when, in which boot, and whether the folder of links was ours
@@ -2283,7 +2295,8 @@ rollback() {
 guard() { # DEADLINE BOOT_ID
     [[ $BOOT == "$2" ]] || exit 0
     # Without what apply was given for its steps: so long a person may see to an apply that died.
-    local -r patience=$(($1 - 2 * STEPS))
+    allowance
+    local -r patience=$(($1 - REPLY))
     DEADLINE=$1 UNATTENDED=1
     # Also when the lock is ours: an apply that ended meanwhile has set a new deadline.
     until { due || abandoned "$patience"; } && lock wait && { due || unfinished; }; do
