@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from test_cli import run
 
+from hardentui.hazards import find
 from hardentui.model import Action
 from hardentui.plan import PlanFile
 from hardentui.session import Session
@@ -84,3 +85,18 @@ def test_the_command_says_which_and_ends_with_3(capsys, monkeypatch, tmp_path: P
     assert SYSRQ.id in err
     assert KPTR.id not in err
     assert PlanFile.read(plan).plan.decisions == before.decisions
+
+
+def test_an_estimate_is_the_same_at_each_look() -> None:
+    """Else every tick on every host would show its facts anew."""
+    said = set()
+    for processes, seconds in ((481_320, 3600.0), (481_991, 3605.2)):
+        host = hosts.server()
+        host.kernel |= {
+            "/proc/stat": f"cpu  1 2\nprocesses {processes}\n",
+            "/proc/uptime": f"{seconds} 9.0\n",
+        }
+        said |= {hazard.text for hazard in find(hosts.snapshot(host), CHECKLISTS.get("audit.exec"))}
+    (estimate,) = (text for text in said if "processes a second" in text)
+    assert "began 130 processes a second" in estimate
+    assert "about 17000 MiB of log a day" in estimate

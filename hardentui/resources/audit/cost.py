@@ -28,7 +28,13 @@ def exec_volume(snapshot: Snapshot, entry: Recommendation) -> str | None:  # noq
     return _(
         "this host began {rate} processes a second since its start: if people start all of them, about "
         "{size} MiB of log a day (an estimate)"
-    ).format(rate=f"{rate:.1f}", size=int(rate * 86400 * _EVENT) >> 20)
+    ).format(rate=_about(rate), size=_about(rate * 86400 * _EVENT / (1 << 20)))
+
+
+def _about(number: float) -> str:
+    """A number in two figures: it is an estimate, and must not be another one at each look."""
+    rounded = float(f"{number:.2g}")
+    return f"{rounded:.0f}" if rounded >= 10 else f"{rounded:g}"  # noqa: PLR2004 - two figures have no point there
 
 
 def time_daemon(snapshot: Snapshot, entry: Recommendation) -> str | None:  # noqa: ARG001 - a probe
