@@ -53,7 +53,10 @@ def status_fields(text: str) -> Mapping[str, str]:
 def control_group(text: str) -> str:
     """The control group in which systemd keeps a process, of /proc/PID/cgroup; else the unified one."""
     groups = dict(line.split(":", 2)[1:] for line in text.split("\n") if line.count(":") > 1)
-    return groups.get("name=systemd", groups.get("", ""))
+    own, unified = groups.get("name=systemd", ""), groups.get("", "")
+    # In a container whose systemd keeps to the unified one, the other stays at its root ("/", or "/../.."
+    # as seen from below).
+    return own if own.strip("/.") or not unified else unified
 
 
 def first_holder(pid: int, handle: int) -> int:

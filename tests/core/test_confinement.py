@@ -182,6 +182,8 @@ def test_labels_of_security_modules_lose_their_ends(tmp_path: Path) -> None:
     [
         ("0::/system.slice/nginx.service\n", "/system.slice/nginx.service"),
         ("5:pids:/x\n1:name=systemd:/system.slice/a:b.service\n0::/\n", "/system.slice/a:b.service"),
+        ("1:name=systemd:/\n0::/system.slice/cron.service\n", "/system.slice/cron.service"),  # a container
+        ("1:name=systemd:/../..\n0::/init.scope\n", "/init.scope"),
         ("5:pids:/x\n", ""),
         ("nonsense\n", ""),
     ],
