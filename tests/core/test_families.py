@@ -187,7 +187,8 @@ def test_a_change_names_the_files_and_units_of_the_family(name: str) -> None:
         if isinstance(operation, WriteFile | ReplaceLine | SetMode):
             assert not foreign.search(operation.path), operation
     wanted = "sshd.service" if name == FACADE else "ssh.service"
-    assert {operation.unit for operation in operations if isinstance(operation, ReloadUnit)} == {wanted}
+    reloaded = {operation.unit for operation in operations if isinstance(operation, ReloadUnit)}
+    assert reloaded & {"ssh.service", "sshd.service"} == {wanted}
 
 
 @pytest.mark.parametrize("name", HOSTS)
