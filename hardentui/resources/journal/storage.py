@@ -49,7 +49,10 @@ def stored_now(snapshot: Snapshot) -> Reading:
             if status.reason is not Reason.MISSING:
                 return nothing(status, files[where])
         elif where == VOLATILE or status.modified >= daemon.started:
-            kept = VOLATILE if where == PERSISTENT and _in_memory_now(snapshot) else where
+            in_memory = where == PERSISTENT and _in_memory_now(snapshot)
+            if isinstance(in_memory, Gap):
+                return Reading(gap=in_memory)
+            kept = VOLATILE if in_memory else where
             return Reading({"": kept}, provenance=(Provenance(files[where], Role.READ),))
     return _nothing_written(snapshot)
 
@@ -80,6 +83,8 @@ def stored_at_boot(snapshot: Snapshot) -> Reading:
         places.append(Provenance(DISK, text=_("it is there") if there else _("not there")))
     if value == PERSISTENT:
         mounted = _in_memory_at_boot(snapshot)
+        if isinstance(mounted, Gap):
+            return Reading(gap=mounted)
         value, places = (VOLATILE, [*places, mounted]) if mounted else (value, places)
     return Reading({"": value}, provenance=tuple(places))
 
@@ -108,22 +113,31 @@ def listed(snapshot: Snapshot) -> tuple[tuple[str, Grant], ...] | Gap:
     return tuple(found)
 
 
-def _in_memory_now(snapshot: Snapshot) -> bool:
+def _in_memory_now(snapshot: Snapshot) -> bool | Gap:
     """Whether the folder of the persistent journal lies in memory, and is lost at a boot all the same."""
     mounts = snapshot.ask(Mounts())
-    return not isinstance(mounts, Unread) and boot.written_to(mounts, DISK) in _IN_MEMORY
+    if isinstance(mounts, Unread):
+        return mounts.gap("/proc/self/mountinfo")
+    return boot.written_to(mounts, DISK) in _IN_MEMORY
 
 
-def _in_memory_at_boot(snapshot: Snapshot) -> Provenance | None:
+def _in_memory_at_boot(snapshot: Snapshot) -> Provenance | Gap | None:
+    """What a boot mounts there that is lost with the next one; None where it is a disk."""
     for path in (DISK, "/var/log", "/var"):
         then = boot.at_boot(snapshot, path)
-        if isinstance(then, boot.BootMount) and then.automatic:
+        if isinstance(then, Unread):
+            return then.gap(path)
+        if then is not None and then.automatic:
             if then.fstype not in _IN_MEMORY:
                 return None
             return then.provenance[0] if then.provenance else Provenance(path, text=then.fstype)
+    if not snapshot.live:
+        return None
     # The initramfs makes the root, and lays over it what it likes: as now.
-    mounts = snapshot.ask(Mounts()) if snapshot.live else Unread(Reason.MISSING)
-    root = "" if isinstance(mounts, Unread) else boot.written_to(mounts, "/")
+    mounts = snapshot.ask(Mounts())
+    if isinstance(mounts, Unread):
+        return mounts.gap("/proc/self/mountinfo")
+    root = boot.written_to(mounts, "/")
     return Provenance("/", text=root) if root in _IN_MEMORY else None
 
 
