@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from datetime import datetime
 from enum import StrEnum
 
-from textual.app import ComposeResult
-from textual.containers import Container
 from textual.content import Content
 
 from hardentui import i18n
@@ -29,12 +27,12 @@ from hardentui.snapshot import Connections, Sockets
 from hardentui.tui import theme
 from hardentui.tui.keys import Place, bindings
 from hardentui.tui.messages import Drafted
+from hardentui.tui.screens.asking import AskingScreen
 from hardentui.tui.screens.base import reading
 from hardentui.tui.screens.listing import ListingScreen
 from hardentui.tui.text import cell, labelled, para, stack
-from hardentui.tui.widgets.entry import Entry
-from hardentui.tui.widgets.plain import Field, Page
-from hardentui.tui.widgets.table import Column, FactsTable, Row
+from hardentui.tui.widgets.plain import Page
+from hardentui.tui.widgets.table import Column, Row
 
 _CELL = export.CELL
 _QUESTION, _CUT, _LINE, _CLAUSE, _SAID = "question ", "cut ", "policy ", "clause ", "said "
@@ -49,7 +47,7 @@ class View(StrEnum):
     POLICY = N_("policy")
 
 
-class FlowsScreen(ListingScreen):
+class FlowsScreen(AskingScreen, ListingScreen):
     """The flows of the applications of this host."""
 
     place = Place.FLOWS
@@ -65,19 +63,6 @@ class FlowsScreen(ListingScreen):
         self._from = 0  # the first column that is shown beside the port
         self._only_differing = False
         self._says = ""
-
-    def compose_body(self) -> ComposeResult:
-        """List and detail, the line for a word, and the line for an answer."""
-        with Container(id="body"):
-            yield FactsTable(id="list")
-            yield Page(id="detail")
-        yield Field(id="search")
-        yield Entry()
-
-    @property
-    def key_place(self) -> Place:
-        """The line for an answer has the keys of a panel."""
-        return Place.PANEL if self.has_class("asking") else super().key_place
 
     # --- the draft, worked out in a worker ------------------------------------------------------------
 
@@ -326,37 +311,24 @@ class FlowsScreen(ListingScreen):
 
     def action_add(self) -> None:
         """Ask for a flow that no profile knows."""
-        self._ask(_NEW, _("New flow"), "", _(FORMATS["permits"].expected))
+        self.ask(_NEW, _("New flow"), "", _(FORMATS["permits"].expected))
 
     def _ask_for(self, question: Question) -> None:
         session = self.harden.session
         given = session.plan.answers.get(question.id, question.proposed) if session else ""
         expected = _("Expected: {what}").format(what=_(FORMATS[question.format].expected))
-        self._ask(f"{_QUESTION}{question.id}", _("Your answer"), given, expected)
+        self.ask(f"{_QUESTION}{question.id}", _("Your answer"), given, expected)
 
     def _ask_why(self, key: str) -> None:
-        self._ask(key, _("It may end"), "", _("Expected: the reason why, in a few words"))
+        self.ask(key, _("It may end"), "", _("Expected: the reason why, in a few words"))
 
-    def _ask(self, subject: str, label: str, text: str, hint: str) -> None:
+    def ask(self, subject: str, label: str, text: str, hint: str) -> None:
+        """As everywhere; what was refused before is no longer said."""
         self._says = ""
-        self.add_class("asking")
-        self.query_one(Entry).ask(subject, label, text, hint)
-        self.show_state()
+        super().ask(subject, label, text, hint)
 
-    def action_record(self) -> None:
-        """Take what was typed, for who clicks on the key bar."""
-        self.query_one(Entry).enter()
-
-    def on_entry_entered(self, entered: Entry.Entered) -> None:
-        """Take the text, unless it does not fit."""
-        try:
-            self._take(entered.subject, entered.text)
-        except ValueError as error:
-            self.query_one(Entry).say(str(error))
-            return
-        self._close_entry()
-
-    def _take(self, subject: str, text: str) -> None:
+    def take(self, subject: str, text: str) -> None:
+        """A flow, the reason why something may end, or an answer; an empty one takes the answer back."""
         session, draft = self.harden.session, self._draft
         if session is None or draft is None:
             return
@@ -371,18 +343,6 @@ class FlowsScreen(ListingScreen):
             if question == APPLICATIONS and (wrong := next(unknown(self.harden.profiles, text), None)):
                 raise ValueError(wrong)
             self.harden.answer(question, text or None)
-
-    def _close_entry(self) -> None:
-        self.remove_class("asking")
-        self.table.focus()
-        self.show_state()
-
-    def action_back(self) -> None:
-        """Close the line for an answer; then as in every list."""
-        if self.has_class("asking"):
-            self._close_entry()
-        else:
-            super().action_back()
 
     def _choose_next(self, question: Question) -> None:
         """The next of the answers to choose from."""

@@ -11,14 +11,14 @@ from hardentui.answers import FORMATS, needed
 from hardentui.i18n import _
 from hardentui.model import Question
 from hardentui.tui.keys import Place, bindings
-from hardentui.tui.screens.base import HardenScreen
+from hardentui.tui.screens.asking import AskingScreen
 from hardentui.tui.text import cell, para, stack
 from hardentui.tui.widgets.entry import Entry
 from hardentui.tui.widgets.plain import Page
 from hardentui.tui.widgets.table import Column, FactsTable, Row
 
 
-class QuestionsScreen(HardenScreen):
+class QuestionsScreen(AskingScreen):
     """Each question with its answers; the one that was given is marked."""
 
     place = Place.QUESTIONS
@@ -34,11 +34,6 @@ class QuestionsScreen(HardenScreen):
             yield FactsTable(id="list")
             yield Page(id="detail")
         yield Entry()
-
-    @property
-    def key_place(self) -> Place:
-        """The line for a text has the keys of a panel."""
-        return Place.PANEL if self.has_class("asking") else super().key_place
 
     def headline(self) -> Content:
         """How many wait."""
@@ -77,42 +72,19 @@ class QuestionsScreen(HardenScreen):
         id_, _equals, choice = self.query_one(FactsTable).current.partition("=")
         question = self._question(id_)
         if question is not None and question.format:
-            self._ask(question)
+            self._ask_for(question)
         elif choice:
             self.harden.answer(id_, choice)
 
-    def _ask(self, question: Question) -> None:
+    def _ask_for(self, question: Question) -> None:
         assert self.harden.session is not None  # noqa: S101 - for the type checker
         text = self.harden.session.plan.answers.get(question.id, question.proposed)
-        self.add_class("asking")
         expected = _("Expected: {what}").format(what=_(FORMATS[question.format].expected))
-        self.query_one(Entry).ask(question.id, _("Your answer"), text, expected)
-        self.show_state()
+        self.ask(question.id, _("Your answer"), text, expected)
 
-    def action_record(self) -> None:
-        """Take what was typed, for who clicks on the key bar."""
-        self.query_one(Entry).enter()
-
-    def on_entry_entered(self, entered: Entry.Entered) -> None:
-        """Take the text, unless it does not fit; an empty one takes the answer back."""
-        try:
-            self.harden.answer(entered.subject, entered.text or None)
-        except ValueError as error:
-            self.query_one(Entry).say(str(error))
-            return
-        self._close_entry()
-
-    def _close_entry(self) -> None:
-        self.remove_class("asking")
-        self.query_one(FactsTable).focus()
-        self.show_state()
-
-    def action_back(self) -> None:
-        """Close the line for a text; then the screen."""
-        if self.has_class("asking"):
-            self._close_entry()
-        else:
-            super().action_back()
+    def take(self, subject: str, text: str) -> None:
+        """Take the answer; an empty one takes it back."""
+        self.harden.answer(subject, text or None)
 
     def action_undo(self) -> None:
         """Take the answer back."""

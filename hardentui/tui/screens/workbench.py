@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from textual.app import ComposeResult
-from textual.containers import Container
 from textual.content import Content
 
 from hardentui.changeset import change_of
@@ -18,12 +16,12 @@ from hardentui.resources.sandbox.verdict import Effect
 from hardentui.snapshot import Confinement, Sockets, UseOf
 from hardentui.tui.keys import Place, bindings
 from hardentui.tui.messages import Benched
+from hardentui.tui.screens.asking import AskingScreen
 from hardentui.tui.screens.base import reading
 from hardentui.tui.screens.listing import ListingScreen
 from hardentui.tui.text import cell, labelled, line, para, prose, stack
-from hardentui.tui.widgets.entry import Entry
-from hardentui.tui.widgets.plain import Field, Page
-from hardentui.tui.widgets.table import Column, FactsTable
+from hardentui.tui.widgets.plain import Page
+from hardentui.tui.widgets.table import Column
 from hardentui.tui.widgets.table import Row as TableRow
 
 _STYLES = {
@@ -35,7 +33,7 @@ _STYLES = {
 _CELLS = {Effect.BREAKS: "bold", Effect.UNKNOWN: "", Effect.LACKING: "dim", Effect.SAFE: ""}
 
 
-class WorkbenchScreen(ListingScreen):
+class WorkbenchScreen(AskingScreen, ListingScreen):
     """The directives of one service."""
 
     place = Place.WORKBENCH
@@ -50,19 +48,6 @@ class WorkbenchScreen(ListingScreen):
         self._says = ""
         self._insisted: Choice | None = None  # what would break, and was asked for once already
         self._shows_dropin = False
-
-    def compose_body(self) -> ComposeResult:
-        """List and detail, and the line for a word."""
-        with Container(id="body"):
-            yield FactsTable(id="list")
-            yield Page(id="detail")
-        yield Field(id="search")
-        yield Entry()
-
-    @property
-    def key_place(self) -> Place:
-        """The line for a value has the keys of a panel."""
-        return Place.PANEL if self.has_class("asking") else super().key_place
 
     # --- the service, looked at in a worker ---------------------------------------------------------
 
@@ -181,49 +166,24 @@ class WorkbenchScreen(ListingScreen):
         """Type the value of a directive that takes any; of the others, the detail alone."""
         row = self._row()
         if row is not None and row.directive.form is not None and not self.has_class("alone"):
-            self._ask(row)
+            self._ask_for(row)
         else:
             super().action_more()
 
-    def _ask(self, row: Row) -> None:
+    def _ask_for(self, row: Row) -> None:
         name = row.directive.name
         text = next(filter(None, (row.chosen, row.proposed, row.current)), "")
         if row.directive.wrong(text):  # a value that is shown cut
             text = ""
-        self.add_class("asking")
         hint = _("{expected} (an empty line: not chosen)").format(expected=row.directive.expected)
-        self.query_one(Entry).ask(name, _("Value"), text, hint)
-        self.show_state()
+        self.ask(name, _("Value"), text, hint)
 
-    def action_record(self) -> None:
-        """Take what was typed, for who clicks on the key bar."""
-        self.query_one(Entry).enter()
-
-    def on_entry_entered(self, entered: Entry.Entered) -> None:
-        """Choose the value, unless it does not fit; an empty line takes the directive away."""
+    def take(self, subject: str, text: str) -> None:
+        """Choose the value of a directive; an empty line takes the directive away."""
         bench = self._bench
-        if not isinstance(bench, Bench):
-            return
-        name, value = entered.subject, " ".join(entered.text.split())
-        try:
-            chosen = bench.setting(name, value) if value else bench.without(name)
-        except ValueError as error:
-            self.query_one(Entry).say(str(error))
-            return
-        self._close_entry()
-        self._choose(chosen)
-
-    def action_back(self) -> None:
-        """Close the line for a value; then as everywhere."""
-        if self.has_class("asking"):
-            self._close_entry()
-        else:
-            super().action_back()
-
-    def _close_entry(self) -> None:
-        self.remove_class("asking")
-        self.table.focus()
-        super().show_state()
+        if isinstance(bench, Bench):
+            value = " ".join(text.split())
+            self._choose(bench.setting(subject, value) if value else bench.without(subject))
 
     def action_propose(self, which: str) -> None:
         """All that is safe as seen, or what cannot be told too; or nothing."""
