@@ -21,7 +21,7 @@ from hardentui.resources.audit.rules import Names, Rule, load, parse
 from hardentui.snapshot import Snapshot
 
 Note = Callable[[str], None]
-pytestmark = pytest.mark.xdist_group("vm-security")  # beside the other virtual machine
+pytestmark = pytest.mark.xdist_group("second-vm")  # beside the other virtual machine
 SECRET = "/srv/secret"
 CHAPTERS = load_checklists([shipped_folder()], check, hazards.PROBES)
 # All that the script can do about the audit system, but the lock, which has a test of its own, and the rights

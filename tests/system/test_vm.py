@@ -13,6 +13,8 @@ from rig.vm import Vm
 from rig.waiting import wait_for
 
 Note = Callable[[str], None]
+# Half of these tests run beside the other half, on a machine of their own.
+SECOND = pytest.mark.xdist_group("second-vm")
 FEW = ("mount.srv.options", "sysctl.ipv4-log-martians", "sysctl.kernel-kptr-restrict")
 
 # Says so when the newest journal has so many lines.
@@ -26,6 +28,7 @@ def test_the_main_job(vm: Vm, note: Note) -> None:
     main_job(Product(vm), note)
 
 
+@SECOND
 @pytest.mark.parametrize("lines", [170])  # of about 260; containers are killed at many more points
 def test_the_power_goes_while_apply_is_at_work(vm: Vm, note: Note, lines: int) -> None:
     product = Product(vm)
@@ -47,6 +50,7 @@ def test_the_power_goes_while_apply_is_at_work(vm: Vm, note: Note, lines: int) -
     note(f"{vm.name}: power lost after {lines} journal lines of apply: as before after the boot")
 
 
+@SECOND
 def test_a_clock_that_jumps_does_not_move_the_deadline(vm: Vm, note: Note) -> None:
     product = Product(vm)
     product.decide(FEW, product.chapters)

@@ -10,7 +10,7 @@ import pytest
 from rig.product import Product
 from rig.vm import Vm
 
-pytestmark = pytest.mark.xdist_group("vm-security")  # beside the other virtual machine
+pytestmark = pytest.mark.xdist_group("second-vm")  # beside the other virtual machine
 
 SLEEPER = "/usr/local/bin/sleeper"  # a program with a profile; so is its copy of cat, which reads
 READER = "/usr/local/bin/reader"

@@ -15,7 +15,7 @@ from rig.waiting import wait_for
 from hardentui.host.selinux import RELABELLING, parse_relabelling
 
 # Beside the other virtual machine, on a disk of its own.
-pytestmark = [pytest.mark.long, pytest.mark.xdist_group("vm-security")]
+pytestmark = [pytest.mark.long, pytest.mark.xdist_group("second-vm")]
 
 CHAPTER = "selinux"
 ENFORCING = "selinux.enforcing"
