@@ -237,7 +237,7 @@ async def test_a_refresh_that_finds_nothing_new_repaints_nothing(tmp_path: Path)
 
 
 async def test_a_refresh_does_not_touch_what_was_decided_meanwhile(tmp_path: Path) -> None:
-    app = app_on(tmp_path, tick_seconds=0.01)
+    app = app_on(tmp_path, tick_seconds=0.1)
     async with app.run_test(size=(80, 24)) as pilot:
         await walk(pilot)
         for value in range(20):
