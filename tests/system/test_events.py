@@ -154,7 +154,7 @@ def test_the_log_of_nginx_is_in_its_hands_once_it_was_reopened(host: Nspawn) -> 
 
     assert (judged(), workers_may()) == ("pass", False)
     host.sh("nginx -s reopen")
-    wait_for("another owner of the log", 20, workers_may, every=0.05)
+    wait_for("another owner of the log", 60, workers_may, every=0.05)
     assert judged() == "fail"
 
 

@@ -35,7 +35,7 @@ def stored(machine: Nspawn, priority: str) -> bool:
     """Whether a message of this priority comes into the journal; the one behind it surely does."""
     mark = f"mark-{priority}"
     machine.sh(f"logger -t {mark} -p user.{priority} hello; logger -t mark-end -p user.crit end")
-    wait_for("the last message", 20, lambda: "end" in machine.sh("journalctl -q -b -t mark-end"))
+    wait_for("the last message", 60, lambda: "end" in machine.sh("journalctl -q -b -t mark-end"))
     return "hello" in machine.sh(f"journalctl -q -b -t {mark}")
 
 

@@ -10,7 +10,6 @@ from collections.abc import Callable
 import pytest
 from rig.product import Product
 from rig.vm import Vm
-from rig.waiting import wait_for
 
 from hardentui.host.selinux import RELABELLING, parse_relabelling
 
@@ -98,7 +97,8 @@ def test_the_way_to_enforcing_and_back(selinux_vm: Vm, note: Callable[[str], Non
     begin = time.monotonic()
     product.script("apply", "--deadline", "30")
     assert mode(vm) == ("Enforcing", "enforcing")
-    wait_for("the guard's rollback", 330, lambda: mode(vm) == ("Permissive", "permissive"), every=0.5)
+    product.wait_taken_back(330)
+    assert mode(vm) == ("Permissive", "permissive")
     note(f"{vm.name}: nobody confirmed: permissive again after {time.monotonic() - begin:.0f} s")
 
     product.script("apply", "--deadline", "900")

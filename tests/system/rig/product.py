@@ -16,6 +16,7 @@ from typing import Any
 
 from rig.lab import REPOSITORY, Lab, call, digest
 from rig.machine import Done, Machine, said
+from rig.waiting import wait_for
 
 HOME = "/usr/lib/hardentui-test"  # in no place that is compared or that a plan makes noexec
 PLAN = "/root/plan.toml"
@@ -181,3 +182,12 @@ class Product:
             f'newest=$({find}); [ -z "$newest" ] || cat "$newest/journal" 2>/dev/null || true'
         )
         return text.splitlines()
+
+    def wait_taken_back(self, seconds: float) -> None:
+        """Wait for the end of a rollback that nobody called: it says so when all is done, and only then."""
+
+        def taken_back() -> bool:
+            lines = self.journal()
+            return bool(lines) and lines[-1].split()[3:5] == ["run", "rolled-back"]
+
+        wait_for("the end of the guard's rollback", seconds, taken_back, every=0.5)
