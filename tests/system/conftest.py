@@ -19,6 +19,7 @@ HERE = Path(__file__).parent
 NOTE = "note"  # the property of a report that carries a line for the summary
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
