@@ -16,10 +16,10 @@ from xml.sax.saxutils import escape, unescape
 
 from hardentui.i18n import N_, _
 from hardentui.model import Fact, Gap, GapKind, Recommendation
-from hardentui.operations import Change, Lines, LoadHolder, Operation, Refusal, ReplaceLine, WriteFile
+from hardentui.operations import Change, Lines, LoadHolder, Operation, ReplaceLine, WriteFile
 from hardentui.resources.base import digest, text_fact
 from hardentui.resources.firewall.policy import Direction, Network, Policy, parse, peer_text, write
-from hardentui.resources.firewall.policy.holder import Holder
+from hardentui.resources.firewall.policy.holder import Holder, refusal
 from hardentui.resources.firewall.policy.nftables import PREFIX
 from hardentui.snapshot import File, Output, Question, SlowCommand, Snapshot, UnitFiles, Unread
 
@@ -112,7 +112,7 @@ def steps(entry: Recommendation, known: Mapping[str, Fact], policy: Policy) -> C
     """Our zone written and made the default, our policy object for what goes out, and both loaded."""
     obstacle = known.get("firewalld.obstacle", "unread")
     if obstacle != "":
-        return _refusal(str(obstacle))
+        return refusal(str(obstacle), _OBSTACLES)
     own = (entry.id,)
 
     def file(path: str, lines: Iterator[str], before: Fact) -> WriteFile:
@@ -127,16 +127,10 @@ def steps(entry: Recommendation, known: Mapping[str, Fact], policy: Policy) -> C
         made.append(file(OUT_FILE, render_out(policy), known.get("firewalld.out", "")))
     line, after = text_fact(known, "firewalld.default"), f"DefaultZone={ZONE}"
     if line and not _DEFAULT_ZONE.fullmatch(line):
-        return _refusal("unread")
+        return refusal("unread", _OBSTACLES)
     if line != after:
         made.append(ReplaceLine(owners=own, can_lock_out=True, path=SETTINGS, before=line, after=after))
     return (*made, LoadHolder(owners=own, can_lock_out=True, holder=NAME))
-
-
-def _refusal(obstacle: str) -> Refusal:
-    """Why the script does not write here; a word that we do not know stands for the plainest reason."""
-    reason = _OBSTACLES.get(obstacle, _OBSTACLES["unread"])
-    return Refusal(_(reason))
 
 
 def after_load(snapshot: Snapshot) -> dict[Question[Any], Any]:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hardentui.i18n import _
 from hardentui.model import Fact, Gap, Recommendation
-from hardentui.operations import Change
+from hardentui.operations import Change, Refusal
 from hardentui.resources.firewall.policy import Policy
 from hardentui.snapshot import Question, Snapshot
 
@@ -30,3 +31,8 @@ class Holder:
     steps: Callable[[Recommendation, Mapping[str, Fact], Policy], Change]
     after_load: Callable[[Snapshot], Mapping[Question[Any], Any]]
     moved: tuple[Question[Any], ...]
+
+
+def refusal(obstacle: str, reasons: Mapping[str, str]) -> Refusal:
+    """Why the script does not write here: the reason of that word, of "unread" for a word without one."""
+    return Refusal(_(reasons.get(obstacle, reasons["unread"])))

@@ -15,7 +15,7 @@ from typing import Any
 
 from hardentui.i18n import N_, _
 from hardentui.model import Fact, Recommendation
-from hardentui.operations import Change, Lines, LoadHolder, Operation, Refusal, ReplaceLine, WriteFile
+from hardentui.operations import Change, Lines, LoadHolder, Operation, ReplaceLine, WriteFile
 from hardentui.resources.base import digest, list_fact, text_fact
 from hardentui.resources.firewall import loaded
 from hardentui.resources.firewall.policy import (
@@ -28,7 +28,7 @@ from hardentui.resources.firewall.policy import (
     parse_ports,
     peer_text,
 )
-from hardentui.resources.firewall.policy.holder import Holder
+from hardentui.resources.firewall.policy.holder import Holder, refusal
 from hardentui.resources.firewall.ruleset import Chain, Json, Ruleset, Span, literal
 from hardentui.resources.firewall.sources import networks
 from hardentui.snapshot import File, Question, Snapshot, Unread
@@ -136,12 +136,12 @@ def steps(entry: Recommendation, known: Mapping[str, Fact], policy: Policy) -> C
     """Its files written anew, with the rules of the policy and no other, and loaded."""
     obstacle = known.get("ufw.obstacle", "unread")
     if obstacle != "":
-        return _refusal(str(obstacle))
+        return refusal(str(obstacle), _OBSTACLES)
     own = (entry.id,)
     level = text_fact(known, "ufw.level").partition("=")[2].strip('"')
     routed = text_fact(known, "ufw.routed")
     if level not in _LEVELS or routed not in _VERDICTS:
-        return _refusal("unread")
+        return refusal("unread", _OBSTACLES)
     outgoing = "DROP" if policy.outgoing == "drop" else "ACCEPT"
     settings = Settings(("DROP", outgoing, routed), "low" if level == "off" else level)
     made: list[Operation] = []
@@ -165,16 +165,10 @@ def steps(entry: Recommendation, known: Mapping[str, Fact], policy: Policy) -> C
     ):
         line = text_fact(known, f"ufw.{name}")
         if not grammar.fullmatch(line):
-            return _refusal("unread")
+            return refusal("unread", _OBSTACLES)
         if line.replace('"', "") != value.replace('"', ""):
             made.append(ReplaceLine(owners=own, can_lock_out=True, path=path, before=line, after=value))
     return (*made, LoadHolder(owners=own, can_lock_out=True, holder=NAME))
-
-
-def _refusal(obstacle: str) -> Refusal:
-    """Why the script does not write here; a word that we do not know stands for the plainest reason."""
-    reason = _OBSTACLES.get(obstacle, _OBSTACLES["unread"])
-    return Refusal(_(reason))
 
 
 def after_load(snapshot: Snapshot) -> dict[Question[Any], Any]:
