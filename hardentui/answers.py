@@ -110,6 +110,13 @@ def cleaned(question: Question, answer: str) -> str:
         raise ValueError(
             _("{value} does not fit: expected {expected}").format(value=repr(wrong), expected=expected)
         )
+    stranger = next((item for item in items if question.names and item not in question.names), None)
+    if stranger is not None:
+        raise ValueError(
+            _("{value} is not known; known: {known}").format(
+                value=repr(stranger), known=", ".join(question.names)
+            )
+        )
     return f"{form.separator} ".join(dict.fromkeys(items))
 
 
@@ -130,14 +137,17 @@ def valid(questions: Iterable[Question], given: Mapping[str, str]) -> Mapping[st
 
 
 def misfits(questions: Iterable[Question], given: Mapping[str, str]) -> Mapping[str, str]:
-    """The questions whose answers do not fit, each with what was expected, in the language in use."""
+    """The answers that fit no question, each with what was expected, in the language in use."""
+    asked = {question.id: question for question in questions}
     wrong = {}
-    for question in questions:
-        if question.id in given:
-            try:
-                cleaned(question, given[question.id])
-            except ValueError as error:
-                wrong[question.id] = str(error)
+    for name, answer in given.items():
+        if name not in asked:
+            wrong[name] = _("unknown question; known: {known}").format(known=", ".join(asked))
+            continue
+        try:
+            cleaned(asked[name], answer)
+        except ValueError as error:
+            wrong[name] = str(error)
     return wrong
 
 

@@ -103,6 +103,7 @@ class Question:
     choices: tuple[Choice, ...] = ()
     format: str = ""
     proposed: str = ""  # a text that is offered; nothing is answered by it
+    names: tuple[str, ...] = ()  # the only words that a list of them may hold; () for any
 
 
 @dataclass(frozen=True, slots=True)

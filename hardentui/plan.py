@@ -92,7 +92,7 @@ class PlanFile:
         return cls(path, plan, text)
 
     def misfits(self, questions: Iterable[Question]) -> list[str]:
-        """Every answer that does not fit its question, as FILE:LINE: KEY: what was expected."""
+        """Every answer that fits no question, as FILE:LINE: KEY: what was expected."""
         report = Report(str(self.path), self.text)
         for name, why in misfits(questions, self.plan.answers).items():
             report.add(("answers", name), why)

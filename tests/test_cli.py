@@ -146,6 +146,8 @@ def test_an_ordinary_user_gets_results_and_no_traceback() -> None:
         (["explain", "no.such.id"], "no recommendation has the id no.such.id"),
         (["scan", "--answer", "ipv6=maybe"], "expected one of unused, static, autoconfigured"),
         (["scan", "--answer", "colour=red"], "unknown question colour"),
+        (["scan", "--answer", "applications=canopsis, shop"], "applications: 'shop' is not known; known: "),
+        (["scan", "--answer", "canopsis-roles=web"], "canopsis-roles: 'web' is not known; known: "),
         (["--root", "/nonexistent", "scan"], "is no folder"),
         (["--recording", "/nonexistent", "scan"], "No such file"),
         (["plan", "show", "/nonexistent"], "No such file"),
@@ -198,25 +200,29 @@ def test_every_answer_of_a_plan_that_does_not_fit_is_named(
 ) -> None:
     plan = tmp_path / "plan.toml"
     answers = [*GIVEN, "--answer", "log-server=logs.example.org", "--answer", "log-port=2514"]
+    answers += ["--answer", "applications=canopsis", "--answer", "ntp-servers=a.example"]
     assert run(capsys, "--demo", "plan", "new", "-o", plan, *answers)[0] == 0
-    text = plan.read_text()
+    text = plan.read_text().replace("ntp-servers", "ntp-sever").replace('"canopsis"', '"canopsys"')
     text = text.replace('"logs.example.org"', '"-nothing"').replace('"2514"', '"many"')
     plan.write_text(text.replace('"no"', '"perhaps"', 1))
     lines = {line.partition(" = ")[0]: number for number, line in enumerate(plan.read_text().split("\n"), 1)}
-    named = [f"{plan}:{lines[name]}: answers.{name}: " for name in ("log-server", "log-port", "routing")]
+    wrong = ("log-server", "log-port", "routing", "applications", "ntp-sever")
+    named = [f"{plan}:{lines[name]}: answers.{name}: " for name in wrong]
 
     code, _out, err = run(capsys, "plan", "check", plan)
     assert code == 2
     assert all(name in err for name in named)
     assert "a port number from 1 to 65535" in err
     assert "expected one of" in err
+    assert "'canopsys' is not known; known: canopsis, course, roboconf" in err
+    assert "unknown question; known: " in err
     code, out, err = run(capsys, "script", plan)
     assert (code, out[:2]) == (0, "#!")
     assert all(name in err for name in named)
-    assert err.count("it counts as not answered") == 3
+    assert err.count("it counts as not answered") == len(wrong)
     code, out, _err = run(capsys, "--demo", "plan", "show", plan)
     assert code == 0
-    assert out.count("! counts as not answered: ") == 3
+    assert out.count("! counts as not answered: ") == len(wrong)
     assert run(capsys, "--demo", "plan", "refresh", plan)[0] == 0
     assert 'log-port = "many"' in plan.read_text()  # for a person to mend
 

@@ -12,6 +12,7 @@ from hardentui.answers import cleaned
 from hardentui.cli.output import CommandError
 from hardentui.cli.parser import LEVELS
 from hardentui.flows import reader
+from hardentui.flows.bindings import asking
 from hardentui.flows.profile import Profile
 from hardentui.guide import Guide
 from hardentui.i18n import _
@@ -46,8 +47,7 @@ def checklists(options: argparse.Namespace) -> Checklists:
     """The shipped checklists and those of the site."""
     folders = [checklist.shipped_folder(), *options.checklists]
     found = checklist.load(folders, resources.check, hazards.PROBES)
-    asked = (question for profile in profiles(options) for question in profile.questions)
-    return replace(found, bindings=tuple({question.id: question for question in asked}.values()))
+    return asking(found, profiles(options))
 
 
 def profiles(options: argparse.Namespace) -> tuple[Profile, ...]:

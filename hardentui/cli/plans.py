@@ -76,12 +76,6 @@ def check(options: argparse.Namespace) -> int:
     ]
     problems += [f"{path}: {id_}: " + _("no recommendation has this id") for id_ in unknown]
     problems += file.misfits(checklists.questions)
-    asked = [question.id for question in checklists.questions]
-    problems += [
-        f"{path}: " + _("unknown question {name}; known: {known}").format(name=name, known=", ".join(asked))
-        for name in plan.answers
-        if name not in asked
-    ]
     if problems:
         raise output.CommandError("\n".join(problems))
     if plan.checklists != checklists.digest:

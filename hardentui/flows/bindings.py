@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from hardentui.answers import FORMATS, fits, items_of
+from hardentui.answers import FORMATS, items_of, misfits, valid
 from hardentui.flows.profile import ANY, LIBRARY, Flow, Object, Profile
 from hardentui.i18n import _
-from hardentui.model import Gap
+from hardentui.model import Checklists, Gap
 from hardentui.resources import rsyslog
 from hardentui.resources.connections import contacts
 from hardentui.resources.firewall.passage import EVERYWHERE
@@ -89,14 +89,21 @@ class Bindings:
     outgoing_open: bool  # what goes out and is not named may pass
 
 
-def unknown(profiles: Iterable[Profile], applications: str) -> Iterator[str]:
-    """A sentence for each of these applications, separated by commas, that has no profile."""
-    known = _known(profiles)
-    for name in dict.fromkeys(items_of(applications)):
-        if name not in known and name != BASE:
-            yield _("no profile of an application is called {name}; known: {known}").format(
-                name=name, known=", ".join(known)
-            )
+def asking(checklists: Checklists, profiles: Sequence[Profile]) -> Checklists:
+    """The checklists with the questions of the profiles, and with what APPLICATIONS may name."""
+    names = tuple(dict.fromkeys((*_known(profiles), BASE)))
+    chapters = tuple(
+        replace(
+            chapter,
+            questions=tuple(
+                replace(question, names=names) if question.id == APPLICATIONS else question
+                for question in chapter.questions
+            ),
+        )
+        for chapter in checklists.chapters
+    )
+    asked = {question.id: question for profile in profiles for question in profile.questions}
+    return replace(checklists, chapters=chapters, bindings=tuple(asked.values()))
 
 
 def _known(profiles: Iterable[Profile]) -> dict[str, Profile]:
@@ -106,9 +113,14 @@ def _known(profiles: Iterable[Profile]) -> dict[str, Profile]:
 def bind(profiles: Iterable[Profile], answers: Mapping[str, str], snapshot: Snapshot) -> Bindings:
     """What the answers make of the profiles; the course's own policy holds for every host."""
     known = _known(profiles)
-    given = answers.get(APPLICATIONS, "")
-    wanted = dict.fromkeys((*items_of(given), BASE))
-    troubles = list(unknown(known.values(), given))
+    wanted = dict.fromkeys((*items_of(answers.get(APPLICATIONS, "")), BASE))
+    troubles = [
+        _("no profile of an application is called {name}; known: {known}").format(
+            name=name, known=", ".join(known)
+        )
+        for name in wanted
+        if name not in known and name != BASE
+    ]
     own = own_addresses(snapshot)
     chosen = []
     for name in wanted:
@@ -129,8 +141,12 @@ def own_addresses(snapshot: Snapshot) -> frozenset[Address]:
 def _application(
     profile: Profile, answers: Mapping[str, str], own: frozenset[Address], snapshot: Snapshot
 ) -> tuple[Application, list[str]]:
-    troubles = []
-    given = {q.id: answers[q.id] for q in profile.questions if q.id in answers and fits(q, answers[q.id])}
+    own_answers = {q.id: answers[q.id] for q in profile.questions if q.id in answers}
+    given = valid(profile.questions, own_answers)
+    troubles = [
+        _("{question}: {why}; it counts as not answered").format(question=question, why=why)
+        for question, why in misfits(profile.questions, own_answers).items()
+    ]
     objects = {one.id: _bound(one, given, snapshot) for one in profile.objects}
     version = given.get(profile.version_question, "")
     if profile.versions and not version:
@@ -141,15 +157,9 @@ def _application(
             )
         )
     able = {one.id for one in profile.objects if one.role}
-    told = set(items_of(given.get(profile.roles_question, "")))
-    troubles += [
-        _("{application}: {role} is nothing that a host can be; it can be {known}").format(
-            application=profile.title, role=name, known=", ".join(sorted(able))
-        )
-        for name in sorted(told - able)
-    ]
+    told = frozenset(items_of(given.get(profile.roles_question, "")))
     here = {one for one in able if any(objects[one].holds(a) for a in own) and not objects[one].anybody}
-    roles = frozenset((told & able) | here) or (frozenset(able) if len(able) == 1 else frozenset())
+    roles = told | here or (frozenset(able) if len(able) == 1 else frozenset())
     if able and not roles:
         troubles.append(
             _("{application}: nobody has said what this host is in it").format(application=profile.title)

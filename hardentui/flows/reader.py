@@ -306,6 +306,7 @@ def questions(profile: Profile) -> Iterator[Question]:
             ),
             format="words",
             proposed=roles[0],
+            names=tuple(roles),
         )
     yield from (bound(one) for one in profile.objects)
 

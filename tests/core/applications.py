@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from hardentui import hazards
 from hardentui.checklist import load_files, shipped_folder
 from hardentui.flows import reader
+from hardentui.flows.bindings import asking
 from hardentui.flows.draft import Draft
 from hardentui.resources import check
 from hardentui.resources.firewall import loaded
@@ -18,9 +18,8 @@ from .test_firewall import FACES, NOTHING
 
 PROFILES = reader.load([shipped_folder()])
 QUESTIONS = {question.id: question for profile in PROFILES for question in profile.questions}
-CHECKLISTS = replace(
-    load_files(sorted(shipped_folder().glob("ports*.toml")), check, hazards.PROBES),
-    bindings=tuple(QUESTIONS.values()),
+CHECKLISTS = asking(
+    load_files(sorted(shipped_folder().glob("ports*.toml")), check, hazards.PROBES), PROFILES
 )
 ADMINS, USERS, EVENTS = "10.0.0.0/24, 2001:db8:a::/64", "10.1.0.0/16", "10.2.0.5"
 ANSWERS = {

@@ -13,7 +13,7 @@ from hardentui.session import Session
 from hardentui.snapshot import Connections, Interface, Interfaces, Reason, Snapshot, Socket, Unread
 
 from . import hosts
-from .applications import ADMIN, CHECKLISTS, LDAP, SSH, draft, host, snapshot
+from .applications import ADMIN, ANSWERS, CHECKLISTS, LDAP, SSH, draft, host, snapshot
 from .test_firewall import chain, nft, port, rule
 
 ACCEPT = {"accept": None}
@@ -247,6 +247,18 @@ def test_nobody_is_let_in_who_was_not_named() -> None:
     assert "users-web" not in made.text
     assert any("users-web" in trouble for trouble in made.troubles)
     assert states(made, "in tcp 8443")["canopsis-users"] is State.UNBOUND
+
+
+def test_a_list_of_networks_needs_no_blank_behind_its_commas() -> None:
+    made = draft(snapshot(), administrators=ANSWERS["administrators"].replace(", ", ","))
+    assert made.text == draft(snapshot()).text
+    assert "course.ssh" in made.text
+
+
+def test_an_answer_that_fits_no_question_is_said() -> None:
+    made = draft(snapshot(), canopsis_roles="canopsis, web")
+    assert made.matrix.bindings.applications[0].roles == frozenset()
+    assert any(trouble.startswith("canopsis-roles: 'web' is not known") for trouble in made.troubles)
 
 
 def test_names_are_refused_on_the_way_in() -> None:

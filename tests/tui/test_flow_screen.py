@@ -10,6 +10,7 @@ import pytest
 from core.applications import ADMIN, ANSWERS, CHECKLISTS, LDAP, PROFILES, SSH, host
 from textual.pilot import Pilot
 
+from hardentui.flows.bindings import asking
 from hardentui.flows.draft import ADDED, DECISION
 from hardentui.model import Action, Plan
 from hardentui.plan import PlanFile
@@ -172,7 +173,7 @@ async def test_an_application_that_nobody_knows_is_said(tmp_path: Path) -> None:
         await typed(pilot, "canopsis")  # behind what is proposed
         await pilot.press("enter")
         assert screen.has_class("asking")
-        assert "called coursecanopsis" in screen_text(pilot.app)
+        assert "'coursecanopsis' is not known" in screen_text(pilot.app)
         assert "applications" not in saved(tmp_path).answers
 
 
@@ -243,7 +244,7 @@ async def test_what_the_vendor_asks_is_borne_for_a_time(tmp_path: Path) -> None:
 
     on = host()
     path = tmp_path / "plan.toml"
-    lists = replace(ALL, bindings=CHECKLISTS.bindings)
+    lists = asking(ALL, PROFILES)
     plan = Plan(identity(Snapshot(on)), lists.digest, "en", ANSWERS)
     PlanFile(path, plan, "").save(plan)
     app = HardenApp(lambda: Opening(lists, on, PlanFile.read(path), path, (), PROFILES))

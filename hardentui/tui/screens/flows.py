@@ -12,7 +12,7 @@ from hardentui import i18n
 from hardentui.answers import FORMATS
 from hardentui.changeset import change_of
 from hardentui.export import flows as export
-from hardentui.flows.bindings import APPLICATIONS, BASE, OUTGOING, Application, unknown
+from hardentui.flows.bindings import APPLICATIONS, BASE, OUTGOING, Application
 from hardentui.flows.draft import ADDED, DECISION, Draft, permit
 from hardentui.flows.matrix import Line
 from hardentui.flows.needs import Party
@@ -340,8 +340,6 @@ class FlowsScreen(AskingScreen, ListingScreen):
             self._draft = draft.acknowledging(one, text) if one else draft
         else:
             question = subject.removeprefix(_QUESTION)
-            if question == APPLICATIONS and (wrong := next(unknown(self.harden.profiles, text), None)):
-                raise ValueError(wrong)
             self.harden.answer(question, text or None)
 
     def _choose_next(self, question: Question) -> None:
