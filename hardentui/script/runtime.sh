@@ -99,7 +99,7 @@ load_firewall() { # STEP FLAGS FILE BEFORE AFTER
     SETS[$1]=$3 WAS[$1]=$4 WANTED[$1]=$5
 }
 
-load_holder() { register "$1" holder "$2" "$3"; } # STEP FLAGS HOLDER
+load_holder() { register "$1" holder "$2" "$3" && WAS[$1]=rules; } # STEP FLAGS HOLDER
 
 reload_manager() { register "$1" reload "$2" systemd; } # STEP FLAGS
 
@@ -737,7 +737,7 @@ enabling_save() { # STEP; the links that enable units: what disables this one ag
 unit_links() { find /etc/systemd/system -type l -printf '%p\t%l\n' 2>/dev/null; }
 
 enabling_restore() { # STEP; takes away what enabling it linked, and nothing that stood before and stands now
-    local record path target
+    local record
     numbered "$1"
     record=$RECORD
     if [[ ! -e $record.kept ]]; then
@@ -746,14 +746,17 @@ enabling_restore() { # STEP; takes away what enabling it linked, and nothing tha
         (($? < 2)) && flush "$record.kept.new" && mv -T -- "$record.kept.new" "$record.kept" || return 1
         flush "${record%/*}" || return 1
     fi
-    try systemctl --root=/ disable -- "${TARGET[$1]}" || return 1
+    try systemctl --root=/ disable -- "${TARGET[$1]}" && links_back "$record.kept" && flush /etc/systemd/system
+}
+
+links_back() { # FILE; those of its links that are not there
+    local path target
     while IFS=$'\t' read -r path target; do
         [[ ! -L $path ]] || continue
-        # A folder that disabling left empty is gone, too.
+        # The folder is gone where disabling a unit, this one or another of the run, left it empty.
         trusted_path "$path" 0 && { [[ -d ${path%/*} ]] || mkdir -m 0755 -- "${path%/*}"; } || return 1
         ln -sT -- "$target" "$path" && flush "${path%/*}/" || return 1
-    done <"$record.kept"
-    flush /etc/systemd/system
+    done <"$1"
 }
 
 start_restore() { # STEP
@@ -844,13 +847,8 @@ off_make() { # STEP
 }
 
 off_restore() { # STEP
-    local record path target
     numbered "$1"
-    record=$RECORD
-    while IFS=$'\t' read -r path target; do
-        [[ ! -L $path ]] || continue
-        trusted_path "$path" 0 && ln -sT -- "$target" "$path" && flush "${path%/*}/" || return 1
-    done <"$record.links"
+    links_back "$RECORD.links" || return 1
     booted_systemd || return 0
     reload_now || return 1
     [[ ${BEFORE#* } == active ]] || return 0
@@ -1525,10 +1523,14 @@ make_all() { # the steps of apply in their order; 1 at the first that fails
         stands "$step" || continue
         in_place "$step" || not_as_wanted || failed "$step" || return 1
         [[ $POSITION != gone ]] || continue
-        REACHED=$NOW
-        stage_record "$step" || failed "$step" || return 1
+        reached "$step" || failed "$step" || return 1
     done
     keep_records || not_saved
+}
+
+reached() { # STEP; its record says what it really came to, from when it is kept
+    REACHED=$NOW
+    stage_record "$1"
 }
 
 not_saved() {
@@ -1575,6 +1577,8 @@ carry_out() { # STEP STATE; what was saved is made, read back, and then said to 
     is_action "$1" || load_record "$1" || return 1
     journal "$1" doing "$when" && call make "$1" || return 1
     is_action "$1" || in_place "$1" || not_as_wanted || return 1
+    # Its files go back first if a later step fails: what they come to then says nothing of what is loaded.
+    [[ ${KIND[$1]} != holder ]] || { reached "$1" && keep_records; } || return 1
     journal "$1" "$2" "$when"
 }
 

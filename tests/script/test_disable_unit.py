@@ -6,7 +6,7 @@ import pytest
 from box import SCRIPT
 from plans import script
 
-from hardentui.operations import DisableUnit
+from hardentui.operations import DisableUnit, EnableUnit
 
 OWNER = ("sysctl.martians",)
 SERVICE = (
@@ -135,3 +135,16 @@ def test_what_a_person_comes_in_by_cannot_be_switched_off(unit):
 def test_only_what_can_be_taken_back_is_an_operation(state):
     with pytest.raises(ValueError, match="taken back"):
         off(enablement=state)
+
+
+def test_a_folder_that_the_rollback_of_another_unit_took_along_is_made_again(box):
+    for name in ("old.service", "new.service"):
+        text = "[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=special.target\n"
+        (box.scratch / UNITS / name).write_text(text)
+    box.sh("systemctl --root=/ enable old.service 2>/dev/null")
+    before = box.tree()
+    box.install(script(off("old.service"), EnableUnit(owners=OWNER, unit="new.service", start=False)))
+    box.run("apply")
+    assert links(box) == {f"{UNITS}/special.target.wants/new.service"}
+    box.run("rollback")
+    assert box.tree() == before
