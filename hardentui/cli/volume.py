@@ -26,7 +26,10 @@ def volume(options: argparse.Namespace) -> int:
         output.put(volume_json.document(found) + "\n")
     else:
         output.show(export.text(snapshot, found, output.width(), braille=_has_braille()))
-    return output.NOT_EVALUATED if found.tree.unread_count or found.tree.cut else 0
+    tree = found.tree
+    # How much room an image has is not asked: that is no reason to say that something was not seen.
+    unseen = tree.left_out or tree.unread_count or tree.cut or (snapshot.live and found.gaps)
+    return output.NOT_EVALUATED if unseen else 0
 
 
 def _has_braille() -> bool:

@@ -14,7 +14,7 @@ from core.test_volume import host
 from hardentui.cli import main
 from hardentui.host.recording import record
 from hardentui.resources.volume.forecast import volumes
-from hardentui.snapshot import LogTree, Reason, Snapshot, Unread
+from hardentui.snapshot import LeftOut, LogTree, Reason, Snapshot, Unread
 
 HOSTILE = "/var/log/\x1b[31m\u202eevil\udcff.log"
 
@@ -96,7 +96,14 @@ def test_what_was_not_recorded_is_said_and_is_no_zero(
     assert "not in this recording: /var/log" in err
 
 
-@pytest.mark.parametrize("lacks", [{"unread": ("/var/log/private",), "unread_count": 1}, {"cut": "files"}])
+@pytest.mark.parametrize(
+    "lacks",
+    [
+        {"unread": ("/var/log/private",), "unread_count": 1},
+        {"cut": "files"},
+        {"left_out": (LeftOut("/var/log/remote", "nfs4"),)},
+    ],
+)
 def test_logs_that_were_not_read_end_with_the_code_for_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], lacks: dict[str, Any]
 ) -> None:

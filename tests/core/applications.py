@@ -18,9 +18,7 @@ from .test_firewall import FACES, NOTHING
 
 PROFILES = reader.load([shipped_folder()])
 QUESTIONS = {question.id: question for profile in PROFILES for question in profile.questions}
-CHECKLISTS = asking(
-    load_files(sorted(shipped_folder().glob("ports*.toml")), check, hazards.PROBES), PROFILES
-)
+CHECKLISTS = asking(load_files(sorted(shipped_folder().glob("ports*.toml")), check, hazards.PROBES), PROFILES)
 ADMINS, USERS, EVENTS = "10.0.0.0/24, 2001:db8:a::/64", "10.1.0.0/16", "10.2.0.5"
 ANSWERS = {
     "applications": "canopsis",
