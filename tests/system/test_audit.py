@@ -117,18 +117,6 @@ MERGED = {
     ".hidden.rules": "-w /etc/shadow -p wa\n",
     "10-a.rules": "-i\n-w /etc/ssh -p wa -k ssh\n",
 }
-SYSTEM = ("/boot", "/etc", "/usr/bin", "/usr/sbin", "/usr/lib")
-SEALS = """\
-@@define DBDIR /var/lib/aide
-database_in=file:@@{DBDIR}/aide.db
-database_out=file:@@{DBDIR}/aide.db.new
-gzip_dbout=no
-!/usr/lib
-=/usr/sbin p
-/usr/s?bin/[a-c] p
-/etc p+sha256
-!/etc/ssl
-"""
 
 # What is done, by whom, and the key that it must be found under.
 ACTS: Mapping[str, tuple[str, str]] = {
@@ -248,27 +236,6 @@ def test_the_lock_counts_from_the_next_boot_on(vm: Vm) -> None:
     vm.reboot()
     assert "enabled 2" not in vm.sh("auditctl -s")
     assert of_audit(vm) == before
-
-
-def test_seals_are_what_aide_sealed(vm: Vm) -> None:
-    vm.put(SEALS.encode(), "/etc/aide/aide.conf", "0644")
-    vm.sh('rm -rf /etc/aide/aide.conf.d; for folder; do touch "$folder/probe"; done', *SYSTEM)
-    vm.run(["aide", "--config=/etc/aide/aide.conf", "--init"], check=True, seconds=600)
-    product = Product(vm)
-    assert product.scan(plan=False, chapter="logging")["aide.database"]["running"] == "not built"
-    vm.sh("mv /var/lib/aide/aide.db.new /var/lib/aide/aide.db")
-    found = product.scan(plan=False, chapter="logging")
-    assert found["aide.database"]["result"] == "pass"
-    sealed = vm.sh("grep -o '^/[^ ]*' /var/lib/aide/aide.db").splitlines()
-    by_aide = [folder for folder in SYSTEM if f"{folder}/probe" not in sealed]
-    assert found["aide.scope"]["running"] == ", ".join(by_aide)
-    product.plan("aide.schedule")
-    product.script("apply", "--deadline", "900")
-    product.script("confirm")
-    assert "dailyaidecheck.timer" in vm.sh("systemctl list-timers --all")
-    assert product.scan(chapter="logging")["aide.schedule"]["result"] == "pass"
-    product.script("rollback")
-    assert product.scan(chapter="logging")["aide.schedule"]["result"] == "fail"
 
 
 @pytest.mark.parametrize("line", ["-w /not/there -p wa -k x"])
