@@ -1054,12 +1054,12 @@ holder_restore() { # STEP
 
 has_ipv6() { [[ -e /proc/sys/net/ipv6 ]]; } # 0 when the kernel has it: else ufw leaves its rules for IPv6 alone
 
-ufw_rules() { # prints its rules, the defaults that they end in, and what lets packets pass before either
+ufw_rules() { # prints its rules and the defaults that they end in; those of others beside them no load of its files moves
     local rules
-    local -r own='-(P |A ufw6?-((before|user|after)-(in|out)put|not-local|after-logging|skip-to-policy|track|reject))'
+    local -r own='^-(P |A ufw6?-((before|user|after)-(in|out)put|not-local|after-logging|skip-to-policy|track|reject))'
     rules=$(iptables -w -S && { ! has_ipv6 || ip6tables -w -S; }) || return 1
     [[ $'\n'$rules == *$'\n-N ufw-user-input\n'* ]] || return 0
-    printf '%s\n' "$rules" | grep -E -e "^$own" -e '^-A (IN|OUT)PUT .*-j ACCEPT'
+    printf '%s\n' "$rules" | grep -E -e "$own"
 }
 
 ufw_as_filed() { # 0 when the rules and defaults that are loaded are those of its files

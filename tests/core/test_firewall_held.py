@@ -229,7 +229,7 @@ def test_a_file_of_ufw_comes_out_as_ufw_wrote_it(name: str, version: int, level:
     assert "".join(f"{line}\n" for line in ufw.render(version, blocks, settings)) == text(name)
 
 
-def test_defaults_that_are_open_are_closed_and_a_log_that_is_off_is_switched_on() -> None:
+def test_defaults_become_those_of_the_policy() -> None:
     """In the files where ufw keeps them; its rules follow both."""
     defaults = text("default-ufw").replace('INPUT_POLICY="DROP"', 'INPUT_POLICY="REJECT"')
     made = host_of_ufw(**{ufw.DEFAULTS: defaults})
@@ -296,6 +296,29 @@ def test_what_goes_out_is_closed_where_ufw_let_all_of_it_pass() -> None:
     session = decided(made)
     assert not session.compiled().refused
     assert found(rehearse(session.snapshot, session.compiled())).running == POLICY.replace("\n", "; ")
+
+
+def hazards_of(made: hosts.DictHost) -> str:
+    return " ".join(one.text for one in found(hosts.snapshot(made)).hazards)
+
+
+def test_rules_of_ufw_that_shut_something_out_are_named_before_they_go() -> None:
+    made = host_of_ufw()
+    banned = "deny any any 0.0.0.0/0 any 203.0.113.0/24 in\n-A ufw-user-input -s 203.0.113.0/24 -j DROP"
+    more = f"### RULES ###\n\n### tuple ### {banned}\n"
+    made.files[ufw.RULES[4]] = str(made.files[ufw.RULES[4]]).replace("### RULES ###\n", more)
+    # One rule for both versions of IP is one; what is routed, or allowed, is none.
+    assert "2 here (deny any any from 203.0.113.0/24, limit tcp 443 from any)" in hazards_of(made)
+    made.files[ufw.SWITCH] = str(made.files[ufw.SWITCH]).replace("ENABLED=yes", "ENABLED=no")
+    assert "shut something out" not in hazards_of(made)
+
+
+def test_rules_of_the_default_zone_that_shut_something_out_are_named_before_they_go() -> None:
+    rule = 'rule family="ipv4" source address="203.0.113.0/24" reject'
+    head, name, tail = text("zones").partition("public\n")
+    zones = head + name + tail.replace("rich rules: ", f"rich rules: \n\t{rule}", 1)
+    assert f"1 here ({rule})" in hazards_of(host_of_firewalld(ZONES=zones, FILED_ZONES=zones))
+    assert "shut something out" not in hazards_of(host_of_firewalld())
 
 
 OPENINGS = [

@@ -99,6 +99,13 @@ def facts(snapshot: Snapshot) -> dict[str, Fact]:
     }
 
 
+def shut_out(snapshot: Snapshot) -> tuple[str, ...]:
+    """The rules of the default zone that shut something out, while it is not ours."""
+    seen = _seen(snapshot)
+    rules = seen.default.rules if seen and seen.name != ZONE else ()
+    return tuple(rule for rule in rules if {"reject", "drop"} & set(rule.split()))
+
+
 def at_boot(snapshot: Snapshot) -> Policy | Gap | None:
     """The policy of the files; None where our zone is not the default one, a gap where it was changed."""
     settings = snapshot.ask(File(SETTINGS))
@@ -437,4 +444,4 @@ def _fixed(shown: Mapping[str, _Shown]) -> Mapping[str, _Shown]:
     }
 
 
-HOLDER = Holder(NAME, ZONE_FILE, running, at_boot, facts, steps, after_load, _MOVED)
+HOLDER = Holder(NAME, ZONE_FILE, running, at_boot, facts, shut_out, steps, after_load, _MOVED)

@@ -410,6 +410,25 @@ def _permit(version: int, block: Block) -> Permit | None:
     return permit if other == _ANY[version] and again == [block] else None
 
 
+def shut_out(snapshot: Snapshot) -> tuple[str, ...]:
+    """The rules of people that shut something out (deny, reject, limit), in words; () where ufw is off."""
+    switch = snapshot.ask(File(SWITCH))
+    _settings, blocks = _filed(snapshot)
+    if isinstance(switch, Unread) or blocks is None or _value(switch, "ENABLED").lower() != "yes":
+        return ()
+    rules = (block[0].removeprefix(_TUPLE).split() for version in RULES for block in blocks[version])
+    return tuple(dict.fromkeys(_in_words(*rule[:7]) for rule in rules if _shuts(rule)))
+
+
+def _shuts(rule: list[str]) -> bool:
+    return rule[0].partition("_")[0] in {"deny", "reject", "limit"} and len(rule) > 6  # noqa: PLR2004 - its fields
+
+
+def _in_words(action: str, protocol: str, port: str, to: str, _from: str, source: str, way: str) -> str:
+    word, peer = ("to", to) if way.startswith("out") else ("from", source)
+    return f"{action} {protocol} {port} {word} {'any' if peer in _ANY.values() else peer}"
+
+
 def _is_route(block: Block) -> bool:
     """Whether a rule is about packets that are forwarded, which is not a policy's matter."""
     return block[0].startswith(f"{_TUPLE}route:")
@@ -521,4 +540,4 @@ def _with_policy(line: str, settings: Settings) -> str:
     return line
 
 
-HOLDER = Holder(NAME, RULES[4], running, at_boot, facts, steps, after_load, _MOVED)
+HOLDER = Holder(NAME, RULES[4], running, at_boot, facts, shut_out, steps, after_load, _MOVED)
