@@ -9,6 +9,7 @@ from hardentui.i18n import _
 from hardentui.model import Hazard, Recommendation
 from hardentui.resources import sandbox, sudoers, sysctl
 from hardentui.resources.audit import cost as audit_cost
+from hardentui.resources.firewall.policy import applied as firewall_policy
 from hardentui.resources.mac import denied_so_far, lsm
 from hardentui.resources.mount import boot as mount_boot
 from hardentui.resources.rsyslog import doors
@@ -431,6 +432,7 @@ PROBES: Mapping[str, Probe] = {
     "crash-collectors": _crash_collectors,
     "dpkg-on-mount": _dpkg_on_mount,
     "firewall-guests": _firewall_guests,
+    "firewall-shutting-rules": firewall_policy.shut_out,
     "hypervisor-routing": _hypervisor_routing,
     "ipv6-autoconfigured": _ipv6_autoconfigured,
     "ipv6-in-use": _ipv6_in_use,

@@ -70,8 +70,10 @@ MESSAGES: Final = {
         "    nft vérifie %s et le charge ; aucune autre table n'est touchée",
     ),
     "review-holder": Text(
-        "    %s loads these files: what the policy does not name is closed, by whomever it was opened",
-        "    %s charge ces fichiers : ce que la politique ne nomme pas est fermé, quel qu'en soit l'auteur",
+        "    %s loads these files: what the policy does not name is closed, by whomever it was opened;"
+        " and rules that shut something out (deny, reject, limit) go, too",
+        "    %s charge ces fichiers : ce que la politique ne nomme pas est fermé, quel qu'en soit l'auteur ;"
+        " et les règles qui excluaient quelque chose (deny, reject, limit) partent aussi",
     ),
     "holder-differs": Text(
         "what %s has loaded is not what its files say: loading them would lose it",

@@ -1025,10 +1025,10 @@ holder_now() { # STEP
     digest "$rules" && NOW="rules ${REPLY:0:32}"
 }
 
-holder_expect() { # STEP; what it came to by an earlier run of ours need not be loaded again
+holder_expect() { # STEP; what it came to by an earlier run of ours, from the files that stand there, is not loaded again
     case $NOW in
         absent | unreadable) ;;
-        *) if ours "$1"; then VERDICT=made; else VERDICT=todo; fi ;;
+        *) if ours "$1" && "${TARGET[$1]}_as_filed"; then VERDICT=made; else VERDICT=todo; fi ;;
     esac
 }
 
@@ -1050,19 +1050,24 @@ holder_restore() { # STEP
     [[ $AT_BOOT == 1 ]] || "${TARGET[$1]}_load"
 }
 
-ufw_rules() { # prints its rules and the defaults that they end in
+has_ipv6() { [[ -e /proc/sys/net/ipv6 ]]; } # 0 when the kernel has it: else ufw leaves its rules for IPv6 alone
+
+ufw_rules() { # prints its rules and the defaults that they end in; those of others beside them no load of its files moves
     local rules
-    rules=$(iptables -w -S && ip6tables -w -S) || return 1
+    local -r own='^-(P |A ufw6?-((before|user|after)-(in|out)put|not-local|after-logging|skip-to-policy|track|reject))'
+    rules=$(iptables -w -S && { ! has_ipv6 || ip6tables -w -S; }) || return 1
     [[ $'\n'$rules == *$'\n-N ufw-user-input\n'* ]] || return 0
-    printf '%s\n' "$rules" | grep -E '^-(P |A ufw6?-(user-(in|out)put|after-logging|skip-to-policy|track|reject))'
+    printf '%s\n' "$rules" | grep -E -e "$own"
 }
 
 ufw_as_filed() { # 0 when the rules and defaults that are loaded are those of its files
-    local program file chain default
+    local program version chain default
     for program in iptables ip6tables; do
-        file=/etc/ufw/user.rules
-        [[ $program == iptables ]] || file=/etc/ufw/user6.rules
-        ufw_has "$program" "$file" || return 1
+        version=''
+        [[ $program == iptables ]] || version=6
+        [[ -z $version ]] || has_ipv6 || continue
+        ufw_has "$program" "/etc/ufw/user$version.rules" || return 1
+        ufw_counts "$program" "/etc/ufw/before$version.rules" "/etc/ufw/after$version.rules" || return 1
         for chain in INPUT OUTPUT FORWARD; do
             default=$(sed -n "s/^DEFAULT_${chain}_POLICY=//p" /etc/default/ufw 2>/dev/null) || return 1
             default=${default//\"/}
@@ -1085,9 +1090,18 @@ ufw_has() { # PROGRAM FILE; 0 when each rule of the file is loaded, and no other
     [[ $loaded == "$filed" ]]
 }
 
+ufw_counts() { # PROGRAM FILE...; 0 when around people's rules as many are loaded as the files have
+    local filed loaded
+    local -r around='-[AI] ufw6?-(before|after)-(in|out)put '
+    filed=$(cat -- "${@:2}" 2>/dev/null | grep -cE -e "^$around")
+    # Those that lead to people's rules stand in no file.
+    loaded=$("$1" -w -S 2>/dev/null | grep -E -e "^$around" | grep -cvE -e '-j ufw6?-user-(in|out)put$')
+    [[ $loaded == "$filed" ]]
+}
+
 ufw_check() { # the files can be loaded
     try iptables-restore --test --noflush /etc/ufw/user.rules &&
-        try ip6tables-restore --test --noflush /etc/ufw/user6.rules
+        { ! has_ipv6 || try ip6tables-restore --test --noflush /etc/ufw/user6.rules; }
 }
 
 ufw_load() { # as a boot does; ufw reload would write its files anew, and switch it off for a moment
@@ -1125,15 +1139,26 @@ firewalld_rules() { # prints its rules, but for those of single interfaces, whic
     printf '%s\n' "$rules" | grep -v '[io]ifname' | sort
 }
 
-firewalld_listed() { # [--permanent]; prints its zones, policy objects and direct rules, in an order of ours
+firewalld_listed() { # [--permanent]; prints its zones, policy objects, direct rules and sets, in an order of ours
     local text line name=''
     text=$(firewall-cmd "$@" --list-all-zones && firewall-cmd "$@" --list-all-policies &&
-        firewall-cmd "$@" --direct --get-all-rules) || return 1
+        firewall-cmd "$@" --direct --get-all-rules && firewall-cmd "$@" --direct --get-all-chains &&
+        firewall-cmd "$@" --direct --get-all-passthroughs && firewalld_sets "$@") || return 1
     while IFS= read -r line; do
         # Behind a name may stand that it is active, or the default; what belongs to it is set in below.
         [[ $line == [[:space:]]* ]] || name=${line% (*)} line=''
         [[ $line == '  interfaces:'* ]] || printf '%s%s\n' "$name" "$line"
     done < <(printf '%s\n' "$text") | sort
+}
+
+firewalld_sets() { # [--permanent]; prints its sets of addresses, and below each what is in it, set in
+    local names name
+    names=$(firewall-cmd "$@" --get-ipsets) || return 1
+    split "$names" ' '
+    for name in "${WORDS[@]}"; do
+        printf 'ipset %s\n' "$name"
+        firewall-cmd "$@" --ipset="$name" --get-entries | sed 's/^/\t/' # a set with a time limit has none in its file
+    done
 }
 
 firewalld_as_filed() { # 0 when it runs with what its files say, in the default zone that they name
@@ -1372,8 +1397,22 @@ look_all() { # fills VERDICTS; 1 when a step cannot be made as planned
         esac
     done
     # Reloads and checks follow the files: with none to write there is nothing to reload.
-    for ((step = 1; step <= STEPS; step++)); do is_action "$step" && VERDICTS[step]=$files; done
+    for ((step = 1; step <= STEPS; step++)); do
+        is_action "$step" && VERDICTS[step]=$files
+        # What is loaded now, and is as filed, is not what the files will say.
+        [[ ${KIND[step]}:${VERDICTS[step]} == holder:made ]] && awaits_files "$step" && VERDICTS[step]=todo
+    done
     return "$outcome"
+}
+
+awaits_files() { # STEP; 0 when a file that a decision writes together with it is still to be written
+    local step owner
+    split "${OWNERS[$1]-}" ,
+    for ((step = 1; step <= STEPS; step++)); do
+        is_file "$step" && [[ ${VERDICTS[step]} == todo ]] || continue
+        for owner in "${WORDS[@]}"; do [[ ",${OWNERS[step]-}," != *",$owner,"* ]] || return 0; done
+    done
+    return 1
 }
 
 say_unexpected() { # STEP, as it was just looked at
@@ -1479,7 +1518,10 @@ in_place() { # STEP; also when what stands there now is as good, or a value went
 replaced() { # STEP; 0 when a later run of ours left its target as it is NOW
     local run
     local -a later=()
-    for run in "${RUNS[@]}"; do [[ ! $run > $RUN ]] || ended "$run" || later+=("$run"); done
+    for run in "${RUNS[@]}"; do # newest first
+        [[ $run != "$RUN" ]] || break
+        ended "$run" || later+=("$run")
+    done
     local -a RUNS=("${later[@]}")
     ours "$1"
 }

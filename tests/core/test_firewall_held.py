@@ -23,9 +23,10 @@ from hardentui.model import Action, Finding, Result
 from hardentui.operations import LoadHolder, Refusal, ReplaceLine, WriteFile
 from hardentui.rehearsal import rehearse, undo
 from hardentui.resources import check
-from hardentui.resources.firewall.policy import Permit, Policy, firewalld, parse, ufw
+from hardentui.resources.firewall import loaded
+from hardentui.resources.firewall.policy import Permit, Policy, firewalld, parse, ufw, ufw_around
 from hardentui.session import Session
-from hardentui.snapshot import File, Folder, Output, Snapshot, UnitFile
+from hardentui.snapshot import File, Folder, Kind, Output, Snapshot, Stat, Status, UnitFile
 
 from . import hosts
 from .test_closed_loop import moved
@@ -49,6 +50,14 @@ def nft(*objects: Any) -> Output:
     return Output(json.dumps({"nftables": list(objects)}))
 
 
+def around_people(save: str, place: str) -> str:
+    """The file of what stands before or after people's rules, from what is loaded of it."""
+    begins = tuple(f"-A ufw{version}-{name}" for version in ("", "6") for name in (place, "not-local"))
+    rules = [line for line in text(save).split("\n") if line.startswith(begins)]
+    kept = (line for line in rules if "-logging-" not in line.split()[1] and "-user-" not in line)
+    return "\n".join(["*filter", *kept, "COMMIT", ""])
+
+
 def host_of_ufw(**changes: str) -> hosts.DictHost:
     """A host with rules that people gave; ``changes`` are other texts of its files, by name."""
     chains = []
@@ -62,7 +71,10 @@ def host_of_ufw(**changes: str) -> hosts.DictHost:
         ufw.SWITCH: text("ufw.conf"),
         ufw.DEFAULTS: text("default-ufw"),
     }
-    return hosts.server(
+    for version, save in ((4, "iptables-save"), (6, "ip6tables-save")):
+        for path, place in zip(ufw_around.FILES[version], ("before", "after"), strict=True):
+            files[path] = around_people(save, place)
+    made = hosts.server(
         files=files | changes,
         commands={
             ("nft", "--json", "list", "ruleset"): nft(*chains),
@@ -71,6 +83,8 @@ def host_of_ufw(**changes: str) -> hosts.DictHost:
         },
         unit_files=(UnitFile("ufw.service", "enabled"),),
     )
+    made.kernel["/proc/net/if_inet6"] = ""
+    return made
 
 
 def host_of_firewalld(**shown: str) -> hosts.DictHost:
@@ -82,12 +96,16 @@ def host_of_firewalld(**shown: str) -> hosts.DictHost:
         "DEFAULT": "public\n",
         "ZONES": text("zones"),
         "POLICIES": text("policies"),
-        "DIRECT": "",
         "FILED_ZONES": text("zones"),
         "FILED_POLICIES": text("policies").replace(" (active)", ""),
-        "FILED_DIRECT": "",
+        "SETS": "\n",
+        "FILED_SETS": "\n",
     }
-    commands = {getattr(firewalld, name).argv: Output(said) for name, said in (known | shown).items()}
+    commands = {one.argv: Output("") for one in (*firewalld.DIRECT, *firewalld.FILED_DIRECT)}
+    for name, said in (known | shown).items():
+        # The name of a question, or the words behind firewall-cmd.
+        argv = getattr(firewalld, name).argv if name.isupper() else ("firewall-cmd", *name.split())
+        commands[argv] = Output(said)
     settings = "# comment\nDefaultZone=public\nLogDenied=off\n"
     zone = '<?xml version="1.0" encoding="utf-8"?>\n<zone><service name="ssh"/></zone>\n'
     return hosts.server(
@@ -114,6 +132,13 @@ def refusal(made: hosts.DictHost, policy: str = POLICY) -> str:
 def written(session: Session) -> dict[str, str]:
     """By path, what the script writes."""
     return {one.path: one.content for one in session.compiled().operations if isinstance(one, WriteFile)}
+
+
+def image_of(made: hosts.DictHost, after: Snapshot, *paths: str) -> hosts.DictHost:
+    """The host as an image, with these files as they are then."""
+    made.name = "image"
+    made.files |= {path: text for path in paths if isinstance(text := after.ask(File(path)), str)}
+    return made
 
 
 def found(snapshot: Snapshot) -> Finding:
@@ -204,7 +229,7 @@ def test_a_file_of_ufw_comes_out_as_ufw_wrote_it(name: str, version: int, level:
     assert "".join(f"{line}\n" for line in ufw.render(version, blocks, settings)) == text(name)
 
 
-def test_defaults_that_are_open_are_closed_and_a_log_that_is_off_is_switched_on() -> None:
+def test_defaults_become_those_of_the_policy() -> None:
     """In the files where ufw keeps them; its rules follow both."""
     defaults = text("default-ufw").replace('INPUT_POLICY="DROP"', 'INPUT_POLICY="REJECT"')
     made = host_of_ufw(**{ufw.DEFAULTS: defaults})
@@ -217,6 +242,223 @@ def test_defaults_that_are_open_are_closed_and_a_log_that_is_off_is_switched_on(
         'ufw-after-logging-output -j LOG --log-prefix "[UFW BLOCK] "' in written(decided(made))[ufw.RULES[4]]
     )
     assert "ufw-after-logging-output -j" not in written(decided(made, OPEN))[ufw.RULES[4]]
+
+
+def test_what_is_open_without_a_log_is_closed_and_logged() -> None:
+    """A host where ufw logs nothing, and lets everything in."""
+    low, off = ufw.Settings(("DROP", "DROP", "DROP"), "low"), ufw.Settings(("ACCEPT", "DROP", "DROP"), "off")
+    blocks = {
+        version: ufw._blocks(text(name)) for version, name in ((4, "user.rules.low"), (6, "user6.rules"))
+    }
+    made = host_of_ufw(
+        **{
+            ufw.SWITCH: text("ufw.conf").replace("LOGLEVEL=low", "LOGLEVEL=off"),
+            ufw.DEFAULTS: text("default-ufw").replace('INPUT_POLICY="DROP"', 'INPUT_POLICY="ACCEPT"'),
+        },
+        **{
+            ufw.RULES[n]: "".join(f"{line}\n" for line in ufw.render(n, b, off))
+            for n, b in blocks.items()
+            if b
+        },
+    )
+    for name in ("iptables", "ip6tables"):
+        own = "ufw" if name == "iptables" else "ufw6"
+        more = f":INPUT ACCEPT\n-A {own}-track-input -p tcp -m conntrack --ctstate NEW -j ACCEPT"
+        made.commands[f"{name}-nft-save",] = Output(text(f"{name}-save").replace(":INPUT DROP", more))
+    session = decided(made)
+    edits = [one for one in session.compiled().operations if isinstance(one, ReplaceLine)]
+    assert [(one.before, one.after) for one in edits] == [
+        ('DEFAULT_INPUT_POLICY="ACCEPT"', 'DEFAULT_INPUT_POLICY="DROP"'),
+        ("LOGLEVEL=off", "LOGLEVEL=low"),
+    ]
+    logged = [line for line in ufw.render(4, (), low) if "-logging-" in line and line.startswith("-")]
+    assert set(logged) <= set(written(session)[ufw.RULES[4]].split("\n"))
+    assert found(rehearse(session.snapshot, session.compiled())).result is Result.PASS
+
+
+def test_what_goes_out_is_closed_where_ufw_let_all_of_it_pass() -> None:
+    """Its rules that follow the default go with it."""
+    made = host_of_ufw(
+        **{ufw.DEFAULTS: text("default-ufw").replace('OUTPUT_POLICY="DROP"', 'OUTPUT_POLICY="ACCEPT"')}
+    )
+    for version, name in ((4, "iptables"), (6, "ip6tables")):
+        own = ufw_around.PREFIX[version]
+        saved = text(f"{name}-save").replace(":OUTPUT DROP", ":OUTPUT ACCEPT")
+        saved = saved.replace(
+            f"{own}-skip-to-policy-output -j DROP", f"{own}-skip-to-policy-output -j ACCEPT"
+        )
+        more = f"-A {own}-track-output -p tcp -m conntrack --ctstate NEW -j ACCEPT\nCOMMIT"
+        made.commands[f"{name}-nft-save",] = Output(saved.replace("COMMIT", more))
+        rules = ufw._blocks(str(made.files[ufw.RULES[version]]))
+        assert rules is not None
+        settings = ufw.Settings(("DROP", "ACCEPT", "DROP"), "low")
+        made.files[ufw.RULES[version]] = "".join(f"{line}\n" for line in ufw.render(version, rules, settings))
+    session = decided(made)
+    assert not session.compiled().refused
+    assert found(rehearse(session.snapshot, session.compiled())).running == POLICY.replace("\n", "; ")
+
+
+def hazards_of(made: hosts.DictHost) -> str:
+    return " ".join(one.text for one in found(hosts.snapshot(made)).hazards)
+
+
+def test_rules_of_ufw_that_shut_something_out_are_named_before_they_go() -> None:
+    made = host_of_ufw()
+    banned = "deny any any 0.0.0.0/0 any 203.0.113.0/24 in\n-A ufw-user-input -s 203.0.113.0/24 -j DROP"
+    more = f"### RULES ###\n\n### tuple ### {banned}\n"
+    made.files[ufw.RULES[4]] = str(made.files[ufw.RULES[4]]).replace("### RULES ###\n", more)
+    # One rule for both versions of IP is one; what is routed, or allowed, is none.
+    assert "2 here (deny any any from 203.0.113.0/24, limit tcp 443 from any)" in hazards_of(made)
+    made.files[ufw.SWITCH] = str(made.files[ufw.SWITCH]).replace("ENABLED=yes", "ENABLED=no")
+    assert "shut something out" not in hazards_of(made)
+
+
+def test_rules_of_the_default_zone_that_shut_something_out_are_named_before_they_go() -> None:
+    rule = 'rule family="ipv4" source address="203.0.113.0/24" reject'
+    head, name, tail = text("zones").partition("public\n")
+    zones = head + name + tail.replace("rich rules: ", f"rich rules: \n\t{rule}", 1)
+    assert f"1 here ({rule})" in hazards_of(host_of_firewalld(ZONES=zones, FILED_ZONES=zones))
+    assert "shut something out" not in hazards_of(host_of_firewalld())
+
+
+OPENINGS = [
+    "-A INPUT -p tcp -m tcp --dport 23 -j ACCEPT",
+    "-A INPUT -j ACCEPT",
+    "-A INPUT ! -i lo -j ACCEPT",
+    "-A INPUT -s 192.0.2.0/24 -j theirs",
+    "-A INPUT -p tcp -m tcp --dport 23 -j NFQUEUE --queue-num 0",
+    "-A ufw-before-input -p tcp -m tcp --dport 23 -j ACCEPT",
+    "-A ufw-before-input -p udp -m udp --dport 5353 -j ACCEPT",
+    "-A ufw-before-input -p tcp -m tcp --sport 67 --dport 68 -j ACCEPT",
+    "-A ufw-before-input -m conntrack --ctstate NEW,ESTABLISHED -j ACCEPT",
+    "-A ufw-after-input -p tcp -m tcp --dport 23 -j ufw-user-limit-accept",
+    "-A ufw-track-input -p tcp -m conntrack --ctstate NEW -j ACCEPT",
+    "-A OUTPUT -p tcp -m tcp --dport 23 -j ACCEPT",
+]
+HARMLESS = [
+    "-A INPUT -i lo -j ACCEPT",
+    "-A INPUT -p tcp -m multiport --dports 22 -j f2b-sshd",
+    "-A INPUT -s 192.0.2.7/32 -j DROP",
+    "-A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT",
+    "-A INPUT -p icmp -m icmp --icmp-type 8 -j ACCEPT",
+    "-A FORWARD -j ACCEPT",
+]
+# What those of others jump to: chains that let something through, and that do not.
+THEIRS = """:theirs - [0:0]
+:f2b-sshd - [0:0]
+-A theirs -p tcp -m tcp --dport 23 -j ACCEPT
+-A f2b-sshd -s 192.0.2.66/32 -j REJECT --reject-with icmp-port-unreachable
+-A f2b-sshd -j RETURN"""
+
+
+def with_rule(snapshot: Snapshot, rule: str) -> Snapshot:
+    """With one more rule loaded."""
+    saved = snapshot.ask(loaded.SAVE["ip"])
+    assert isinstance(saved, Output)
+    more = saved.stdout.replace("COMMIT", f"{THEIRS}\n{rule}\nCOMMIT")
+    return snapshot.with_answers({loaded.SAVE["ip"]: Output(more)}, snapshot.taken_at)
+
+
+@pytest.mark.parametrize("rule", OPENINGS)
+def test_a_rule_that_opens_a_port_beside_the_policy_of_ufw_is_no_pass(rule: str) -> None:
+    session = decided(host_of_ufw())
+    after = rehearse(session.snapshot, session.compiled())
+    finding = found(with_rule(after, rule))
+    assert finding.result is not Result.PASS
+    assert "beside the policy" in finding.message or finding.running == "in accept; ufw"
+
+
+@pytest.mark.parametrize("rule", HARMLESS)
+def test_a_rule_that_opens_no_port_leaves_the_policy_of_ufw_as_it_is(rule: str) -> None:
+    session = decided(host_of_ufw())
+    after = rehearse(session.snapshot, session.compiled())
+    assert found(with_rule(after, rule)).result is Result.PASS
+
+
+def test_what_goes_out_by_a_rule_of_others_matters_where_the_policy_closes_it() -> None:
+    made = host_of_ufw()
+    rule = "-A OUTPUT -p tcp -m tcp --dport 23 -j ACCEPT\nCOMMIT"
+    made.commands["iptables-nft-save",] = Output(text("iptables-save").replace("COMMIT", rule))
+    assert "beside the policy" in refusal(made)
+    assert not refusal(made, OPEN)
+
+
+@pytest.mark.parametrize("rule", OPENINGS[:5])
+def test_a_policy_is_not_written_to_a_ufw_that_others_opened(rule: str) -> None:
+    made = host_of_ufw()
+    more = f"{THEIRS}\n{rule}\nCOMMIT"
+    made.commands["iptables-nft-save",] = Output(text("iptables-save").replace("COMMIT", more))
+    assert "open ports beside the policy" in refusal(made)
+
+
+@pytest.mark.parametrize("path", [path for paths in ufw_around.FILES.values() for path in paths])
+def test_a_port_that_the_files_around_people_open_is_no_pass_at_boot(path: str) -> None:
+    """Lines as people write them there, and not yet loaded."""
+    session = decided(host_of_ufw())
+    after = rehearse(session.snapshot, session.compiled())
+    made = image_of(host_of_ufw(), after, *ufw.RULES.values(), ufw.DEFAULTS, ufw.SWITCH)
+    assert found(hosts.snapshot(made)).result is Result.PASS
+    own = "ufw6" if "6" in path else "ufw"
+    place = "before" if "before" in path else "after"
+    opened = f"-A {own}-{place}-input -p tcp --dport 23 -j ACCEPT\nCOMMIT"
+    made.files[path] = str(made.files[path]).replace("COMMIT", opened)
+    finding = found(hosts.snapshot(made))
+    assert finding.result is Result.UNKNOWN
+    assert path in finding.message
+
+
+def test_the_files_of_ufw_as_they_are_shipped_open_nothing() -> None:
+    """Their lines that accept, in their own spelling."""
+    shipped = {
+        ufw_around.FILES[4][0]: """*filter
+:ufw-before-input - [0:0]
+-A ufw-before-input -i lo -j ACCEPT
+-A ufw-before-input -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+-A ufw-before-input -m conntrack --ctstate INVALID -j ufw-logging-deny
+# ok icmp codes for INPUT
+-A ufw-before-input -p icmp --icmp-type destination-unreachable -j ACCEPT
+-A ufw-before-input -p udp --sport 67 --dport 68 -j ACCEPT
+-A ufw-before-input -p udp -d 224.0.0.251 --dport 5353 -j ACCEPT
+-A ufw-before-input -p udp -d 239.255.255.250 --dport 1900 -j ACCEPT
+COMMIT
+""",
+        ufw_around.FILES[6][0]: """*filter
+:ufw6-before-input - [0:0]
+-A ufw6-before-input -p icmpv6 --icmpv6-type router-solicitation -m hl --hl-eq 255 -j ACCEPT
+-A ufw6-before-input -p udp -s fe80::/10 --sport 547 -d fe80::/10 --dport 546 -j ACCEPT
+-A ufw6-before-input -p udp -d ff02::fb --dport 5353 -j ACCEPT
+-A ufw6-before-input -p udp -d ff02::f --dport 1900 -j ACCEPT
+COMMIT
+""",
+    }
+    assert ufw_around.filed(hosts.snapshot(host_of_ufw(**shipped)), ("input", "output")) is None
+
+
+def test_a_program_that_ufw_runs_when_it_loads_leaves_open_what_passes() -> None:
+    session = decided(host_of_ufw())
+    after = rehearse(session.snapshot, session.compiled())
+    program = Status(Kind.FILE, 0o755, 0, 0, "root", "root", 9, "8:1")
+    after = after.with_answers({Stat("/etc/ufw/after.init"): program}, after.taken_at)
+    assert found(after).result is Result.UNKNOWN
+
+
+def test_rules_around_people_that_only_run_are_not_lost() -> None:
+    made = host_of_ufw()
+    more = "-A ufw-before-input -s 192.0.2.7/32 -j DROP\nCOMMIT"
+    made.commands["iptables-nft-save",] = Output(text("iptables-save").replace("COMMIT", more))
+    assert "what is loaded is not what the files of ufw say" in refusal(made)
+
+
+def test_a_kernel_without_ipv6_needs_no_rules_for_it() -> None:
+    """ufw leaves them alone there, in its file and in the kernel."""
+    made = host_of_ufw(**{ufw.RULES[6]: "*filter\n:ufw6-user-input - [0:0]\n### RULES ###\nCOMMIT\n"})
+    made.commands["ip6tables-nft-save",] = Output("*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n")
+    assert "could not be read" in refusal(made)
+    del made.kernel["/proc/net/if_inet6"]
+    session = decided(made)
+    assert not session.compiled().refused
+    assert "2001:db8::" in written(session)[ufw.RULES[6]], "for the day when it has IPv6"
+    assert found(rehearse(session.snapshot, session.compiled())).result is Result.PASS
 
 
 @pytest.mark.parametrize(
@@ -351,6 +593,39 @@ def test_a_port_that_only_runs_is_no_policy() -> None:
     assert found(after).result is Result.UNKNOWN
 
 
+@pytest.mark.parametrize(
+    ("path", "content", "said"),
+    [
+        ("zones/public.xml", '<zone><interface name="eth0"/><service name="telnet"/></zone>', "other zones"),
+        ("zones/public.xml", '<zone><source address="192.0.2.0/24"/></zone>', "other zones"),
+        ("zones/public.xml", '<zone><service name="telnet"/></zone>', ""),
+        (
+            "policies/wide.xml",
+            '<policy target="ACCEPT"><ingress-zone name="ANY"/><egress-zone name="HOST"/></policy>',
+            "beside the zones",
+        ),
+        (
+            "policies/routed.xml",
+            '<policy target="ACCEPT"><ingress-zone name="ANY"/><egress-zone name="ANY"/></policy>',
+            "",
+        ),
+        ("policies/torn.xml", "<policy", "torn.xml"),
+        ("direct.xml", '<direct><rule ipv="ipv4" table="filter" chain="INPUT">x</rule></direct>', "beside"),
+        ("direct.xml", '<direct><passthrough ipv="ipv4">-I INPUT -j ACCEPT</passthrough></direct>', "beside"),
+        ("direct.xml", '<direct><rule ipv="ipv4" table="filter" chain="FORWARD">x</rule></direct>', ""),
+    ],
+)
+def test_what_else_lets_packets_in_at_boot_is_no_pass(path: str, content: str, said: str) -> None:
+    """Seen on an image, where nobody asks firewall-cmd."""
+    session = decided(host_of_firewalld())
+    after = rehearse(session.snapshot, session.compiled())
+    made = image_of(host_of_firewalld(), after, firewalld.ZONE_FILE, firewalld.OUT_FILE, firewalld.SETTINGS)
+    made.files[f"/etc/firewalld/{path}"] = content
+    finding = found(hosts.snapshot(made))
+    assert finding.result is (Result.UNKNOWN if said else Result.PASS)
+    assert said in finding.message
+
+
 def _more(zones: str, key: str, value: str) -> str:
     """The zone public with another value."""
     head, name, tail = zones.partition("public\n")
@@ -362,7 +637,22 @@ def _more(zones: str, key: str, value: str) -> str:
     ("shown", "said"),
     [
         ({"ZONES": _more(text("zones"), "ports", "99/tcp")}, "its files do not have"),
-        ({"DIRECT": "ipv4 filter FORWARD 0 -j ACCEPT\n"}, "its files do not have"),
+        ({"--direct --get-all-rules": "ipv4 filter FORWARD 0 -j ACCEPT\n"}, "its files do not have"),
+        ({"--direct --get-all-chains": "ipv4 filter more\n"}, "its files do not have"),
+        ({"--direct --get-all-passthroughs": "ipv4 -N more\n"}, "its files do not have"),
+        ({"SETS": "banned\n", "--ipset=banned --get-entries": "192.0.2.1\n"}, "its files do not have"),
+        (
+            dict.fromkeys(("SETS", "FILED_SETS"), "banned\n")
+            | {"--ipset=banned --get-entries": "192.0.2.1\n192.0.2.2\n"}
+            | {"--permanent --ipset=banned --get-entries": "192.0.2.1\n"},
+            "its files do not have",
+        ),
+        (
+            dict.fromkeys(("SETS", "FILED_SETS"), "banned\n")
+            | {"--ipset=banned --get-entries": "192.0.2.1\n192.0.2.2\n"}
+            | {"--permanent --ipset=banned --get-entries": "192.0.2.2\n192.0.2.1\n"},
+            "",
+        ),
         ({"ZONES": _more(text("zones"), "interfaces", "eth0")}, ""),
         (
             {name: _more(text("zones"), "interfaces", "eth0") for name in ("ZONES", "FILED_ZONES")},
@@ -377,7 +667,17 @@ def _more(zones: str, key: str, value: str) -> str:
             "masquerades",
         ),
         (
-            dict.fromkeys(("DIRECT", "FILED_DIRECT"), "ipv4 filter INPUT 0 -j ACCEPT\n"),
+            dict.fromkeys(
+                ("--direct --get-all-rules", "--permanent --direct --get-all-rules"),
+                "ipv4 filter INPUT 0 -j ACCEPT\n",
+            ),
+            "beside the zones",
+        ),
+        (
+            dict.fromkeys(
+                ("--direct --get-all-passthroughs", "--permanent --direct --get-all-passthroughs"),
+                "ipv4 -I INPUT -p tcp --dport 23 -j ACCEPT\n",
+            ),
             "beside the zones",
         ),
         (

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from hardentui.resources.firewall import sources
 from hardentui.resources.firewall.evaluate import Verdict, evaluate
+from hardentui.resources.firewall.policy import peer_text
 from hardentui.resources.firewall.reach import Door, From, Reachability
 from hardentui.resources.firewall.ruleset import Ruleset, build
 from hardentui.resources.firewall.selection import Selections
@@ -129,7 +130,7 @@ def test_what_is_followed_together_ends_as_each_packet_does(
             if alone is None:
                 assert reach.kind is From.UNKNOWN
             elif reach.kind is From.SOME:
-                assert list(reach.networks) == [_text(one) for one in alone]
+                assert list(reach.networks) == [peer_text(one) for one in alone]
             elif reach.kind is From.ANY:
                 assert alone
                 outside = [ipaddress.ip_network(one) for one in reach.without]
@@ -137,10 +138,6 @@ def test_what_is_followed_together_ends_as_each_packet_does(
             else:
                 assert reach.kind is not From.UNKNOWN
                 assert not alone
-
-
-def _text(network: sources.Network) -> str:
-    return str(network.network_address) if network.num_addresses == 1 else str(network)
 
 
 @pytest.mark.parametrize("port", [22, 80])

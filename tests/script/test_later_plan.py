@@ -69,5 +69,7 @@ def test_the_newest_run_is_the_newest_beyond_four_digits_too(box, later: str) ->
     before = ours.read_text()
     box.run("apply", script=later)
     assert sorted(run.name.partition("-")[0] for run in (box.state / "runs").iterdir()) == ["10000", "9999"]
+    said = box.run("status")
+    assert "replaced" in said, "what the later run wrote over is no drift of the earlier one"
     box.run("rollback", script=later)
     assert ours.read_text() == before

@@ -13,9 +13,8 @@ from hardentui.resources.firewall import boot, loaded, verdict
 from hardentui.resources.firewall.loaded import Loaded
 from hardentui.resources.firewall.policy import Policy, applied, nftables
 from hardentui.resources.firewall.ruleset import Ruleset
-from hardentui.snapshot import KernelFile, Reason, Snapshot, Unread
+from hardentui.snapshot import KernelFile, Snapshot
 
-_IF_INET6 = "/proc/net/if_inet6"
 _IPV6_OFF = "/proc/sys/net/ipv6/conf/all/disable_ipv6"
 
 
@@ -46,9 +45,8 @@ def _versions(snapshot: Snapshot) -> tuple[str, ...]:
     """The versions of IP that this host speaks; both where it cannot be seen."""
     if not snapshot.live:
         return boot.VERSIONS
-    there = snapshot.ask(KernelFile(_IF_INET6))
-    missing = isinstance(there, Unread) and there.reason is Reason.MISSING
-    return boot.VERSIONS[:1] if missing or snapshot.ask(KernelFile(_IPV6_OFF)) == "1" else boot.VERSIONS
+    off = not loaded.has_ipv6(snapshot) or snapshot.ask(KernelFile(_IPV6_OFF)) == "1"
+    return boot.VERSIONS[:1] if off else boot.VERSIONS
 
 
 def _input(snapshot: Snapshot) -> tuple[Reading, tuple[Reading, ...]]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import xml.etree.ElementTree as ET
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from hardentui.i18n import _
 from hardentui.model import Gap, GapKind, Provenance, Reading
 from hardentui.resources.families import FAMILIES, family_of
-from hardentui.resources.firewall import iptables, script, verdict
+from hardentui.resources.firewall import firewalld_files, iptables, script, verdict
 from hardentui.resources.firewall.policy import place
 from hardentui.snapshot import File, Folder, Reason, Snapshot, UnitFiles, Unread
 
@@ -18,7 +17,6 @@ VERSIONS = ("IPv4", "IPv6")
 OURS = "hardentui"  # the holder of a policy that a plan brought
 _UFW = ("/etc/ufw/ufw.conf", "/etc/default/ufw")
 _FIREWALLD = "/etc/firewalld/firewalld.conf"
-_ZONES = ("/etc/firewalld/zones", "/usr/lib/firewalld/zones")
 # Programs that load rules of their own at boot, which nothing here follows.
 _OTHERS = re.compile(
     r"(?:shorewall6?|shorewall-init|ferm|firehol|fireqos|arno-iptables-firewall|csf|lfd|apf|vuurmuur|opensnitch"
@@ -130,46 +128,21 @@ def _firewalld(snapshot: Snapshot, units: frozenset[str]) -> Reading | None:  # 
     if isinstance(text, Unread) and text.reason is not Reason.MISSING:
         return Reading(gap=text.gap(_FIREWALLD), by="firewalld")
     default = (_setting(text, "DefaultZone") if isinstance(text, str) else "") or "public"
-    zones = _zones(snapshot)
+    zones = firewalld_files.zones(snapshot)
     if default not in zones:
         return _unclear(f"{_FIREWALLD}: {default}", "firewalld")
     ends = {}
-    for name, (path, target, members) in zones.items():
-        if target is None:
-            return _unclear(path, "firewalld")
-        if name == default or members:
-            ends[name] = "accept" if target == "ACCEPT" else "drop"
+    for name, zone in zones.items():
+        if zone.target is None:
+            return _unclear(zone.path, "firewalld")
+        if name == default or zone.members:
+            ends[name] = "accept" if zone.target == "ACCEPT" else "drop"
     # A zone that lets everything in counts for the interfaces and sources that are its members.
     open_ = sorted(name for name, end in ends.items() if end == "accept" and name != default)
     value = "accept" if ends[default] == "accept" else "drop"
     if open_ and value == "drop":
         value = f"accept ({', '.join(open_)})"
-    return _both(value, value, "firewalld", Provenance(zones[default][0], text=f"DefaultZone={default}"))
-
-
-def _zones(snapshot: Snapshot) -> Mapping[str, tuple[str, str | None, bool]]:
-    """By name: the file that counts, its target (None for what is no zone), and whether it has members."""
-    found: dict[str, tuple[str, str | None, bool]] = {}
-    for folder in _ZONES:
-        entries = snapshot.ask(Folder(folder))
-        for entry in () if isinstance(entries, Unread) else entries:
-            name, dot, _end = entry.name.rpartition(".xml")
-            if dot and name not in found:
-                path = f"{folder}/{entry.name}"
-                text = snapshot.ask(File(path))
-                found[name] = (path, *_zone(text if isinstance(text, str) else ""))
-    return found
-
-
-def _zone(text: str) -> tuple[str | None, bool]:
-    if "<!DOCTYPE" in text or "<!ENTITY" in text:
-        return None, False
-    try:
-        zone = ET.fromstring(text)  # noqa: S314 - no entities, see above
-    except ET.ParseError:
-        return None, False
-    members = zone.find("interface") is not None or zone.find("source") is not None
-    return zone.get("target", "default"), members
+    return _both(value, value, "firewalld", Provenance(zones[default].path, text=f"DefaultZone={default}"))
 
 
 # --- iptables ---------------------------------------------------------------------------------------

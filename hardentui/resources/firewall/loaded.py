@@ -19,6 +19,7 @@ _LEGACY = {
     "ip": ("/proc/net/ip_tables_names", Command(("iptables-legacy-save",), needs_root=True)),
     "ip6": ("/proc/net/ip6_tables_names", Command(("ip6tables-legacy-save",), needs_root=True)),
 }
+_IF_INET6 = "/proc/net/if_inet6"
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,12 @@ def read(snapshot: Snapshot) -> Loaded:
         else:
             rules = rules.joined(found)
     return Loaded(rules, gap, tuple(places))
+
+
+def has_ipv6(snapshot: Snapshot) -> bool:
+    """Whether the kernel has IPv6; so it is taken to be where that cannot be seen."""
+    there = snapshot.ask(KernelFile(_IF_INET6)) if snapshot.live else ""
+    return not (isinstance(there, Unread) and there.reason is Reason.MISSING)
 
 
 def _nftables(snapshot: Snapshot) -> tuple[Ruleset, Gap | None]:

@@ -176,6 +176,18 @@ def after_load(snapshot: Snapshot, path: str) -> dict[Question[Any], Any]:
     return {loaded.NFT: Output(json.dumps({"nftables": objects}))}
 
 
+def shut_out(snapshot: Snapshot, entry: Recommendation) -> str | None:  # noqa: ARG001 - a probe of hazards
+    """The rules that shut something out, and go when a holder of the firewall takes a policy in."""
+    found = [rule for holder in HOLDERS.values() for rule in holder.shut_out(snapshot)]
+    if not found:
+        return None
+    shown = ", ".join(found[:_SHOWN]) + (" ..." if len(found) > _SHOWN else "")
+    return _(
+        "rules that shut something out go with all others, {count} here ({rules}): "
+        "what a line permits from any comes in from there, too"
+    ).format(count=len(found), rules=shown)
+
+
 def on_one_line(policy: Policy) -> str:
     """A policy as the value of a finding; why something is cut is no part of what is loaded."""
     return "; ".join(write(replace(policy, cuts=())).split("\n"))

@@ -18,7 +18,16 @@ from hardentui.i18n import N_, _
 from hardentui.model import Fact, Gap, GapKind, Recommendation
 from hardentui.operations import Change, Lines, LoadHolder, Operation, ReplaceLine, WriteFile
 from hardentui.resources.base import digest, text_fact
-from hardentui.resources.firewall.policy import Direction, Network, Policy, parse, peer_text, write
+from hardentui.resources.firewall import firewalld_files as files
+from hardentui.resources.firewall.policy import (
+    Direction,
+    Network,
+    Policy,
+    parse,
+    peer_text,
+    span_text,
+    write,
+)
 from hardentui.resources.firewall.policy.holder import Holder, refusal
 from hardentui.resources.firewall.policy.nftables import PREFIX
 from hardentui.snapshot import File, Output, Question, SlowCommand, Snapshot, UnitFiles, Unread
@@ -35,10 +44,18 @@ _DEFAULT_ZONE = re.compile(r"DefaultZone=[A-Za-z0-9_/-]{1,64}")
 DEFAULT = SlowCommand(("firewall-cmd", "--get-default-zone"), needs_root=True)
 ZONES = SlowCommand(("firewall-cmd", "--list-all-zones"), needs_root=True)
 POLICIES = SlowCommand(("firewall-cmd", "--list-all-policies"), needs_root=True)
-DIRECT = SlowCommand(("firewall-cmd", "--direct", "--get-all-rules"), needs_root=True)
 FILED_ZONES = SlowCommand(("firewall-cmd", "--permanent", "--list-all-zones"), needs_root=True)
 FILED_POLICIES = SlowCommand(("firewall-cmd", "--permanent", "--list-all-policies"), needs_root=True)
-FILED_DIRECT = SlowCommand(("firewall-cmd", "--permanent", "--direct", "--get-all-rules"), needs_root=True)
+# Rules, chains and passthroughs by which people speak to iptables past the zones.
+DIRECT, FILED_DIRECT = (
+    tuple(
+        SlowCommand(("firewall-cmd", *where, "--direct", f"--get-all-{what}"), needs_root=True)
+        for what in ("rules", "chains", "passthroughs")
+    )
+    for where in ((), ("--permanent",))
+)
+SETS = SlowCommand(("firewall-cmd", "--get-ipsets"), needs_root=True)
+FILED_SETS = SlowCommand(("firewall-cmd", "--permanent", "--get-ipsets"), needs_root=True)
 _MOVED: tuple[Question[Any], ...] = (DEFAULT, ZONES, FILED_ZONES, POLICIES, FILED_POLICIES)
 
 # Why the script does not write to a host, by the word that stands in the plan.
@@ -82,6 +99,13 @@ def facts(snapshot: Snapshot) -> dict[str, Fact]:
     }
 
 
+def shut_out(snapshot: Snapshot) -> tuple[str, ...]:
+    """The rules of the default zone that shut something out, while it is not ours."""
+    seen = _seen(snapshot)
+    rules = seen.default.rules if seen and seen.name != ZONE else ()
+    return tuple(rule for rule in rules if {"reject", "drop"} & set(rule.split()))
+
+
 def at_boot(snapshot: Snapshot) -> Policy | Gap | None:
     """The policy of the files; None where our zone is not the default one, a gap where it was changed."""
     settings = snapshot.ask(File(SETTINGS))
@@ -94,18 +118,18 @@ def at_boot(snapshot: Snapshot) -> Policy | Gap | None:
         policy = read(zone)
     except ValueError as error:
         return Gap(GapKind.UNTOLD, f"{ZONE_FILE}: {error}")
-    if isinstance(out, Unread) and policy.outgoing == "accept":
-        return policy
-    if out != _text(render_out(policy)):
+    if not (isinstance(out, Unread) and policy.outgoing == "accept") and out != _text(render_out(policy)):
         return Gap(GapKind.UNTOLD, f"{OUT_FILE}: " + _("the rules are not those that the policy comes to"))
-    return policy
+    return _filed_beside(snapshot) or policy
 
 
-def running(snapshot: Snapshot) -> Policy | None:
+def running(snapshot: Snapshot) -> Policy | Gap | None:
     """The policy of the files, where firewalld runs with these and with nothing else."""
     policy, seen = at_boot(snapshot), _seen(snapshot)
+    if not isinstance(policy, Policy):
+        return policy
     runs = seen is not None and seen.name == ZONE and seen.as_filed and not _foreign(seen)
-    return policy if runs and isinstance(policy, Policy) else None
+    return policy if runs else None
 
 
 def steps(entry: Recommendation, known: Mapping[str, Fact], policy: Policy) -> Change:
@@ -255,7 +279,7 @@ def _rules(policy: Policy, direction: Direction) -> Iterator[_Rule]:
             continue
         for peer in permit.peers or (None,):
             for low, high in permit.ports:
-                port = str(low) if low == high else f"{low}-{high}"
+                port = span_text(low, high)
                 yield _permit(direction, peer, f'port="{port}" protocol="{permit.protocol}"')
     yield _LAST
 
@@ -276,8 +300,8 @@ def _texts(policy: Policy, direction: Direction) -> list[str]:
 
 
 def _asks_dhcpv6(policy: Policy) -> bool:
-    asks = (one for one in policy.permits if (one.direction, one.protocol) == ("out", "udp"))
-    return policy.outgoing == "accept" or any(a <= _DHCPV6 <= b for one in asks for a, b in one.ports)
+    asks = any(permit.direction == "out" and permit.names("udp", _DHCPV6) for permit in policy.permits)
+    return asks or policy.outgoing == "accept"
 
 
 # --- what it holds ----------------------------------------------------------------------------------------
@@ -302,8 +326,8 @@ class _Seen:
     name: str
     zones: Mapping[str, _Shown]
     policies: Mapping[str, _Shown]
-    direct: str
-    filed: tuple[Mapping[str, _Shown], Mapping[str, _Shown], str]
+    beside: tuple[str, ...]  # direct rules, chains and passthroughs; sets and what is in them
+    filed: tuple[Mapping[str, _Shown], Mapping[str, _Shown], tuple[str, ...]]
 
     @property
     def default(self) -> _Shown:
@@ -312,24 +336,40 @@ class _Seen:
     @property
     def as_filed(self) -> bool:
         """Whether it runs with what its files say."""
-        zones, policies, direct = self.filed
-        return (_fixed(self.zones), _fixed(self.policies), self.direct) == (
+        zones, policies, beside = self.filed
+        return (_fixed(self.zones), _fixed(self.policies), self.beside) == (
             _fixed(zones),
             _fixed(policies),
-            direct,
+            beside,
         )
 
 
 def _seen(snapshot: Snapshot) -> _Seen | None:
-    texts = []
-    for question in (DEFAULT, ZONES, POLICIES, DIRECT, FILED_ZONES, FILED_POLICIES, FILED_DIRECT):
-        answer = snapshot.ask(question)
-        if isinstance(answer, Unread):
-            return None
-        texts.append(answer.stdout)
-    name, zones, policies, direct, filed_zones, filed_policies, filed_direct = texts
-    filed = (_listed(filed_zones), _listed(filed_policies), filed_direct)
-    return _Seen(name.strip(), _listed(zones), _listed(policies), direct, filed)
+    questions = (DEFAULT, ZONES, POLICIES, FILED_ZONES, FILED_POLICIES)
+    texts = [answer.stdout for answer in map(snapshot.ask, questions) if isinstance(answer, Output)]
+    beside, filed = _beside(snapshot, DIRECT, SETS), _beside(snapshot, FILED_DIRECT, FILED_SETS)
+    if len(texts) < len(questions) or beside is None or filed is None:
+        return None
+    name, *rest = texts
+    zones, policies, filed_zones, filed_policies = map(_listed, rest)
+    return _Seen(name.strip(), zones, policies, beside, (filed_zones, filed_policies, filed))
+
+
+def _beside(snapshot: Snapshot, direct: tuple[SlowCommand, ...], sets: SlowCommand) -> tuple[str, ...] | None:
+    """What is there beside zones and policy objects, a line each, sorted; None where it cannot be read."""
+    answers = [snapshot.ask(question) for question in (*direct, sets)]
+    texts = [answer.stdout for answer in answers if isinstance(answer, Output)]
+    if len(texts) < len(answers):
+        return None
+    *texts, names = texts
+    found = [line for text in texts for line in text.split("\n") if line]
+    for name in names.split():
+        argv = (*sets.argv[:-1], f"--ipset={name}", "--get-entries")
+        entries = snapshot.ask(SlowCommand(argv, needs_root=True))
+        # A set with a time limit has none in its file, and firewall-cmd fails when it is asked for them.
+        inside = entries.stdout.split() if isinstance(entries, Output) else []
+        found += [f"ipset {name}", *(f"ipset {name} {entry}" for entry in inside)]
+    return tuple(sorted(found))
 
 
 def _listed(text: str) -> Mapping[str, _Shown]:
@@ -360,7 +400,7 @@ def _obstacle(snapshot: Snapshot, seen: _Seen | None) -> str:
         return "runtime"
     if seen.default.get("masquerade") == "yes" or seen.default.get("forward-ports"):
         return "router"
-    return _foreign(seen)
+    return _foreign(seen) or ("beside" if files.rules_beside(snapshot, OUT) else "")
 
 
 def _foreign(seen: _Seen) -> str:
@@ -376,10 +416,22 @@ def _foreign(seen: _Seen) -> str:
         for name, one in seen.policies.items()
         if name not in {OUT, _THEIRS}
     ]
-    rules = [line.split() for line in seen.direct.split("\n")]
+    rules = [line.split() for line in seen.beside]
     if any("HOST" in way for way in ways) or any({"INPUT", "OUTPUT"} & set(words) for words in rules):
         return "beside"
     return ""
+
+
+def _filed_beside(snapshot: Snapshot) -> Gap | None:
+    """What makes that our zone is not all that decides at the next boot, as the files say."""
+    for word, found in (
+        ("members", files.members_beside(snapshot, ZONE)),
+        ("beside", files.rules_beside(snapshot, OUT)),
+    ):
+        if found is not None:
+            why = f"{found}: {_(_OBSTACLES[word])}"
+            return found if isinstance(found, Gap) else Gap(GapKind.UNTOLD, why)
+    return None
 
 
 def _fixed(shown: Mapping[str, _Shown]) -> Mapping[str, _Shown]:
@@ -392,4 +444,4 @@ def _fixed(shown: Mapping[str, _Shown]) -> Mapping[str, _Shown]:
     }
 
 
-HOLDER = Holder(NAME, ZONE_FILE, running, at_boot, facts, steps, after_load, _MOVED)
+HOLDER = Holder(NAME, ZONE_FILE, running, at_boot, facts, shut_out, steps, after_load, _MOVED)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from hardentui.i18n import N_, _
-from hardentui.model import Fact, Recommendation
+from hardentui.model import Fact, Gap, Recommendation
 from hardentui.operations import Change, Lines, LoadHolder, Operation, ReplaceLine, WriteFile
 from hardentui.resources.base import digest, list_fact, text_fact
 from hardentui.resources.firewall import loaded
@@ -28,15 +28,16 @@ from hardentui.resources.firewall.policy import (
     parse_ports,
     peer_text,
 )
+from hardentui.resources.firewall.policy import ufw_around as around
 from hardentui.resources.firewall.policy.holder import Holder, refusal
-from hardentui.resources.firewall.ruleset import Chain, Json, Ruleset, Span, literal
+from hardentui.resources.firewall.policy.ufw_around import PREFIX
+from hardentui.resources.firewall.ruleset import Json, Ruleset, Span, literal
 from hardentui.resources.firewall.sources import networks
 from hardentui.snapshot import File, Question, Snapshot, Unread
 
 NAME = "ufw"
 SWITCH, DEFAULTS = "/etc/ufw/ufw.conf", "/etc/default/ufw"
 RULES: Mapping[int, str] = {4: "/etc/ufw/user.rules", 6: "/etc/ufw/user6.rules"}
-_PREFIX = {4: "ufw", 6: "ufw6"}
 _ANY = {4: "0.0.0.0/0", 6: "::/0"}
 _MOST_PORTS = 15  # that one rule of iptables names; a range counts twice
 _LEVELS = ("off", "low", "medium", "high", "full")
@@ -64,7 +65,13 @@ _OBSTACLES = {
     "builtins": N_("ufw flushes the rules of others here (MANAGE_BUILTINS=yes in /etc/default/ufw)"),
     "format": N_("the files of rules are not as ufw writes them: run ufw reload, and look again"),
     "loaded": N_("what is loaded is not what the files of ufw say: run ufw reload, and look again"),
+    "beside": N_(
+        "rules that are no rules of ufw's own open ports beside the policy (iptables -S, and before.rules, "
+        "after.rules and their .init in /etc/ufw): take them out first"
+    ),
 }
+# The same of what goes out: it stands only against a policy that closes that.
+_BESIDE_OUT = "beside-out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +113,11 @@ def facts(snapshot: Snapshot) -> dict[str, Fact]:
     return found
 
 
-def at_boot(snapshot: Snapshot) -> Policy | None:
-    """The policy that the files come to; None where they hold a rule that is no line of a policy."""
+def at_boot(snapshot: Snapshot) -> Policy | Gap | None:
+    """The policy that the files come to; None where they hold a rule that is no line of a policy.
+
+    A gap where the files around people's rules let more through, or cannot be told.
+    """
     settings, blocks = _filed(snapshot)
     if settings is None or blocks is None or not settings.both or settings.defaults[0] == "ACCEPT":
         return None
@@ -120,21 +130,27 @@ def at_boot(snapshot: Snapshot) -> Policy | None:
             if permit is None:
                 return None
             permits.append(permit)
-    return Policy("accept" if settings.defaults[1] == "ACCEPT" else "drop", tuple(permits))
+    policy = Policy("accept" if settings.defaults[1] == "ACCEPT" else "drop", tuple(permits))
+    return around.filed(snapshot, _closed(policy.outgoing)) or policy
 
 
-def running(snapshot: Snapshot) -> Policy | None:
+def running(snapshot: Snapshot) -> Policy | Gap | None:
     """The policy of the files, where the loaded rules are those; their names stand in the files only."""
     filed = at_boot(snapshot)
     rules = snapshot.derive(loaded.read)
-    if filed is None or rules.gap is not None:
+    if not isinstance(filed, Policy) or rules.gap is not None:
+        return filed if isinstance(filed, Gap) else None
+    versions = _versions(snapshot)
+    if not _same_loaded(rules.rules, filed, versions):
         return None
-    return filed if _same_loaded(rules.rules, filed) else None
+    return around.loaded(rules.rules, _closed(filed.outgoing), versions) or filed
 
 
 def steps(entry: Recommendation, known: Mapping[str, Fact], policy: Policy) -> Change:
     """Its files written anew, with the rules of the policy and no other, and loaded."""
     obstacle = known.get("ufw.obstacle", "unread")
+    if obstacle == _BESIDE_OUT:
+        obstacle = "beside" if policy.outgoing == "drop" else ""
     if obstacle != "":
         return refusal(str(obstacle), _OBSTACLES)
     own = (entry.id,)
@@ -181,15 +197,18 @@ def after_load(snapshot: Snapshot) -> dict[Question[Any], Any]:
         output = snapshot.ask(loaded.SAVE[family])
         if isinstance(output, Unread):
             continue
-        chains = tuple(f"-A {_PREFIX[version]}-user-{way} " for way in ("input", "output"))
-        lines = [line for line in output.stdout.split("\n") if not line.startswith(chains)]
+        own = PREFIX[version]
+        people, made = (
+            tuple(f"-A {own}-{name}-{way} " for name in names for way in _WAYS[:2])
+            for names in (("user",), ("reject", "track", "skip-to-policy"))
+        )
+        lines = [line for line in output.stdout.split("\n") if not line.startswith((*people, *made))]
         lines = [_with_policy(line, settings) for line in lines]
         at = next((n for n, line in enumerate(lines) if line.startswith("*filter")), -1)
         end = next((n for n, line in enumerate(lines) if n > at and line == "COMMIT"), len(lines))
-        filed = (line for block in blocks[version] for line in block if line.startswith(chains))
-        # iptables-save names the module of a port that is not one of several.
-        rules = [re.sub(r" -p (tcp|udp) (?!-m)", r" -p \1 -m \1 ", line) for line in filed]
-        answers[loaded.SAVE[family]] = replace(output, stdout="\n".join([*lines[:end], *rules, *lines[end:]]))
+        filed = (line for block in blocks[version] for line in block if line.startswith(people))
+        lines[end:end] = [*_by_default(own, settings), *map(around.spelled, filed)]
+        answers[loaded.SAVE[family]] = replace(output, stdout="\n".join(lines))
     return answers
 
 
@@ -201,7 +220,7 @@ _MOVED: tuple[Question[Any], ...] = tuple(loaded.SAVE.values())
 
 def render(version: int, blocks: Iterable[Block], settings: Settings) -> Iterator[str]:
     """The lines of a file of rules, as ufw 0.36 writes them (backend_iptables.py, _write_rules)."""
-    own = _PREFIX[version]
+    own = PREFIX[version]
     yield "*filter"
     logging = [f"{place}-logging-{way}" for place in ("before", "user", "after") for way in _WAYS]
     chains = (*(f"user-{way}" for way in _WAYS), *logging)
@@ -254,6 +273,8 @@ def _filed(snapshot: Snapshot) -> tuple[Settings | None, dict[int, tuple[Block, 
         return None, None
     settings = _settings(str(texts[SWITCH]), str(texts[DEFAULTS]))
     blocks = {version: _blocks(str(texts[path])) for version, path in RULES.items()}
+    if not loaded.has_ipv6(snapshot):
+        blocks[6] = blocks[6] or ()  # as it came with the package, without the marks
     found = {version: those for version, those in blocks.items() if those is not None}
     return settings, found if len(found) == len(RULES) else None
 
@@ -290,6 +311,9 @@ def _obstacle(snapshot: Snapshot) -> str:
     settings, blocks = _filed(snapshot)
     if settings is None or blocks is None or snapshot.derive(loaded.read).gap is not None:
         return "unread"
+    texts = [snapshot.ask(File(path)) for paths in around.FILES.values() for path in paths]
+    if any(isinstance(text, Unread) for text in texts):
+        return "unread"
     switch, defaults = (str(snapshot.ask(File(path))) for path in (SWITCH, DEFAULTS))
     if _value(switch, "ENABLED").lower() != "yes":
         return "off"
@@ -297,18 +321,38 @@ def _obstacle(snapshot: Snapshot) -> str:
         return "ipv6"
     if _value(defaults, "MANAGE_BUILTINS").lower() == "yes":
         return "builtins"
-    for version, path in RULES.items():
+    for version in _versions(snapshot):  # ufw leaves the other file as it came
         again = "".join(f"{line}\n" for line in render(version, blocks[version], settings))
-        if again != snapshot.ask(File(path)):
+        if again != snapshot.ask(File(RULES[version])):
             return "format"
-    return "" if _in_force(snapshot, settings, blocks) else "loaded"
+    return _beside(snapshot) if _in_force(snapshot, settings, blocks) else "loaded"
+
+
+def _versions(snapshot: Snapshot) -> tuple[int, ...]:
+    """The versions of IP whose rules ufw loads, where it filters both: those that the kernel has."""
+    return tuple(version for version in RULES if version == 4 or loaded.has_ipv6(snapshot))  # noqa: PLR2004 - IPv4
+
+
+def _beside(snapshot: Snapshot) -> str:
+    """What lets packets through beside people's rules, as a word of _OBSTACLES; "" for nothing."""
+    rules = snapshot.derive(loaded.read).rules
+    for word, ways in (("beside", _closed("accept")), (_BESIDE_OUT, _closed("drop"))):
+        if around.loaded(rules, ways, _versions(snapshot)) or around.filed(snapshot, ways):
+            return word
+    return ""
+
+
+def _closed(outgoing: str) -> tuple[str, ...]:
+    """The ways that a policy closes."""
+    return _WAYS[:2] if outgoing == "drop" else _WAYS[:1]
 
 
 def _in_force(snapshot: Snapshot, settings: Settings, blocks: Mapping[int, tuple[Block, ...]]) -> bool:
     """Whether what is loaded is, in number and by default, what the files say."""
     rules = snapshot.derive(loaded.read)
-    for version, own in _PREFIX.items():
-        ends = {way: chain.policy for way in _WAYS for chain in _base(rules.rules, version, way)}
+    for version in _versions(snapshot):
+        own = PREFIX[version]
+        ends = {way: chain.policy for way in _WAYS for chain in around.base(rules.rules, version, way)}
         wanted = dict(
             zip(_WAYS, ("accept" if d == "ACCEPT" else "drop" for d in settings.defaults), strict=True)
         )
@@ -317,8 +361,10 @@ def _in_force(snapshot: Snapshot, settings: Settings, blocks: Mapping[int, tuple
         for way in _WAYS[:2]:
             start = f"-A {own}-user-{way} "
             filed = [line for block in blocks[version] for line in block if line.startswith(start)]
-            if len(_chain(rules.rules, version, f"{own}-user-{way}")) != len(filed):
+            if len(around.chain(rules.rules, version, f"{own}-user-{way}")) != len(filed):
                 return False
+        if not around.as_many(snapshot, rules.rules, version):
+            return False
     return True
 
 
@@ -327,7 +373,7 @@ def _in_force(snapshot: Snapshot, settings: Settings, blocks: Mapping[int, tuple
 
 def _ours(version: int, policy: Policy) -> Iterator[Block]:
     """The rules of a policy, as the files hold them."""
-    chains = {"in": f"{_PREFIX[version]}-user-input", "out": f"{_PREFIX[version]}-user-output"}
+    chains = {"in": f"{PREFIX[version]}-user-input", "out": f"{PREFIX[version]}-user-output"}
     for permit in policy.permits:
         for ports in _by_fifteen(permit):
             for peer in _peers(version, permit):
@@ -362,6 +408,25 @@ def _permit(version: int, block: Block) -> Permit | None:
         return None
     again = list(_ours(version, Policy("accept", (permit,))))
     return permit if other == _ANY[version] and again == [block] else None
+
+
+def shut_out(snapshot: Snapshot) -> tuple[str, ...]:
+    """The rules of people that shut something out (deny, reject, limit), in words; () where ufw is off."""
+    switch = snapshot.ask(File(SWITCH))
+    _settings, blocks = _filed(snapshot)
+    if isinstance(switch, Unread) or blocks is None or _value(switch, "ENABLED").lower() != "yes":
+        return ()
+    rules = (block[0].removeprefix(_TUPLE).split() for version in RULES for block in blocks[version])
+    return tuple(dict.fromkeys(_in_words(*rule[:7]) for rule in rules if _shuts(rule)))
+
+
+def _shuts(rule: list[str]) -> bool:
+    return rule[0].partition("_")[0] in {"deny", "reject", "limit"} and len(rule) > 6  # noqa: PLR2004 - its fields
+
+
+def _in_words(action: str, protocol: str, port: str, to: str, _from: str, source: str, way: str) -> str:
+    word, peer = ("to", to) if way.startswith("out") else ("from", source)
+    return f"{action} {protocol} {port} {word} {'any' if peer in _ANY.values() else peer}"
 
 
 def _is_route(block: Block) -> bool:
@@ -405,32 +470,15 @@ def _by_fifteen(permit: Permit) -> Iterator[str]:
 # --- what is loaded ---------------------------------------------------------------------------------------
 
 
-def _base(rules: Ruleset, version: int, hook: str) -> list[Chain]:
-    """The chain of iptables at a hook."""
-    return [
-        chain
-        for chain in rules.base_chains(version, hook)
-        if chain.table == "filter" and chain.name.isupper()
-    ]
-
-
-def _chain(rules: Ruleset, version: int, name: str) -> tuple[tuple[Json, ...], ...]:
-    """The statements of each rule of a chain of iptables, of nf_tables or legacy."""
-    family = "ip" if version == 4 else "ip6"  # noqa: PLR2004 - IPv4
-    for key in ((family, "filter", name), (f"{family}-legacy", "filter", name)):
-        if key in rules.chains:
-            return tuple(rule.statements for rule in rules.chains[key].rules)
-    return ()
-
-
-def _same_loaded(rules: Ruleset, policy: Policy) -> bool:
-    """Whether the loaded rules let through what the policy does, and drop the rest."""
-    for version, own in _PREFIX.items():
-        ends = {way: {chain.policy for chain in _base(rules, version, way)} for way in _WAYS[:2]}
+def _same_loaded(rules: Ruleset, policy: Policy, versions: Iterable[int]) -> bool:
+    """Whether the loaded rules of people let through what the policy does, and the rest is dropped."""
+    for version in versions:
+        own = PREFIX[version]
+        ends = {way: {chain.policy for chain in around.base(rules, version, way)} for way in _WAYS[:2]}
         if ends != {"input": {"drop"}, "output": {policy.outgoing}}:
             return False
         for direction, way in zip(DIRECTIONS, _WAYS, strict=False):
-            seen = {_loaded(one, direction) for one in _chain(rules, version, f"{own}-user-{way}")}
+            seen = {_loaded(one, direction) for one in around.chain(rules, version, f"{own}-user-{way}")}
             if seen != set(_wanted(policy, version, direction)):
                 return False
     return True
@@ -473,6 +521,17 @@ def _loaded(statements: tuple[Json, ...], direction: Direction) -> _Loaded | Non
     return (protocol, ports, peers) if statements[-1:] == ({"accept": None},) else None
 
 
+def _by_default(own: str, settings: Settings) -> Iterator[str]:
+    """What ufw makes of its defaults beside the policies of the chains (ufw-init-functions, ufw_start)."""
+    for way, default in zip(_WAYS[:2], settings.defaults, strict=False):
+        yield f"-A {own}-skip-to-policy-{way} -j {default}"
+        if default == "REJECT":
+            yield f"-A {own}-reject-{way} -j REJECT"
+        elif default == "ACCEPT":
+            for protocol in ("tcp", "udp"):
+                yield f"-A {own}-track-{way} -p {protocol} -m conntrack --ctstate NEW -j ACCEPT"
+
+
 def _with_policy(line: str, settings: Settings) -> str:
     """A line of iptables-save, with the default of its chain as the settings say."""
     for chain, default in zip(("INPUT", "OUTPUT"), settings.defaults, strict=False):
@@ -481,4 +540,4 @@ def _with_policy(line: str, settings: Settings) -> str:
     return line
 
 
-HOLDER = Holder(NAME, RULES[4], running, at_boot, facts, steps, after_load, _MOVED)
+HOLDER = Holder(NAME, RULES[4], running, at_boot, facts, shut_out, steps, after_load, _MOVED)
