@@ -6,7 +6,7 @@ object that the applications name, and everybody else. Pure. Never complete: the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
@@ -20,13 +20,13 @@ from hardentui.model import Gap
 from hardentui.resources.base import explain
 from hardentui.resources.connections import Contact, contacts
 from hardentui.resources.firewall import loaded, verdict
-from hardentui.resources.firewall.departure import departure
+from hardentui.resources.firewall.departure import departure, kinds_out
 from hardentui.resources.firewall.evaluate import evaluate
 from hardentui.resources.firewall.passage import EVERYWHERE, Passage, Share, passage, together
 from hardentui.resources.firewall.policy import Direction, Network, Permit, span_text
-from hardentui.resources.firewall.reach import Door, Reach
+from hardentui.resources.firewall.reach import Door, From, Reach
 from hardentui.resources.firewall.values import Packet
-from hardentui.resources.listeners import Listener, listeners, ways_in
+from hardentui.resources.listeners import Listener, kinds_in, listeners, ways_in
 from hardentui.snapshot import Snapshot
 
 HERE, OTHERS = "here", "others"  # the columns beside those of objects
@@ -56,7 +56,8 @@ _CLOSED = Passage(Share.NONE)
 T = TypeVar("T")
 _Doors = tuple[tuple[Door, Reach], ...]
 _Way = tuple[tuple[_Doors, ...], tuple[Network, ...], tuple[Network, ...]]
-_MOST_TRIED = 64  # ports of a range that are asked for one by one
+_MOST_NAMED = 4  # rules beside a cell
+_MANY_KINDS = N_("rules change ports, or ask for them in another form: each of the range may end differently")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,21 +147,28 @@ def build(bindings: Bindings, snapshot: Snapshot, added: Iterable[Permit] = ()) 
 def decides(snapshot: Snapshot, line: Line, bound: Bound) -> str:
     """The loaded rule that speaks last about a port for the machines of a column; "" where none does.
 
-    It is asked for one machine at each way in, which is what a detail needs.
+    It is asked for one machine at each way in, which is what a detail needs. In a row of several ports each
+    rule stands behind the first one about which it speaks.
     """
     now = snapshot.derive(loaded.read)
-    doors = [door for one in line.listeners for door in one.doors]
     if now.gap is not None:
         return ""
-    found: dict[str, None] = {}
-    for door in doors:
-        source = next((n for n in bound.networks if n.version == door.address.version), None)
-        if source is None or door.address.is_link_local:
-            continue
-        first = source.network_address + (1 if source.num_addresses > 2 else 0)  # noqa: PLR2004 - the network itself
-        outcome = evaluate(now.rules, Packet(door.interface, first, door.address, line.protocol, line.low))
-        found[outcome.by] = None
-    return "; ".join(filter(None, found))
+    alike: dict[_Doors, int] = {}
+    for port, doors in _ways(snapshot, line).items():
+        alike.setdefault(tuple(doors.items()), port)
+    found: dict[str, int] = {}
+    for ways, port in alike.items():
+        for door, _reach in ways:
+            source = next((n for n in bound.networks if n.version == door.address.version), None)
+            if source is None or door.address.is_link_local:
+                continue
+            first = source.network_address + (1 if source.num_addresses > 2 else 0)  # noqa: PLR2004 - the network itself
+            outcome = evaluate(now.rules, Packet(door.interface, first, door.address, line.protocol, port))
+            found.setdefault(outcome.by, port)
+    found.pop("", None)
+    named = [rule if line.low == line.high else f"{port}: {rule}" for rule, port in found.items()]
+    more = len(named) - _MOST_NAMED
+    return "; ".join(named[:_MOST_NAMED]) + (f" +{more}" if more > 0 else "")
 
 
 class _Builder:
@@ -255,15 +263,9 @@ class _Builder:
             yield OTHERS, Cell(state, needed=False, passage=passing, count=sum(o.count for o in strangers))
 
     def _doors(self, line: Line) -> tuple[_Doors, ...]:
-        """For each port of a row the ways to its sockets; where nobody listens, all ways there would be."""
-        ports: dict[int, dict[Door, Reach]] = {}
-        for one in line.listeners:
-            ports.setdefault(one.socket.port, {}).update(one.doors)
-        if not ports:
-            for port in _tried(line.low, line.high):
-                ways = ways_in(self._snapshot, line.protocol, port)
-                ports[port] = {} if isinstance(ways, Gap) else dict(ways)
-        return tuple(dict.fromkeys(tuple(self._to_outside(doors).items()) for doors in ports.values()))
+        """For each port of a row the ways to it, those alike once."""
+        ports = _ways(self._snapshot, line).values()
+        return tuple(dict.fromkeys(tuple(self._to_outside(doors).items()) for doors in ports))
 
     def _to_outside(self, doors: Mapping[Door, Reach]) -> Mapping[Door, Reach]:
         """The ways by interfaces to other machines, where there are some."""
@@ -297,7 +299,7 @@ class _Builder:
             called = tuple(one for one in self._calls() if _is_call(one, need, bound))
             for low, high in need.ports.spans:
                 mine = tuple(one for one in called if low <= one.port <= high)
-                passing = self._way_out(need.ports.protocol, _tried(low, high), bound)
+                passing = self._way_out(need.ports.protocol, low, high, bound)
                 state = _state_out(bound, passing)
                 cell = Cell(state, needed=True, passage=passing, count=sum(one.count for one in mine))
                 yield Line(
@@ -320,9 +322,12 @@ class _Builder:
     def _calls(self) -> Iterator[Contact]:
         return (one for one in self._contacts if one.direction == "out")
 
-    def _way_out(self, protocol: str, ports: Iterable[int], bound: Bound) -> Passage:
+    def _way_out(self, protocol: str, low: int, high: int, bound: Bound) -> Passage:
         """Through the loaded rules; machines that are known by name only may be any."""
         networks = EVERYWHERE if bound.names else bound.networks
+        ports = kinds_out(self._snapshot, protocol, low, high)
+        if ports is None:
+            return Passage(Share.UNKNOWN, why=_(_MANY_KINDS))
         found = together(departure(self._snapshot, protocol, port, networks) for port in ports)
         return found or _CLOSED
 
@@ -335,9 +340,22 @@ def _by_port(found: Iterable[tuple[str, int, T]]) -> Mapping[tuple[str, int], li
     return known
 
 
-def _tried(low: int, high: int) -> Sequence[int]:
-    """The ports of a range that are asked for: all of them, or of a long one its ends."""
-    return range(low, high + 1) if high - low < _MOST_TRIED else (low, high)
+def _ways(snapshot: Snapshot, line: Line) -> Mapping[int, Mapping[Door, Reach]]:
+    """By port of a row the ways to its sockets; where nobody listens, all ways there would be to it.
+
+    Of ports that nobody listens to, one stands for all that the rules do not tell apart.
+    """
+    heard: dict[int, dict[Door, Reach]] = {}
+    for one in line.listeners:
+        heard.setdefault(one.socket.port, {}).update(one.doors)
+    if heard:
+        return heard
+    kinds = kinds_in(snapshot, line.protocol, line.low, line.high)
+    found = {port: ways_in(snapshot, line.protocol, port) for port in kinds or (line.low,)}
+    ways = {port: {} if isinstance(one, Gap) else one for port, one in found.items()}
+    if kinds is None:
+        return {port: dict.fromkeys(one, Reach(From.UNKNOWN, why=_MANY_KINDS)) for port, one in ways.items()}
+    return ways
 
 
 def _joined(parties: Iterable[Party]) -> Bound:

@@ -20,6 +20,7 @@ from hardentui.snapshot import File, Question, Snapshot, Socket, Sockets, Stat, 
 LOOPBACK = "loopback"
 _POSTGRESQL = "postgresql"  # it has a file for each cluster, and not only one line counts
 _OTHERS_WRITE = 0o022
+_PLAIN = re.compile(r"[A-Za-z0-9_.:,*/'= -]*")  # what a shell leaves as it is between double quotes
 _ANY = frozenset({"*", "::", "::*", "0.0.0.0", ""})  # noqa: S104 - what is seen, not what we listen on
 
 
@@ -314,8 +315,12 @@ def _change_clusters(entry: Recommendation, facts: Mapping[str, Fact]) -> Change
     steps: list[Operation] = []
     for fact in list_fact(facts, "clusters"):
         match fact:
-            case (str(path), str(line), str(unit), int(port), str(shared)) if postgresql.is_listening(line):
-                steps += _bind_cluster(entry.id, path, line, unit, _by_hand(unit, port) if shared else None)
+            case (str(path), str(line), str(unit), int(port), str(shared)) if (
+                before := postgresql.listening(line)
+            ) is not None:
+                written = before if postgresql.is_of_alter_system(path) else None
+                by_hand = _by_hand(unit, port, written) if shared else None
+                steps += _bind_cluster(entry.id, path, line, unit, by_hand)
             case _:
                 return Refusal(_("the plan names no line in which PostgreSQL is told where to listen"))
     return tuple(steps) or Refusal(_("it listens on loopback by itself"))
@@ -332,15 +337,28 @@ def _bind_cluster(
     return (ReplaceLine(owners=(id_,), path=path, before=line, after=after), restart)
 
 
-def _by_hand(unit: str, port: int) -> Text:
-    """For a cluster whose files belong to its own account, as packages leave them: no script writes there."""
-    ask = f"sudo -u postgres psql -p {port} -c"
+def _by_hand(unit: str, port: int, written: str | None) -> Text:
+    """For a cluster whose files belong to its own account, as packages leave them: no script writes there.
+
+    ``written`` is what ALTER SYSTEM had set before; None where it had set nothing.
+    """
     restart = f"systemctl restart {shlex.quote(unit)}"
-    commands = f"{ask} \"ALTER SYSTEM SET listen_addresses = '{postgresql.DEFAULT}'\"\n{restart}"
-    back = f"{ask} 'ALTER SYSTEM RESET listen_addresses'\n{restart}"
+    commands = f"{_alter_system(port, postgresql.DEFAULT)}\n{restart}"
+    back = f"{_alter_system(port, written)}\n{restart}"
     return Text(
         "The files of the cluster belong to its own account, where no script of root writes. As root:\n"
         f"{commands}\nTo go back:\n{back}",
         "Les fichiers de la grappe sont à son propre compte, où aucun script de root n'écrit. En root :\n"
         f"{commands}\nPour revenir en arrière :\n{back}",
     )
+
+
+def _alter_system(port: int, addresses: str | None) -> str:
+    """The command that sets where a cluster listens; with None, that takes back what ALTER SYSTEM had set."""
+    if addresses is None:
+        statement = "ALTER SYSTEM RESET listen_addresses"
+    else:
+        quoted = addresses.replace("'", "''")
+        statement = f"ALTER SYSTEM SET listen_addresses = '{quoted}'"
+    word = f'"{statement}"' if _PLAIN.fullmatch(statement) else shlex.quote(statement)
+    return f"sudo -u postgres psql -p {port} -c {word}"

@@ -113,6 +113,11 @@ def ways_in(snapshot: Snapshot, protocol: str, port: int) -> Mapping[Door, Reach
     return snapshot.derive(_reader).ways_in(protocol, port)
 
 
+def kinds_in(snapshot: Snapshot, protocol: str, low: int, high: int) -> tuple[int, ...] | None:
+    """One port for each kind of a range that the loaded rules tell apart; None where they are too many."""
+    return snapshot.derive(_reader).kinds_in(protocol, low, high)
+
+
 def _reader(snapshot: Snapshot) -> _Reader:
     seen = snapshot.ask(Sockets())
     return _Reader(
@@ -170,6 +175,9 @@ class _Reader:
             return gap
         either = (*self._doors("0.0.0.0", dual=False), *self._doors("::", dual=False))  # noqa: S104 - all of them
         return self._through(protocol, port, either)
+
+    def kinds_in(self, protocol: str, low: int, high: int) -> tuple[int, ...] | None:
+        return (low,) if self._reachability is None else self._reachability.kinds(protocol, low, high)
 
     def _through(self, protocol: str, port: int, doors: tuple[Door, ...]) -> Mapping[Door, Reach]:
         """For each of these doors; what was worked out once for a port is not worked out again."""

@@ -7,26 +7,32 @@ postgresql.auto.conf, which ALTER SYSTEM writes, come last.
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hardentui.i18n import _
 from hardentui.model import Gap, GapKind
-from hardentui.snapshot import File, Folder, Kind, Reason, Snapshot, Unread
+from hardentui.snapshot import File, Folder, Kind, Reason, Snapshot, Unread, is_of_postgresql
 
 DEFAULT = "localhost"
 _DEBIAN, _RED_HAT = "/etc/postgresql", "/var/lib/pgsql"
 _AUTO = "postgresql.auto.conf"
 _DEEPEST = 10  # files that include each other, as in PostgreSQL itself
+# The most that is read for all clusters: their files belong to their account, which may let them branch.
+_FILES = 500
+_TEXT = 4 << 20  # characters
 _VERSION = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _NAME = re.compile(r"[ \t]*(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?![A-Za-z0-9_.])[ \t]*=?[ \t]*")
-_VALUE = re.compile(r"(?:'(?P<quoted>(?:[^'\\\n]|'')*)'|(?P<plain>[A-Za-z0-9_][A-Za-z0-9_.:/-]*))\s*(?:#.*)?")
+_VALUE = re.compile(
+    r"(?:'(?P<quoted>(?:[^'\\\n\0]|'')*)'|(?P<plain>[A-Za-z0-9_][A-Za-z0-9_.:/-]*))\s*(?:#.*)?"
+)
 _INCLUDES = frozenset({"include", "include_if_exists", "include_dir"})
 _READ = frozenset({"data_directory", "listen_addresses", "port"})
 _PORT = re.compile(r"[1-9][0-9]{0,4}")
 # What pg_ctlcluster hands over on the command line, where it beats every file.
-_OPTIONS = re.compile(r"^[ \t]*pg_ctl_options[ \t]*=[ \t]*'[^'\n]*\S[^'\n]*'", re.MULTILINE)
+_OPTIONS = re.compile(r"^[ \t]*pg_ctl_options[ \t]*=[ \t]*'[^\S\n]*+[^'\n]+'", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +68,32 @@ class Cluster:
 def clusters(snapshot: Snapshot) -> tuple[Cluster, ...] | Gap:
     """All clusters that stand where the packages of Debian, Red Hat and PostgreSQL itself put them."""
     found = []
+    spent = _Spent()
     for path, unit in _places(snapshot):
         if isinstance(unit, Gap):
             return unit
+        if spent.all:
+            found.append(
+                _cluster(snapshot, path, unit, spent)
+            )  # it says, for all the rest, why it was not read
+            break
         main = snapshot.ask(File(path))
         if not isinstance(main, Unread) or main.reason is not Reason.MISSING:
-            found.append(_cluster(snapshot, path, unit))
+            found.append(_cluster(snapshot, path, unit, spent))
     return tuple(found) or Gap(GapKind.ABSENT, _("a cluster of PostgreSQL"))
 
 
-def is_listening(line: str) -> bool:
-    """Whether a line is one that sets where a server listens."""
+def listening(line: str) -> str | None:
+    """What a line sets listen_addresses to; None where it is no such line."""
     named = _NAME.match(line)
-    return named is not None and named["name"].lower() == "listen_addresses"
+    if named is None or named["name"].lower() != "listen_addresses":
+        return None
+    return _value(line, named.end())
+
+
+def is_of_alter_system(path: str) -> bool:
+    """Whether a file is the one that ALTER SYSTEM writes, and RESET takes a line out of."""
+    return posixpath.basename(path) == _AUTO
 
 
 def _places(snapshot: Snapshot) -> Iterator[tuple[str, str | Gap]]:
@@ -106,8 +125,16 @@ def _folders(snapshot: Snapshot, path: str) -> Iterator[str | Gap]:
     yield from (entry.name for entry in entries if entry.kind in {Kind.FOLDER, Kind.LINK})
 
 
-def _cluster(snapshot: Snapshot, path: str, unit: str) -> Cluster:
-    reading = _Reading(snapshot)
+def _value(line: str, start: int) -> str | None:
+    """The value that stands in a line from ``start`` on; None where it is written in another way."""
+    found = _VALUE.fullmatch(line, start)
+    if found is None:
+        return None
+    return found["plain"] or (found["quoted"] or "").replace("''", "'")
+
+
+def _cluster(snapshot: Snapshot, path: str, unit: str, spent: _Spent) -> Cluster:
+    reading = _Reading(snapshot, spent)
     reading.take(path)
     folder = path.rpartition("/")[0]
     data = reading.settings.get("data_directory")
@@ -126,11 +153,25 @@ def _cluster(snapshot: Snapshot, path: str, unit: str) -> Cluster:
     )
 
 
+@dataclass
+class _Spent:
+    """How much was read for all clusters: files and folders that were asked for, and characters."""
+
+    asked: int = 0
+    length: int = 0
+
+    @property
+    def all(self) -> bool:
+        """Whether nothing more is read."""
+        return self.asked >= _FILES or self.length >= _TEXT
+
+
 class _Reading:
     """The files of one cluster, in the order in which its server reads them."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, spent: _Spent) -> None:
         self._snapshot = snapshot
+        self._spent = spent
         self.settings: dict[str, Setting] = {}
         self.gap: Gap | None = None
 
@@ -140,38 +181,55 @@ class _Reading:
 
     def take(self, path: str, *, optional: bool = False, depth: int = 0) -> None:
         """Read a file, and what it includes; an ``optional`` one may be missing."""
+        if not self._may_ask(path):
+            return
+        if not is_of_postgresql(path):
+            self._not_read(_("{path}: not read, since secrets in it would not be recognised"), path)
+            return
         text = self._snapshot.ask(File(path))
         if isinstance(text, Unread):
             if text.reason is not Reason.MISSING:
                 self.lose(text.gap(path))
             elif not optional:
                 self._lose_included(path)
-            return
+        else:
+            self._spent.length += len(text)
+            self._read(path, text, depth)
+
+    def _read(self, path: str, text: str, depth: int) -> None:
         for line in text.split("\n"):
             named = _NAME.match(line)
             name = named["name"].lower() if named else ""
             if named is None or name not in _READ | _INCLUDES:
                 continue
-            found = _VALUE.fullmatch(line, named.end())
-            if found is None:
-                why = _("{path}: how {name} is written is not read here").format(path=path, name=name)
-                self.lose(Gap(GapKind.UNTOLD, why))
-                continue
-            value = found["plain"] or (found["quoted"] or "").replace("''", "'")
-            if name in _READ:
+            value = _value(line, named.end())
+            if value is None:
+                self._not_read(_("{path}: how {name} is written is not read here"), path, name)
+            elif name in _READ:
                 self.settings[name] = Setting(path, line, value)
             elif depth == _DEEPEST:
-                self.lose(Gap(GapKind.UNTOLD, _("{path}: files that include each other").format(path=path)))
+                self._not_read(_("{path}: files that include each other"), path)
             else:
                 self._include(name, _beside(path, value), depth + 1)
 
+    def _may_ask(self, path: str) -> bool:
+        if self._spent.all:
+            self._not_read(_("{path}: too many files include each other, not read to the end"), path)
+            return False
+        self._spent.asked += 1
+        return True
+
+    def _not_read(self, why: str, path: str, name: str = "") -> None:
+        self.lose(Gap(GapKind.UNTOLD, why.format(path=path, name=name)))
+
     def _lose_included(self, path: str) -> None:
-        why = _("{path} is included and not there: the server would not start").format(path=path)
-        self.lose(Gap(GapKind.UNTOLD, why))
+        self._not_read(_("{path} is included and not there: the server would not start"), path)
 
     def _include(self, name: str, path: str, depth: int) -> None:
         if name != "include_dir":
             self.take(path, optional=name == "include_if_exists", depth=depth)
+            return
+        if not self._may_ask(path):
             return
         entries = self._snapshot.ask(Folder(path))
         if isinstance(entries, Unread):
@@ -188,4 +246,4 @@ class _Reading:
 
 def _beside(path: str, named: str) -> str:
     """Where an included file lies: no absolute path begins at the folder of the file that names it."""
-    return named if named.startswith("/") else f"{path.rpartition('/')[0]}/{named}"
+    return posixpath.normpath(posixpath.join(posixpath.dirname(path), named))

@@ -79,12 +79,12 @@ def _own(snapshot: Snapshot) -> Reading:
         return Reading(gap=identities)
     files, gap = _files(snapshot)
     faults: dict[str, list[Provenance]] = {}
-    for path, status in files:
+    for path, status in files if identities else ():
+        given = grants.grants(snapshot, path, status)
+        if isinstance(given, Gap):
+            gap = gap or given
+            continue
         for unit, who in identities:
-            given = grants.grants(snapshot, path, status)
-            if isinstance(given, Gap):
-                gap = gap or given
-                continue
             if verb := _power(status, who, given):
                 owner = " ".join((f"{status.user}:{status.group} {status.mode:04o}", *map(str, given)))
                 words = _("{unit} may {verb} as {user} ({owner})")

@@ -98,7 +98,7 @@ from hardentui.snapshot.questions import (
     WrongLabels,
     fields,
 )
-from hardentui.snapshot.secrets import HIDDEN, HIDDEN_LOGIN, without_secrets
+from hardentui.snapshot.secrets import HIDDEN, HIDDEN_LOGIN, is_of_postgresql, without_secrets
 
 __all__ = [
     "HIDDEN",
@@ -190,6 +190,7 @@ __all__ = [
     "UseOf",
     "WrongLabels",
     "fields",
+    "is_of_postgresql",
 ]
 
 T = TypeVar("T")

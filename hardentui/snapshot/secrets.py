@@ -86,7 +86,8 @@ _OF_LOGGING = re.compile(
     r"""|(?P<header>["':][ \t]*(?:basic|bearer|token|apikey)[ \t]+)[^\s"']+"""
     r"""|(?P<key>(?<![a-z0-9_.])[a-z0-9_.]{0,40}(?:pwd|pass(?:word|wd|phrase)?|secret|token|api_?key|access_?key|azure_key"""
     r"""|community|connectionstring|conninfo|cry\.key|httpheaders|httpheadervalue|confparam)"""
-    r"""[ \t\n]*=[ \t\n]*)(?P<value>"(?:[^"\\]|\\.)*"|'[^'\n]*'|\[[^\]]*\]|`[^`]*`)"""
+    r"""[ \t\n]*=[ \t\n]*)(?P<value>"(?:[^"\\]|\\.)*"|'[^'\n]*'|`[^`]*`"""
+    r"""|\[(?:"(?:[^"\\]|\\.)*"|[^"\[\]])*+\])"""
     r"""|(?P<old>(?<![^\s])(?:>|:om[a-z]{1,20}:)[^,;\s"']+,[^,;\s"']+,[^,;\s"']+,)[^;\s]+"""
     r"""|(?P<line>^[ \t#]*\$[a-z]{0,60}(?:pwd|password|secret|community)[a-z]{0,20}[ \t]+)[^ \t\n][^\n]*$"""
     r"""|(?P<started>^[ \t#]*\$actionomprogbinary[ \t]+[^\s;]+[ \t]+)[^\n]+"""
@@ -98,12 +99,18 @@ _OF_LOGGING = re.compile(
 
 
 # What PostgreSQL logs in elsewhere with, and the programs that it starts. No equals sign is needed, and a
-# quote within a value is doubled: the line is cut up to its end, with the comment behind it.
-_POSTGRESQL = re.compile(r"/.*/(?:postgresql|pgsql)/.*\.conf")
+# quote within a value is doubled: the line is cut up to its end, with the comment behind it. Its data, where
+# ALTER SYSTEM writes, may lie anywhere; an included file may have any name.
+_POSTGRESQL = re.compile(r"/(?:.*/)?(?:(?:postgresql|pgsql)/.*|postgresql(?:\.auto)?\.conf)")
 _OF_POSTGRESQL = re.compile(
-    r"^(?P<key>[ \t#]*[a-z0-9_.]*(?:conninfo|command|pass|secret|token|key)[a-z0-9_.]*[ \t]*=?[ \t]*)\S.*$",
+    r"^(?P<key>[ \t#]*[a-z0-9_.]*(?:conninfo|command|pass|secret|token|key)[a-z0-9_.]*[ \t]*+=?[ \t]*+)\S.*$",
     re.IGNORECASE | re.MULTILINE,
 )
+
+
+def is_of_postgresql(path: str) -> bool:
+    """Whether secrets of PostgreSQL are cut out of the file at this path; its reader asks for no other."""
+    return _POSTGRESQL.fullmatch(path) is not None
 
 
 def without_secrets(question: Question[T], answer: T | Unread) -> T | Unread:
@@ -112,7 +119,7 @@ def without_secrets(question: Question[T], answer: T | Unread) -> T | Unread:
         text: str = answer
         if _SERVICE.fullmatch(question.path):
             text = _GIVEN.sub(_without_values, text)
-        if _POSTGRESQL.fullmatch(question.path):
+        if is_of_postgresql(question.path):
             text = _OF_POSTGRESQL.sub(rf"\g<key>{HIDDEN}", text)
         if _LOGGING.fullmatch(question.path):
             text = _OF_LOGGING.sub(_without_login, text)

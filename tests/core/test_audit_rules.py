@@ -467,6 +467,8 @@ def test_the_program_behind_a_link_is_watched() -> None:
         ("Defaults logfile=/var/log/sudo.log", {"/var/log/sudo.log"}),
         ("Defaults logfile=/var/log/sudo.log\nDefaults !logfile", set()),
         ("Defaults logfile=/var/log/a\nDefaults:bob logfile=/var/log/b", {"/var/log/a", "/var/log/b"}),
+        ("Defaults logfile=/var/log//sudo.log", {"/var/log/sudo.log"}),
+        ("Defaults logfile=/var/log/a\nDefaults logfile=b", {"/var/log/a"}),
         ("Defaults logfile=/var/gone/sudo.log", set()),  # the rule could not be loaded
     ],
 )
@@ -477,6 +479,21 @@ def test_the_log_of_sudo_is_watched_where_its_rules_put_it(said: str, watched: s
     paths = {one.path for one in wanted(hosts.snapshot(host), "logins")}  # type: ignore[union-attr]
     assert paths - usual == watched
     assert "/var/log/lastlog" in paths
+
+
+def test_a_log_of_sudo_whose_name_no_line_can_hold_keeps_nothing_else_from_being_watched() -> None:
+    host = hosts.server()
+    host.files["/etc/sudoers"] = 'Defaults logfile="/var/log/su do.log"\nroot ALL=(ALL) ALL\n'
+    boot = finding(host, "audit.logins").observation.boot[0]  # type: ignore[union-attr]
+    assert boot.values["/var/log/su do.log b64"] == "not recorded"
+    session = Session.begin(CHECKLISTS, hosts.snapshot(host))
+    found = session.finding("audit.logins")
+    assert found is not None
+    steps = change_of(found.recommendation, session.decision(found, Action.APPLY))
+    assert not isinstance(steps, Refusal)
+    (file,) = (step for step in steps if isinstance(step, WriteFile))
+    assert "path=/var/log/lastlog" in file.content
+    assert "su do" not in file.content
 
 
 def test_where_the_rules_of_sudo_cannot_be_read_its_log_is_not_known() -> None:

@@ -370,6 +370,19 @@ def test_sudo_that_was_told_to_be_silent(line: str, state: State) -> None:
     assert of(made, "su").boot.state is State.KEPT
 
 
+def test_a_log_file_of_sudo_for_some_is_told_of_and_keeps_not_all() -> None:
+    """Who only reads that bob's commands are kept would take it that all are."""
+    made = host(store=PERSISTENT)
+    made.files["/etc/sudoers"] += "Defaults:bob logfile=/var/log/bob.log\n"
+    side = of(made, "sudo").boot
+    assert (side.state, "/var/log/bob.log" in {store.place for store in side.stores}) == (State.KEPT, True)
+    made.files["/etc/sudoers"] += "Defaults !syslog\n"
+    side = of(made, "sudo").boot
+    assert side.state is State.LOST
+    assert [witness.rule for witness in side.witnesses] == ["sudo -> /var/log/bob.log, of some only"]
+    assert "/etc/sudoers:3" in "".join(side.silent)
+
+
 def test_what_is_not_installed_cannot_happen() -> None:
     assert of(host(), "pkexec").boot.state is State.ABSENT
     assert "pkexec" not in finding(host(store=PERSISTENT), "log.events.authentication").running

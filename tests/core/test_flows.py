@@ -89,6 +89,49 @@ def test_every_port_of_a_range_counts() -> None:
             assert states(made, "out tcp 9000-9001 site.away")[HERE] is State.PARTLY
 
 
+LONG = "in tcp 40000-40100 from 10.7.0.7 site.range; out tcp 40000-40100 to 10.7.0.7 site.away"
+
+
+def of_a_long_range(*statements: list[dict[str, object]]) -> tuple[State, State]:
+    """What the matrix says of the range, in and out, where these are the rules for each way."""
+    rules = [rule(*one, ACCEPT, name=name) for name in ("input", "output") for one in statements]
+    made = draft(snapshot(nft(chain(), chain(hook="output"), *rules), (SSH,)), flows_added=LONG)
+    inside = states(made, "in tcp 40000-40100")["added:site.range"]
+    return inside, states(made, "out tcp 40000-40100 site.away")[HERE]
+
+
+def between(low: int, high: int) -> dict[str, object]:
+    return port({"range": [low, high]})
+
+
+def test_a_long_range_is_looked_at_wherever_a_rule_begins_or_ends() -> None:
+    whole, half, none = (State.SILENT, State.WANTED), (State.PARTLY,) * 2, (State.NARROW,) * 2
+    assert of_a_long_range([between(40000, 40100)]) == whole
+    assert of_a_long_range([between(40000, 40050)], [between(40051, 50000)]) == whole
+    assert of_a_long_range([port(40000)], [port(40100)]) == half
+    assert of_a_long_range([between(40000, 40049)], [between(40051, 40100)]) == half
+    assert of_a_long_range([port(40050)]) == half
+    assert of_a_long_range([port(39999)], [port(40101)]) == none
+
+
+def test_a_long_range_whose_ports_are_asked_for_in_another_form_is_not_known() -> None:
+    left = {"payload": {"protocol": "tcp", "field": "dport"}}
+    other = {"match": {"op": "!=", "left": left, "right": 40050}}
+    assert of_a_long_range([other]) == (State.UNKNOWN, State.UNKNOWN)
+
+
+def test_the_rule_that_decides_is_named_for_each_port_of_a_range_that_differs() -> None:
+    seen = snapshot(nft(chain(), rule(port(40050), ACCEPT)), (SSH,))
+    made = draft(seen, flows_added=LONG)
+    line = made.matrix.line("in tcp 40000-40100")
+    asking = next(one for one in made.matrix.columns if one.id == "added:site.range")
+    shut, let_in = decides(seen, line, asking.bound).split("; ")
+    assert shut.startswith("40000: inet filter input")
+    assert "policy drop" in shut
+    assert let_in.startswith("40050: inet filter input")
+    assert "policy" not in let_in
+
+
 def test_a_database_on_loopback_is_for_this_host_alone() -> None:
     made = draft(snapshot())
     line = made.matrix.line("in tcp 27017")

@@ -10,20 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from hardentui import hazards
 from hardentui.assess import assess
 from hardentui.changeset import change_of
-from hardentui.checklist import load, shipped_folder
 from hardentui.host.live import LiveHost
 from hardentui.model import Action, Finding, Result
 from hardentui.operations import ByHand, SetMode
-from hardentui.resources import check
 from hardentui.resources.events.told import told
 from hardentui.resources.grants import grants, group_rights
 from hardentui.session import Session
 from hardentui.snapshot import Account, Accounts, Group, Groups, Kind, Snapshot, Stat, Status
 
 from . import hosts, syslogs
+from .sittings import CHECKLISTS
 from .test_event_classes import PERSISTENT
 from .test_event_classes import host as with_journal
 from .test_log_checks import TLS, relp
@@ -33,7 +31,6 @@ from .test_service_logs import finding as of_service
 from .test_service_logs import host as with_service
 from .test_service_logs import status as owned
 
-CHECKLISTS = load([shipped_folder()], check, hazards.PROBES)
 BOB, ADM, JOURNAL, STAFF = ("user", 1001), ("group", 4), ("group", 101), ("group", 50)
 NAMES = {
     Accounts: (Account("root", 0, 0, "/root", "/bin/sh"), Account("bob", 1001, 1001, "/home/bob", "/bin/sh")),

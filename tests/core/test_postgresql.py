@@ -13,20 +13,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hardentui import hazards
 from hardentui.assess import assess
 from hardentui.changeset import change_of
-from hardentui.checklist import load, shipped_folder
 from hardentui.model import Action, Decision, Drift, Finding, Gap, Result
 from hardentui.operations import ByHand, Refusal, ReplaceLine, RestartUnit
-from hardentui.resources import check, postgresql
+from hardentui.resources import postgresql
 from hardentui.session import Session
 from hardentui.snapshot import File, Kind, Reason, Socket, Unread
 from hardentui.snapshot.secrets import without_secrets
 
 from . import hosts
+from .sittings import CHECKLISTS
 
-CHECKLISTS = load([shipped_folder()], check, hazards.PROBES)
 ENTRY = CHECKLISTS.get("bind.postgresql")
 assert ENTRY is not None
 DEBIAN = "/etc/postgresql/15/main"
@@ -184,6 +182,10 @@ def test_where_there_is_no_cluster_nothing_is_asked() -> None:
         {MAIN: "include 'missing.conf'\n"},
         {MAIN: "include_dir 'missing'\n"},
         {MAIN: "include 'postgresql.conf'\n"},
+        {MAIN: "listen_addresses = 'a\0b'\n"},
+        {MAIN: "include '/etc/shadow'\n"},
+        {MAIN: "include '../../../shadow'\n"},
+        {MAIN: "data_directory = 'data'\n", "data/postgresql.auto.conf": "listen_addresses = 'localhost'\n"},
         {MAIN: "port = none\n"},
         {MAIN: AT_HOME, f"{DEBIAN}/pg_ctl.conf": "pg_ctl_options = '-o \"-h 0.0.0.0\"'\n"},
     ],
@@ -192,6 +194,67 @@ def test_what_is_not_read_is_no_pass(files: dict[str, Any]) -> None:
     finding = found(host(files, "127.0.0.1"))
     assert finding.result is Result.UNKNOWN
     assert "/" in finding.message
+
+
+def test_a_file_whose_secrets_would_not_be_cut_is_not_asked_for() -> None:
+    """An include may name any file, and a recording holds what was asked for."""
+    elsewhere = "/srv/pg/extra.conf"
+    secret = "primary_conninfo 'password=k-1'\n"
+    made = host({MAIN: f"include '{elsewhere}'\n", elsewhere: secret}, "127.0.0.1")
+    finding = found(made)
+    assert finding.result is Result.UNKNOWN
+    assert elsewhere in finding.message
+    assert File(elsewhere) not in made.asked
+
+
+_15 = "/etc/postgresql/15"
+WITHOUT_END = {
+    "a file that includes itself": {MAIN: "include 'postgresql.conf'\n" * 20},
+    "a folder whose files include it": {
+        MAIN: "include_dir 'conf.d'\n",
+        **{f"{DEBIAN}/conf.d/{number}.conf": "include_dir '.'\n" for number in range(300)},
+    },
+    "files that are not there": {
+        MAIN: "".join(f"include_if_exists '{number}'\n" for number in range(20_000))
+    },
+    "folders that are not there": {MAIN: "".join(f"include_dir '{number}'\n" for number in range(20_000))},
+    "many clusters": {f"{_15}/{number}/postgresql.conf": "" for number in range(2000)},
+    "large files": {
+        f"{_15}/{number}/postgresql.conf": f"# {'nothing' * 20}\n" * 10_000 for number in range(20)
+    },
+}
+
+
+@pytest.mark.parametrize("name", WITHOUT_END)
+def test_files_without_end_are_not_read_to_the_end_and_it_is_said(name: str) -> None:
+    """The account of the database owns them: else it could keep a scan by root busy for ever."""
+    files = WITHOUT_END[name]
+    made = host(files, "127.0.0.1")
+    finding = found(made)
+    assert finding.result is Result.UNKNOWN
+    assert "/etc/postgresql/" in finding.message
+    assert len(made.asked) < 2000
+    assert sum(len(files.get(one.path, "")) for one in made.asked if isinstance(one, File)) < 10_000_000
+
+
+def test_some_hundred_clusters_are_read() -> None:
+    files = {f"{_15}/{number}/postgresql.conf": "listen_addresses = 'localhost'\n" for number in range(100)}
+    assert found(host(files, "127.0.0.1")).result is Result.PASS
+
+
+LONG = {
+    "blanks": (MAIN, f"primary_conninfo{' ' * 1_000_000}\n"),
+    "a string that is not closed": (f"{DEBIAN}/pg_ctl.conf", f"pg_ctl_options = '{'x' * 1_000_000}\n"),
+    "lists that are not closed": (f"{DEBIAN}/pg_ctl.conf", "pwd=[" * 200_000),
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_a_line_without_end_is_not_looked_through_from_each_of_its_signs(name: str) -> None:
+    """Else one of a megabyte would take days."""
+    path, line = LONG[name]
+    made = host({MAIN: "listen_addresses = 'localhost'\n", path: line}, "127.0.0.1")
+    assert found(made).result is Result.PASS
 
 
 def test_an_image_is_judged_by_its_files() -> None:
@@ -225,7 +288,24 @@ def test_files_of_its_own_account_are_changed_by_hand() -> None:
     for text in (step.instructions.en, step.instructions.fr):
         assert "sudo -u postgres psql -p 5433 -c \"ALTER SYSTEM SET listen_addresses = 'localhost'\"" in text
         assert f"systemctl restart {UNIT}" in text
-        assert "ALTER SYSTEM RESET listen_addresses" in text
+        assert 'sudo -u postgres psql -p 5433 -c "ALTER SYSTEM RESET listen_addresses"' in text
+
+
+@pytest.mark.parametrize("value", ["*", "", "10.0.0.1, localhost", "it's", '10.0.0.1,"$(touch /x)`x`!"'])
+def test_the_way_back_sets_what_alter_system_had_set(value: str) -> None:
+    line = f"listen_addresses = '{value.replace(chr(39), chr(39) * 2)}'"
+    fact = (f"{DATA}/postgresql.auto.conf", line, UNIT, 5432, DATA)
+    assert ENTRY is not None
+    changed = change_of(ENTRY, dataclasses.replace(decided(), facts={"clusters": (fact,)}))
+    assert isinstance(changed, tuple)
+    (step,) = changed
+    assert isinstance(step, ByHand)
+    back = step.instructions.en.partition("To go back:\n")[2].splitlines()[0]
+    assert back == step.instructions.fr.partition("en arrière :\n")[2].splitlines()[0]
+    # As a shell takes it apart: the last word is the statement.
+    last = f'sudo() {{ printf %s "${{@: -1}}"; }}; {back}'
+    done = subprocess.run(["bash", "-c", last], check=True, capture_output=True, text=True)
+    assert done.stdout == f"ALTER SYSTEM SET {line}"
 
 
 @functools.cache
@@ -250,9 +330,18 @@ def test_a_plan_that_somebody_edited_replaces_no_other_line(line: str, unit: str
 def test_a_password_in_a_file_of_postgresql_is_in_no_recording() -> None:
     text = (
         "listen_addresses = '*'\nprimary_conninfo 'host=a password=''k-1'' user=r' # k-2\n"
-        "#ssl_passphrase_command = 'echo k-3'\nshop.api_key=k-4\nssl_key_file = 'k-5'\n"
+        "#ssl_passphrase_command = 'echo k-3'\nrestore_command = 'PGPASSWORD=k-6 x'\n"
+        "shop.api_key=k-4\nssl_key_file = 'k-5'\n"
     )
-    for path in (MAIN, f"{DATA}/postgresql.auto.conf", f"{RED_HAT}/postgresql.conf"):
+    for path in (
+        MAIN,
+        f"{DEBIAN}/repl.inc",
+        f"{DATA}/postgresql.auto.conf",
+        f"{RED_HAT}/postgresql.conf",
+        "/data/pg/15/postgresql.auto.conf",
+        "/data/pg/15/postgresql.conf",
+        "/postgresql.auto.conf",
+    ):
         kept = without_secrets(File(path), text)
         assert isinstance(kept, str)
         assert "k-" not in kept

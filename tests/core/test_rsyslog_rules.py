@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import time
 from dataclasses import dataclass, field
 
 import pytest
@@ -354,11 +353,12 @@ BRANCHING = {
 )
 def test_files_without_end_are_not_read_to_the_end_and_it_is_said(main: str, more: dict[str, str]) -> None:
     """Else they would take minutes, and as much memory as there is."""
-    begun = time.monotonic()
-    seen = config.read(snapshot(DictHost({MAIN: main, **more})))
+    host = DictHost({MAIN: main, **more})
+    seen = config.read(snapshot(host))
     assert "not read to the end" in str(seen.problems[-1])
     assert len(seen.problems) < 3000
-    assert time.monotonic() - begun < 20
+    assert len(seen.actions) < 100_000
+    assert len(host.asked) < 5000
 
 
 def test_some_hundred_files_are_read() -> None:
@@ -372,6 +372,4 @@ def test_a_string_that_never_ends_is_not_looked_for_at_every_sign(start: str) ->
     """Else a file of 100 KB would take hours."""
     host = DictHost()
     host.files[MAIN] = f"{start}{chr(92)}{start[-1]}" + f"{chr(92)}{start[-1]}" * 50_000
-    begun = time.monotonic()
     assert snapshot(host).derive(config.read).problems
-    assert time.monotonic() - begun < 20

@@ -5,16 +5,13 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from core.sittings import CHECKLISTS
 from plans import DROPIN, decision, plan, sha256
 
 from hardentui.changeset import compile_plan
-from hardentui.checklist import load, shipped_folder
-from hardentui.hazards import PROBES
 from hardentui.model import Decision
-from hardentui.resources import check
 from hardentui.script import render
 
-CHECKLISTS = load([shipped_folder()], check, PROBES)
 KPTR, DMESG = "kernel.kptr_restrict", "kernel.dmesg_restrict"
 
 

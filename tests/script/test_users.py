@@ -5,18 +5,15 @@ from __future__ import annotations
 import shutil
 
 import pytest
+from core.sittings import CHECKLISTS
 
-from hardentui import hazards
 from hardentui.assess import assess
-from hardentui.checklist import load, shipped_folder
 from hardentui.host.image import ImageHost
 from hardentui.model import Action, Result
-from hardentui.resources import check
 from hardentui.script import render
 from hardentui.session import Session
 from hardentui.snapshot import Snapshot
 
-CHECKLISTS = load([shipped_folder()], check, hazards.PROBES)
 RESOURCES = {"accounts", "login", "pam", "sudoers"}
 SUDOERS = """\
 Defaults\tenv_reset, !use_pty

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,9 +34,9 @@ def machine_id(machine: Nspawn) -> str:
 
 def stored(machine: Nspawn, priority: str) -> bool:
     """Whether a message of this priority comes into the journal; the one behind it surely does."""
-    mark = f"mark-{priority}"
-    machine.sh(f"logger -t {mark} -p user.{priority} hello; logger -t mark-end -p user.crit end")
-    wait_for("the last message", 60, lambda: "end" in machine.sh("journalctl -q -b -t mark-end"))
+    mark, end = f"mark-{priority}", uuid.uuid4().hex  # not what an earlier call left there
+    machine.sh(f"logger -t {mark} -p user.{priority} hello; logger -t mark-end -p user.crit {end}")
+    wait_for("the last message", 60, lambda: end in machine.sh("journalctl -q -b -t mark-end"))
     return "hello" in machine.sh(f"journalctl -q -b -t {mark}")
 
 

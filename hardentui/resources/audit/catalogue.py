@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from hardentui.model import Gap
-from hardentui.resources.audit.rules import LEGACY, UNSET, Field, Rule
+from hardentui.resources.audit.rules import LEGACY, UNSET, Field, Rule, canonical
 from hardentui.resources.audit.state import kind_of, resolved
 from hardentui.resources.login.settings import LOGIN_DEFS, login_setting
 from hardentui.resources.sudoers.policy import SUDOERS, read_policy
@@ -206,7 +206,7 @@ def _logs_of_sudo(snapshot: Snapshot) -> tuple[str, ...] | Gap:
         return () if policy.reason is Reason.MISSING else policy.gap(SUDOERS)
     if policy.gaps:
         return policy.gaps[0]
-    return tuple(resolved(snapshot, one.value) for one in policy.log_files)
+    return tuple(canonical(resolved(snapshot, one.value)) for one in policy.log_files)
 
 
 def _surveyed(snapshot: Snapshot) -> tuple[str, ...]:

@@ -260,7 +260,10 @@ def _touches(held: Rule, rule: Rule) -> bool:
 def _facts(snapshot: Snapshot, entry: Recommendation, rules: tuple[Rule, ...]) -> dict[str, Fact]:
     name = SENSITIVE if entry.aspect == SENSITIVE else entry.subject
     facts = prepared(snapshot, name)
-    facts["rules"] = tuple(rule.spelled() for rule in rules)
+    # A log of sudo whose name would break its line stays unwritten, and the finding goes on saying so; what
+    # a person named is refused.
+    kept = [rule for rule in rules if entry.aspect == SENSITIVE or _is_plain(rule)]
+    facts["rules"] = tuple(rule.spelled() for rule in kept)
     if not facts["refused"]:
         facts["refused"] = _rival(snapshot, rules)
     if entry.aspect == SENSITIVE:
@@ -283,6 +286,11 @@ def _rival(snapshot: Snapshot, rules: tuple[Rule, ...]) -> str:
     return ""
 
 
+def _is_plain(rule: Rule) -> bool:
+    """Whether a rule is about no path, or about one that can stand in a line of ours as it is."""
+    return not rule.path or _PLAIN.fullmatch(rule.path) is not None
+
+
 def _of_plan(texts: Iterable[Fact], name: str) -> tuple[Rule, ...] | Refusal:
     """The rules that a plan holds: such as we write, for this very set, and nothing else."""
     rules = []
@@ -293,7 +301,7 @@ def _of_plan(texts: Iterable[Fact], name: str) -> tuple[Rule, ...] | Refusal:
             rule is None
             or rule.spelled() != text
             or (rule.list, rule.action, rule.keys) != ("exit", "always", frozenset({name}))
-            or (rule.path and not _PLAIN.fullmatch(rule.path))
+            or not _is_plain(rule)
         ):
             return Refusal(_("{line} is not written by hardentui").format(line=repr(text)))
         rules.append(rule)

@@ -72,7 +72,7 @@ def _counts(sides: Mapping[str, Side]) -> Reading:
     values = {state.value: str(states.count(state)) for state in State if state in states}
     gap = next((side.gaps[0] for side in sides.values() if side.state is State.UNKNOWN), None)
     lost = tuple(
-        Provenance(kind, text=" ".join(side.silent)) for kind, side in sides.items() if not side.stores
+        Provenance(kind, text=" ".join(side.silent)) for kind, side in sides.items() if not side.full
     )
     return Reading(values, gap, lost)
 
@@ -84,7 +84,7 @@ def _places(sides: Mapping[str, Side]) -> Sequence[Provenance]:
         for witness in side.witnesses:
             stores = ", ".join(store.place for store in witness.stores)
             places.append(Provenance(kind, text=f"{witness.rule}: {stores}"))
-        if not side.witnesses:
+        if not side.full:
             places += [Provenance(kind, text=sentence) for sentence in side.silent]
     return places
 

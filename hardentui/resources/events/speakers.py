@@ -20,12 +20,16 @@ _IOLOG = "/var/log/sudo-io"
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """How a voice speaks: its facility and severity, where that is said, its own files; why it is silent."""
+    """How a voice speaks: its facility and severity, where that is said, its own files; why it is silent.
+
+    ``partial`` are files that hold what it says of some users, hosts or commands alone.
+    """
 
     facility: str
     severity: str
     place: str = ""
     files: tuple[tuple[str, str], ...] = ()  # path, and where that is said
+    partial: tuple[tuple[str, str], ...] = ()
     silent: str = ""
 
 
@@ -59,18 +63,18 @@ def _of_sudo(snapshot: Snapshot, voice: Voice) -> Spoken | Gap:
     if policy.gaps:
         return policy.gaps[0]
     facility = _last(policy.settings, "syslog")
-    path = _last(policy.settings, "logfile")
-    files = ((path.value, _place(path)),) if path and path.operator == "=" and path.value else ()
+    files = tuple((one.value, _place(one)) for one in policy.log_files if not one.scope)
+    partial = tuple((one.value, _place(one)) for one in policy.log_files if one.scope)
     if facility is not None and facility.operator == "!":
-        return Spoken(
-            "", "", files=files, silent=_("sudo: !syslog in {place}").format(place=_place(facility))
-        )
+        silent = _("sudo: !syslog in {place}").format(place=_place(facility))
+        return Spoken("", "", files=files, partial=partial, silent=silent)
     priority = _last(policy.settings, "syslog_badpri" if voice.severity == "alert" else "syslog_goodpri")
     return Spoken(
         facility.value.lower() if facility and facility.value else voice.facility,
         priority.value.lower() if priority and priority.value else voice.severity,
         _place(facility) if facility else "",
         files,
+        partial,
     )
 
 

@@ -37,11 +37,15 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """What writes an event down: the rule, where it stands, and the stores in which that ends."""
+    """What writes an event down: the rule, where it stands, and the stores in which that ends.
+
+    A ``partial`` one does so for some users, hosts or commands alone.
+    """
 
     rule: str
     place: str
     stores: tuple[Store, ...]
+    partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +66,18 @@ class Side:
         return tuple(dict.fromkeys(store for witness in self.witnesses for store in witness.stores))
 
     @property
+    def full(self) -> tuple[Witness, ...]:
+        """The witnesses that leave no event of the class out."""
+        return tuple(witness for witness in self.witnesses if not witness.partial)
+
+    @property
     def state(self) -> State:
         """What comes of an event. What was not read can only add to it."""
-        if any(store.lasts for store in self.stores):
+        if any(store.lasts for witness in self.full for store in witness.stores):
             return State.KEPT
         if self.gaps:
             return State.UNKNOWN
-        if self.stores:
+        if self.full:
             return State.PASSING
         return State.ABSENT if self.absent else State.LOST
 
@@ -113,14 +122,14 @@ class _Found:
         self.silent: list[str] = []
         self.present = False
 
-    def add(self, rule: str, place: str, stores: Sequence[Store] | Gap) -> None:
+    def add(self, rule: str, place: str, stores: Sequence[Store] | Gap, *, partial: bool = False) -> None:
         """Note a witness; one whose words are stored nowhere is silent."""
         if isinstance(stores, Gap):
             self.gaps.append(stores)
             return
         written = tuple(store for store in stores if store.hindered is None)
         if written:
-            self.witnesses.append(Witness(rule, place, written))
+            self.witnesses.append(Witness(rule, place, written, partial))
         elif not stores:
             self.silent.append(_("{rule}: nothing stores it").format(rule=rule))
         for store in stores:
@@ -208,6 +217,9 @@ class _Observer:
             return
         for path, place in spoken.files:
             found.add(f"{voice.name} -> {path}", place, self._moment.file(path))
+        for path, place in spoken.partial:
+            rule = _("{rule}, of some only").format(rule=f"{voice.name} -> {path}")
+            found.add(rule, place, self._moment.file(path), partial=True)
         if spoken.silent:
             found.silent.append(spoken.silent)
             return

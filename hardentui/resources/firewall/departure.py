@@ -48,6 +48,11 @@ def departure(snapshot: Snapshot, protocol: str, port: int, networks: Iterable[N
     return Passage(shares.pop() if len(shares) == 1 else Share.SOME)
 
 
+def kinds_out(snapshot: Snapshot, protocol: str, low: int, high: int) -> tuple[int, ...] | None:
+    """One port for each kind of a range that the loaded rules tell apart; None where they are too many."""
+    return snapshot.derive(_selections).kinds(protocol, low, high)
+
+
 def _kinds(snapshot: Snapshot) -> Mapping[int, tuple[sources.SourceClass, ...] | None]:
     """By version of IP, the kinds of machines that no rule tells apart; None for too many."""
     rules = snapshot.derive(loaded.read).rules

@@ -104,6 +104,10 @@ class Reachability:
             return dict.fromkeys(found, Reach(From.UNKNOWN, why=f"{place} (redirect)"))
         return found
 
+    def kinds(self, protocol: str, low: int, high: int) -> tuple[int, ...] | None:
+        """One port for each kind of a range that the rules tell apart; None where they are too many."""
+        return self._selections.kinds(protocol, low, high)
+
     def _led_here(self, port: int) -> str:
         """A rule that sends packets for other ports to this one; "" when there is none."""
         return next((place for place, to in self._rewriting if to in {port, None}), "")

@@ -17,6 +17,7 @@ from hardentui.resources.firewall.sources import SourceClass
 End = Literal["saddr", "daddr"]
 Place = tuple[Key, int]  # a rule: its chain, and its number there
 Alike = tuple[Ruleset, tuple[SourceClass, ...]]
+_MOST_TRIED = 64  # ports of a range that are looked at one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +42,16 @@ class Selections:
     def __init__(self, ruleset: Ruleset, end: End) -> None:
         self._ruleset = ruleset
         # Where a rule may change the port, no rule is left out for it.
-        narrow = not any(_changes_ports(rule) for rule in ruleset.rules)
+        self._narrow = not any(_changes_ports(rule) for rule in ruleset.rules)
         self._asked = {
-            (key, number): _asked(rule, ruleset.sets_of(key), end, narrow=narrow)
+            (key, number): _asked(rule, ruleset.sets_of(key), end, narrow=self._narrow)
             for key, chain in ruleset.chains.items()
             for number, rule in enumerate(chain.rules)
         }
         self._naming = [(place, asked) for place, asked in self._asked.items() if asked.ports]
         self._others = [place for place, asked in self._asked.items() if not asked.ports]
+        spans = [span for _place, asked in self._naming for _, named in asked.ports for span in named.joined]
+        self._edges = sorted({edge for span in spans for edge in (span.low, span.high + 1)})
         self._about: dict[tuple[str, int], Selection] = {}
         self._known: dict[tuple[Place, ...], Selection] = {}
 
@@ -65,6 +68,19 @@ class Selections:
                 self._known[named] = Selection(self._ruleset, kept)
             self._about[protocol, port] = self._known[named]
         return self._about[protocol, port]
+
+    def kinds(self, protocol: str, low: int, high: int) -> tuple[int, ...] | None:
+        """One port for each kind of those from ``low`` to ``high`` that the rules tell apart.
+
+        None where each of many may be a kind of its own: rules change ports, or ask for them in another form.
+        """
+        first, last = (bisect.bisect_right(self._edges, port) for port in (low, high))
+        found: dict[Selection, int] = {}
+        for port in (low, *self._edges[first:last]):
+            found.setdefault(self.about(protocol, port), port)
+        if self._narrow and not any(selection.by_port for selection in found):
+            return tuple(found.values())
+        return tuple(range(low, high + 1)) if high - low < _MOST_TRIED else None
 
 
 class Selection:

@@ -48,11 +48,18 @@ class Policy:
 
     @property
     def log_files(self) -> tuple[Setting, ...]:
-        """The settings that give sudo a log file: the last of those for all, and each that is for some."""
-        given = [one for one in self.settings if one.name == "logfile"]
+        """The settings that give sudo a log file: the last of those for all, and each that is for some.
+
+        One that names no absolute path is none to sudo.
+        """
+        given = [
+            one
+            for one in self.settings
+            if one.name == "logfile" and (one.operator != "=" or one.value.startswith("/"))
+        ]
         for_all = [one for one in given if not one.scope][-1:]
         named = (*for_all, *(one for one in given if one.scope))
-        return tuple(one for one in named if one.operator == "=" and one.value)
+        return tuple(one for one in named if one.operator == "=")
 
     def commands(self, rule: Rule) -> Iterator[Member]:
         """The commands of a rule, the names of lists replaced by what stands in them."""
