@@ -38,6 +38,7 @@ from hardentui.snapshot import (
 )
 
 from . import hosts
+from .audit import STARTS
 from .sittings import CHECKLISTS
 
 # As a Debian 12 wrote them, by program.
@@ -387,7 +388,7 @@ def audited(*rules: str) -> hosts.DictHost:
     status = "enabled 1\nfailure 1\npid 9\nrate_limit 0\nbacklog_limit 64\nlost 0\nbacklog 0\n"
     made.files |= {
         "/usr/sbin/auditctl": "",
-        "/etc/audit/auditd.conf": "write_logs = yes\n",
+        "/etc/audit/auditd.conf": STARTS,
         "/etc/audit/audit.rules": "",
     }
     made.files["/etc/audit/rules.d/50.rules"] = "\n".join(rules) + "\n"
@@ -416,7 +417,7 @@ def test_rules_of_audit_record_what_no_program_tells() -> None:
         ("log_format = NOLOG\n", State.LOST, State.LOST, "nothing stores it"),
         ("local_events = no\n", State.KEPT, State.LOST, "local_events = no"),  # it was begun before
         (
-            "admin_space_left = 700\nadmin_space_left_action = SUSPEND\n",  # of 600 MiB that are free
+            "space_left = 800\nadmin_space_left = 700\nadmin_space_left_action = SUSPEND\n",  # of 600 MiB
             State.LOST,
             State.UNKNOWN,
             "admin_space_left_action = suspend",
@@ -426,7 +427,7 @@ def test_rules_of_audit_record_what_no_program_tells() -> None:
 )
 def test_a_daemon_that_writes_no_log_stores_nothing(conf: str, now: State, boot: State, why: str) -> None:
     made = audited(*(f"-w {path} -p wa -k usergroup" for path in IDENTITY))
-    made.files["/etc/audit/auditd.conf"] = conf
+    made.files["/etc/audit/auditd.conf"] = STARTS + conf
     one = of(made, "account-files")
     assert (one.now.state, one.boot.state) == (now, boot)
     assert why in "".join((*one.boot.silent, *(gap.detail for gap in one.boot.gaps)))
@@ -440,7 +441,7 @@ def test_records_that_a_plugin_hands_to_syslog_are_kept_where_it_keeps_them(args
     made = audited(*(f"-w {path} -p wa -k usergroup" for path in IDENTITY))
     made.files["/etc/systemd/journald.conf"] += "MaxLevelStore=info\n"
     made.files |= {
-        "/etc/audit/auditd.conf": "write_logs = no\n",
+        "/etc/audit/auditd.conf": f"{STARTS}write_logs = no\n",
         "/etc/audit/plugins.d/syslog.conf": f"active = yes\ndirection = out\nargs = {args}\n",
     }
     one = of(made, "account-files")
