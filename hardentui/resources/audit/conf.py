@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -190,6 +191,17 @@ def mebibytes(one: Setting, size: int) -> int:
     if not number.isdecimal():
         return 0
     return int(number) * size // 100 if one.value.endswith("%") else int(number)
+
+
+def rights_of_log(snapshot: Snapshot) -> Mapping[str, str]:
+    """What auditd sets of its folder and log at each start: "MODE USER:GROUP" by path; {} if not known."""
+    found = settings(snapshot)
+    if isinstance(found, Gap):
+        return {}
+    log, group = found["log_file"].value, found["log_group"].value
+    if group in {"root", "0"}:
+        return {posixpath.dirname(log): "0700 root:root", log: "0600 root:root"}
+    return {posixpath.dirname(log): f"0750 root:{group}", log: f"0640 root:{group}"}
 
 
 def stale(snapshot: Snapshot) -> Gap | None:
