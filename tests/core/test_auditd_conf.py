@@ -12,9 +12,9 @@ from hardentui.assess import assess
 from hardentui.changeset import change_of
 from hardentui.model import Action, Decision, Finding, Recommendation, Result
 from hardentui.operations import ByHand, Refusal, ReplaceLine, RestartUnit
-from hardentui.resources.audit import conf
+from hardentui.resources.audit import conf, sets
 from hardentui.session import Session
-from hardentui.snapshot import Processes
+from hardentui.snapshot import Processes, Reason, Unread
 
 from . import hosts
 from .audit import STARTS
@@ -171,6 +171,15 @@ def test_a_daemon_that_only_gathers_the_events_of_others_records_nothing_here() 
     assert isinstance(why, Refusal)
     assert "local_events = no" in why.reason
     assert finding(configured("local_events = yes\n"), "audit.service").boot == "recording"
+
+
+def test_why_no_rule_would_be_loaded_is_told_by_what_was_read() -> None:
+    host = configured("no_such = 1\n")
+    made = change_of(*decided(host, "audit.identity"))
+    assert isinstance(made, Refusal)
+    assert "auditd.conf:2: auditd does not start" in made.reason
+    host.files[conf.CONF] = Unread(Reason.DENIED)
+    assert sets.refused(hosts.snapshot(host)) == ""
 
 
 @given(st.text())

@@ -242,11 +242,16 @@ def exporters(snapshot: Snapshot) -> tuple[str, ...] | Gap:
     return tuple(dict.fromkeys(found))
 
 
-def to_syslog(snapshot: Snapshot) -> tuple[str, str] | None:
+def to_syslog(snapshot: Snapshot) -> tuple[str, str] | Gap | None:
     """The facility and severity with which a plugin hands the records to syslog; None where none does."""
     for folder in PLUGINS:
-        text = snapshot.ask(File(f"{folder}/syslog.conf"))
-        if isinstance(text, Unread) or not _is_active(text):
+        path = f"{folder}/syslog.conf"
+        text = snapshot.ask(File(path))
+        if isinstance(text, Unread):
+            if text.reason is Reason.MISSING:
+                continue
+            return text.gap(path)
+        if not _is_active(text):
             continue
         found = re.search(r"^\s*args\s*=(.*)$", text, re.MULTILINE | re.IGNORECASE)
         words = [word.lower().removeprefix("log_") for word in (found[1].split() if found else ())]
