@@ -61,7 +61,10 @@ class Rights:
         for path, given in table_fact(facts, "lists").items():
             if path not in known or not isinstance(given, str):
                 return Refusal(_("{path} is not one of the files of this recommendation").format(path=path))
-            operations.append(grants.by_hand(entry.id, path, given))
+            by_hand = grants.by_hand(entry.id, path, given)
+            if isinstance(by_hand, Refusal):
+                return by_hand
+            operations.append(by_hand)
         for path, seen in table_fact(facts, "files").items():
             if path not in known:
                 return Refusal(_("{path} is not one of the files of this recommendation").format(path=path))
