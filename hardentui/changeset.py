@@ -80,6 +80,13 @@ def compile_plan(plan: Plan, checklists: Checklists) -> ChangeSet:
 
 def change_of(entry: Recommendation, decision: Decision) -> tuple[Operation, ...] | Refusal:
     """The operations of one decision, or why there are none."""
+    try:
+        return _change(entry, decision)
+    except ValueError as error:
+        return Refusal(_("this change cannot be written safely: {error}").format(error=error))
+
+
+def _change(entry: Recommendation, decision: Decision) -> tuple[Operation, ...] | Refusal:
     if not entry.target:
         if entry.procedure is None:
             return Refusal(_("nothing can be set here"))
@@ -89,10 +96,7 @@ def change_of(entry: Recommendation, decision: Decision) -> tuple[Operation, ...
         return Refusal(
             _("the target {target} would not pass: {expected}").format(target=target, expected=entry.expected)
         )
-    try:
-        return RESOURCES[entry.resource].change(entry, decision.facts, target)
-    except ValueError as error:
-        return Refusal(_("this change cannot be written safely: {error}").format(error=error))
+    return RESOURCES[entry.resource].change(entry, decision.facts, target)
 
 
 def are_alternatives(one: Recommendation, other: Recommendation) -> bool:

@@ -8,6 +8,7 @@ neither a hand-edited plan nor a hostile host can bring anything else into a scr
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -31,6 +32,7 @@ _MODE = re.compile(r"0[0-7]{3,4}")
 _OWNER = re.compile(r"[a-z_][a-z0-9_-]{0,31}:[a-z_][a-z0-9_-]{0,31}")
 _WORDS = re.compile(r"[A-Za-z0-9_.:=/%+@\-]{1,64}(?:,[A-Za-z0-9_.:=/%+@\-]{1,64})*")
 _POLICY = re.compile(r"[0-9a-f]{16}|absent|")
+_CONTROLS = frozenset({"Cc", "Zl", "Zp"})
 _DIGEST = re.compile(r"[0-9a-f]{64}|absent|")
 
 
@@ -445,11 +447,20 @@ class LoadHolder(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ByHand(Operation):
-    """What only a person can do: shown with its instructions, never run."""
+    """What only a person can do: shown with its instructions, never run.
+
+    Each line of them is a step, so what is put into one from a plan or a host must be judged by who does.
+    """
 
     subject: str
     instructions: Text
     phase: ClassVar[Phase] = Phase.BY_HAND
+
+    def __post_init__(self) -> None:
+        for text in (self.instructions.en, self.instructions.fr):
+            whole = text.replace("\n", "").replace("\t", "")
+            plain = all(unicodedata.category(char) not in _CONTROLS for char in whole)
+            _demand(plain, "instructions in lines of plain text", text)
 
     @property
     def target(self) -> str:

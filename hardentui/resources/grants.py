@@ -5,17 +5,21 @@ With such a list the group bits of a mode are the list's mask, the most that any
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from hardentui.i18n import _
 from hardentui.model import Gap, GapKind, Text
-from hardentui.operations import ByHand
+from hardentui.operations import ByHand, Refusal
 from hardentui.resources import acl
 from hardentui.snapshot import Accounts, Groups, Snapshot, Status, Unread
 
 READ, WRITE = 4, 2
+_PATH = re.compile(r"/[^\x00-\x1f\x7f-\x9f\u2028\u2029]*")
+_ONE = r"(?:default:)?(?:user|group):[^\s:,]+:[r-][w-][x-]"
+_LISTED = re.compile(rf"{_ONE}(?:, {_ONE})*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,18 +93,24 @@ def beyond(found: Iterable[Grant], groups: Container[str], users: Container[str]
     return tuple(one for one in found if one.rights and not usual(one))
 
 
-def by_hand(owner: str, path: str, given: str) -> ByHand:
-    """What a person does about the list of a path: it may be there for a reason, so no script removes it."""
+def by_hand(owner: str, path: str, given: str) -> ByHand | Refusal:
+    """What a person does about the list of a path: it may be there for a reason, so no script removes it.
+
+    Path and list come from a plan, and lines that somebody wrote into them would be steps, too.
+    """
+    if not (_PATH.fullmatch(path) and _LISTED.fullmatch(given)):
+        said = f"{path!r}: {given!r}"
+        return Refusal(_("the facts of this decision speak of something else: {what}").format(what=said))
     word = shlex.quote(path)
     return ByHand(
         owners=(owner,),
         subject=path,
         instructions=Text(
-            f"The access list of {path} gives {given}.\n"
+            f"The access list of {word} gives {given}.\n"
             f"1. Keep it: getfacl -p {word} > list-before.\n"
             f"2. Take away what nobody needs: setfacl -x user:NAME {word}, or all of it: setfacl -b {word}.\n"
             "3. Way back: setfacl --restore=list-before.",
-            f"La liste d'accès de {path} donne {given}.\n"
+            f"La liste d'accès de {word} donne {given}.\n"
             f"1. Gardez-la : getfacl -p {word} > liste-avant.\n"
             f"2. Ôtez ce qui ne sert à personne : setfacl -x user:NOM {word}, ou tout : setfacl -b {word}.\n"
             "3. Retour : setfacl --restore=liste-avant.",

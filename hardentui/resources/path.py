@@ -80,7 +80,10 @@ class Path:
             owner=owner or text_fact(facts, "owner"),
         )
         listed = text_fact(facts, "list")
-        return (tightened, grants.by_hand(entry.id, entry.subject, listed)) if listed else (tightened,)
+        if not listed:
+            return (tightened,)
+        by_hand = grants.by_hand(entry.id, entry.subject, listed)
+        return by_hand if isinstance(by_hand, Refusal) else (tightened, by_hand)
 
 
 def _unmounted(snapshot: Snapshot, path: str) -> Gap | None:

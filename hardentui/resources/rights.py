@@ -9,6 +9,7 @@ from hardentui.i18n import _
 from hardentui.model import Fact, Gap, GapKind, Observation, Provenance, Reading, Recommendation
 from hardentui.operations import Change, Operation, Refusal, SetMode
 from hardentui.resources import grants
+from hardentui.resources.audit import conf as auditd
 from hardentui.resources.base import nothing, table_fact, text_fact
 from hardentui.resources.guarded import GUARDED, Guarded
 from hardentui.snapshot import (
@@ -60,15 +61,19 @@ class Rights:
         for path, given in table_fact(facts, "lists").items():
             if path not in known or not isinstance(given, str):
                 return Refusal(_("{path} is not one of the files of this recommendation").format(path=path))
-            operations.append(grants.by_hand(entry.id, path, given))
+            by_hand = grants.by_hand(entry.id, path, given)
+            if isinstance(by_hand, Refusal):
+                return by_hand
+            operations.append(by_hand)
         for path, seen in table_fact(facts, "files").items():
             if path not in known:
                 return Refusal(_("{path} is not one of the files of this recommendation").format(path=path))
             mode = text_fact(seen, "mode") if isinstance(seen, Mapping) else ""
             owner = text_fact(seen, "owner") if isinstance(seen, Mapping) else ""
+            anew = text_fact(seen, "anew") if isinstance(seen, Mapping) else ""
             if not _MODE.fullmatch(mode):
                 return Refusal(_("the plan holds no mode of {path}").format(path=path))
-            operations.append(_tightened(entry.id, known[path], mode, owner))
+            operations.append(_tightened(entry.id, known[path], mode, owner, anew))
         return tuple(operations)
 
 
@@ -86,6 +91,7 @@ def _observed(snapshot: Snapshot, family: str, table: tuple[Guarded, ...]) -> Ob
     lists: dict[str, Fact] = {}
     places: list[Provenance] = []
     gap: Gap | None = None
+    set_anew = auditd.rights_of_log(snapshot)
     for one in table:
         seen = snapshot.ask(Stat(one.path))
         if isinstance(seen, Unread):
@@ -106,7 +112,8 @@ def _observed(snapshot: Snapshot, family: str, table: tuple[Guarded, ...]) -> Ob
         if open_ or listed:
             loose[one.path] = f"{shown} (≤ {one.mode} {' / '.join(one.owners)})"
         if open_:
-            files[one.path] = {"mode": f"0{seen.mode:03o}", "owner": owner}
+            anew = set_anew.get(one.path, "")
+            files[one.path] = {"mode": f"0{seen.mode:03o}", "owner": owner, "anew": anew}
         if listed:
             lists[one.path] = ", ".join(map(str, listed))
     if not places and gap is None:
@@ -127,8 +134,17 @@ def _owner(snapshot: Snapshot, seen: Status) -> str:
     return f"{user}:{names.get(seen.gid, 'root' if seen.gid == 0 else str(seen.gid))}"
 
 
-def _tightened(owner: str, one: Guarded, mode: str, owned_by: str) -> SetMode:
-    """The bits that may stay, of those that are set: never more than was there."""
+def _tightened(owner: str, one: Guarded, mode: str, owned_by: str, anew: str) -> SetMode:
+    """The bits that may stay, of those that are set: never more than was there.
+
+    ``anew`` is what a daemon sets at each start: set by us, too, where it may be so, or a rollback would take
+    the daemon's for somebody's change.
+    """
+    bits, _space, group = anew.partition(" ")
+    if _MODE.fullmatch(bits) and not int(bits, 8) & ~int(one.mode, 8) and group in one.owners:
+        return SetMode(
+            owners=(owner,), path=one.path, before_mode=mode, before_owner=owned_by, mode=bits, owner=group
+        )
     return SetMode(
         owners=(owner,),
         path=one.path,

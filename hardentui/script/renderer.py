@@ -286,7 +286,7 @@ class _Body:
         return comment(text, indent="  ", hanging="    ")
 
     def _instructions(self, operation: ByHand) -> list[str]:
-        told = [visible(line.strip()) for line in str(operation.instructions).splitlines() if line.strip()]
+        told = [visible(line.strip()) for line in str(operation.instructions).split("\n") if line.strip()]
         lines = _labelled(_BY_HAND, operation.subject)
         arguments = [",".join(operation.owners), operation.subject]
         call = "by_hand " + " ".join(word(visible(argument)) for argument in arguments)

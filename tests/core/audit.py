@@ -25,13 +25,14 @@ flush = NONE
 max_log_file = 8
 num_logs = 5
 max_log_file_action = ignore
-space_left = 75
+space_left = 800
 space_left_action = IGNORE
 admin_space_left = 700
 admin_space_left_action = halt
 disk_full_action = SINGLE
 disk_error_action = SUSPEND
 """
+STARTS = "space_left = 75\n"  # the least that auditd starts with: its own default is 0, which it refuses
 UNIT = "[Service]\nExecStart=/sbin/auditd\nExecStartPost=-/sbin/augenrules --load\n"
 OTHERS = """\
 -w /etc/passwd -p wa -k usergroup_modification

@@ -43,7 +43,7 @@ from hardentui.snapshot import (
 )
 
 from . import hosts
-from .audit import STATE
+from .audit import STARTS, STATE
 
 CHECKLISTS = load_checklists([shipped_folder()], check, hazards.PROBES)
 QUESTION = {"sensitive": "/srv/secret"}
@@ -587,7 +587,9 @@ def test_rotation_that_does_not_fit_is_summed_up() -> None:
 
 def test_rotation_with_a_single_file_is_none() -> None:
     host = hosts.server()
-    host.files["/etc/audit/auditd.conf"] = "max_log_file_action = ROTATE\nmax_log_file = 8\nnum_logs = 1\n"
+    host.files["/etc/audit/auditd.conf"] = (
+        f"{STARTS}max_log_file_action = ROTATE\nmax_log_file = 8\nnum_logs = 1\n"
+    )
     found = finding(host, "audit.rotation-fits")
     assert (found.result, found.running) == (Result.FAIL, "never rotated: num_logs = 1")
 

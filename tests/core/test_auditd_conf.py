@@ -12,17 +12,18 @@ from hardentui.assess import assess
 from hardentui.changeset import change_of
 from hardentui.model import Action, Decision, Finding, Recommendation, Result
 from hardentui.operations import ByHand, Refusal, ReplaceLine, RestartUnit
-from hardentui.resources.audit import conf
+from hardentui.resources.audit import conf, sets
 from hardentui.session import Session
-from hardentui.snapshot import Processes
+from hardentui.snapshot import Processes, Reason, Unread
 
 from . import hosts
+from .audit import STARTS
 from .sittings import CHECKLISTS
 
 
-def configured(text: str) -> hosts.DictHost:
+def configured(text: str, least: str = STARTS) -> hosts.DictHost:
     host = hosts.server()
-    host.files[conf.CONF] = text
+    host.files[conf.CONF] = least + text
     return host
 
 
@@ -45,11 +46,14 @@ def decided(host: hosts.DictHost, id_: str) -> tuple[Recommendation, Decision]:
     ("text", "value"),
     [
         ("log_format = ENRICHED\n", "enriched"),
-        ("LOG_FORMAT  =  enriched", "enriched"),
-        (f"log_format = ENRICHED {'x' * 150}", "raw"),  # too long a line is skipped
+        ("LOG_FORMAT  =  enriched\n", "enriched"),
+        ("write_logs = yes\nlog_format = ENRICHED", "raw"),  # a line without its end is skipped
+        (f"log_format = ENRICHED {'x' * 150}\n", "raw"),  # too long a line is skipped
         ("log_format = ENRICHED\nlog_format = RAW\n", "raw"),  # the last counts
         ("#log_format = ENRICHED\n", "raw"),
         ("", "raw"),  # what was built in
+        ("disk_full_action = SYSLOG as ever\nlog_format = enriched\n", "enriched"),
+        ("space_left_action = exec  /usr/local/bin/warn now\nlog_format = enriched\n", "enriched"),
     ],
 )
 def test_the_setting_that_counts(text: str, value: str) -> None:
@@ -57,14 +61,82 @@ def test_the_setting_that_counts(text: str, value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["log_format=ENRICHED", "log_format = ", "log_format ENRICHED", "log_format\t=\tENRICHED"]
+    "line",
+    [
+        "log_format=ENRICHED",
+        "log_format = ",
+        "log_format ENRICHED",
+        "log_format\t=\tENRICHED",
+        "log_format = ENRICHED # names, not numbers",
+        "log_format = RICH",
+        "log_format = ENRICHED\r",
+        "no_such = 1",
+        "max_log_file = 8M",
+        "num_logs = 1000",
+        "space_left = 100%",
+        "log_file = /audit.log",
+        "space_left_action = exec",
+        "space_left_action = exec warn",
+        "disk_full_action = email",
+        "disk_error_action = rotate",
+        "max_log_file_action = rotate now",
+    ],
 )
 def test_a_line_that_auditd_does_not_start_with_is_named(line: str) -> None:
-    host = configured(f"write_logs = yes\n{line}\n")
+    host = configured(f"{line}\n")
     for id_ in ("audit.log-format", "audit.write-logs", "audit.service"):
         found = finding(host, id_)
         assert found.result is Result.UNKNOWN
         assert "auditd.conf:2: auditd does not start" in found.message
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (
+            "space_left = 10\nadmin_space_left = 50\n",
+            "(10) is not more than admin_space_left (50)",
+        ),
+        ("space_left = 50\nadmin_space_left = 50\n", "space_left (50) is not more"),
+        ("space_left = 0%\n", "space_left (0%) is not more"),
+        ("log_format = ENRICHED\n", "space_left (0) is not more"),
+        ("space_left = 10%\nadmin_space_left = 50\n", ""),
+        ("space_left = 10\nadmin_space_left = 50%\n", ""),
+        ("space_left = 75\nflush = INCREMENTAL\n", "flush = incremental needs a freq"),
+        ("space_left = 75\nflush = incremental_async\nfreq = 00\n", "flush = incremental_async needs a freq"),
+        ("space_left = 75\nflush = incremental_async\nfreq = 20\n", ""),
+        ("space_left = 75\nflush = SYNC\n", ""),
+        ("", ""),
+    ],
+)
+def test_settings_with_which_auditd_does_not_start_beside_each_other_are_named(text: str, why: str) -> None:
+    found = finding(configured(text, least=""), "audit.service")
+    assert found.result is (Result.UNKNOWN if why else Result.PASS)
+    assert (why in found.message) if why else (found.boot == "recording")
+
+
+def test_records_are_written_soon_without_taking_the_daemon_its_start() -> None:
+    """With INCREMENTAL_ASYNC and no freq auditd would not start again."""
+
+    def lines(text: str) -> dict[str, str]:
+        steps = change_of(*decided(configured(text), "audit.flush"))
+        assert not isinstance(steps, Refusal)
+        return {one.before: one.after for one in steps if isinstance(one, ReplaceLine)}
+
+    assert lines("flush = NONE\n") == {"flush = NONE": "flush = INCREMENTAL_ASYNC", "": "freq = 50"}
+    assert lines("flush = NONE\nfreq = 0\n") == {
+        "flush = NONE": "flush = INCREMENTAL_ASYNC",
+        "freq = 0": "freq = 50",
+    }
+    assert lines("flush = NONE\nfreq = 20\n") == {"flush = NONE": "flush = INCREMENTAL_ASYNC"}
+
+
+def test_no_line_is_added_behind_one_that_would_count_from_then_on() -> None:
+    why = change_of(*decided(configured("local_events = no"), "audit.log-format"))
+    assert isinstance(why, Refusal)
+    assert "has no end" in why.reason
+    for text in ("# the end", "log_format = RAW\nlocal_events = no"):
+        assert not isinstance(change_of(*decided(configured(text), "audit.log-format")), Refusal)
 
 
 @pytest.mark.parametrize(
@@ -101,6 +173,15 @@ def test_a_daemon_that_only_gathers_the_events_of_others_records_nothing_here() 
     assert finding(configured("local_events = yes\n"), "audit.service").boot == "recording"
 
 
+def test_why_no_rule_would_be_loaded_is_told_by_what_was_read() -> None:
+    host = configured("no_such = 1\n")
+    made = change_of(*decided(host, "audit.identity"))
+    assert isinstance(made, Refusal)
+    assert "auditd.conf:2: auditd does not start" in made.reason
+    host.files[conf.CONF] = Unread(Reason.DENIED)
+    assert sets.refused(hosts.snapshot(host)) == ""
+
+
 @given(st.text())
 def test_no_file_breaks_the_reader(text: str) -> None:
     host = configured(text)
@@ -109,7 +190,7 @@ def test_no_file_breaks_the_reader(text: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["space_left_action", "admin_space_left_action", "disk_full_action"])
-@pytest.mark.parametrize("word", ["halt", "SINGLE"])
+@pytest.mark.parametrize("word", ["halt", "SINGLE", "halt at once"])
 def test_each_way_to_stop_the_host_is_named(key: str, word: str) -> None:
     found = finding(configured(f"{key} = {word}\n"), "audit.stops-host")
     assert found.result is Result.FAIL
@@ -155,7 +236,7 @@ def test_a_line_that_stands_twice_or_was_edited_in_the_plan_is_refused() -> None
 
 
 def test_a_daemon_that_has_no_room_to_write_is_seen() -> None:
-    text = "admin_space_left = 700\nadmin_space_left_action = SUSPEND\n"  # of 600 MiB that are free
+    text = "space_left = 800\nadmin_space_left = 700\nadmin_space_left_action = SUSPEND\n"  # 600 MiB are free
     found = finding(configured(text), "audit.room")
     assert found.result is Result.FAIL
     assert "600 MiB free, suspend at 700" in found.message

@@ -22,6 +22,7 @@ from hardentui.resources.firewall import loaded
 from hardentui.resources.journal.settings import LEVELS
 from hardentui.snapshot import (
     File,
+    Folder,
     Mount,
     Mounts,
     Output,
@@ -38,6 +39,7 @@ from hardentui.snapshot import (
 )
 
 from . import hosts
+from .audit import STARTS
 from .sittings import CHECKLISTS
 
 # As a Debian 12 wrote them, by program.
@@ -349,6 +351,14 @@ def test_a_journal_without_room_lives_on_its_own_old_entries() -> None:
     assert "old entries to drop" in one.now.gaps[0].detail
 
 
+def test_a_journal_that_was_made_read_only_stores_nothing() -> None:
+    made = host(store=PERSISTENT)
+    made.answers[Mounts] = (Mount(1, 0, "8:1", "/", "/", "rw", "ext4", "/dev/sda1", "ro"),)
+    one = of(made, "sudo")
+    assert (one.now.state, one.boot.state) == (State.LOST, State.KEPT)
+    assert "/ is mounted read-only" in "".join(one.now.silent)
+
+
 def test_a_relay_is_a_store_on_another_host() -> None:
     made = host(RSYSLOG, enabled=("rsyslog",))
     made.files["/etc/rsyslog.conf"] = f"{RULES}*.* @@logs.example:514\n"
@@ -400,7 +410,7 @@ def audited(*rules: str) -> hosts.DictHost:
     status = "enabled 1\nfailure 1\npid 9\nrate_limit 0\nbacklog_limit 64\nlost 0\nbacklog 0\n"
     made.files |= {
         "/usr/sbin/auditctl": "",
-        "/etc/audit/auditd.conf": "write_logs = yes\n",
+        "/etc/audit/auditd.conf": STARTS,
         "/etc/audit/audit.rules": "",
     }
     made.files["/etc/audit/rules.d/50.rules"] = "\n".join(rules) + "\n"
@@ -429,20 +439,61 @@ def test_rules_of_audit_record_what_no_program_tells() -> None:
         ("log_format = NOLOG\n", State.LOST, State.LOST, "nothing stores it"),
         ("local_events = no\n", State.KEPT, State.LOST, "local_events = no"),  # it was begun before
         (
-            "admin_space_left = 700\nadmin_space_left_action = SUSPEND\n",  # of 600 MiB that are free
+            "space_left = 800\nadmin_space_left = 700\nadmin_space_left_action = SUSPEND\n",  # of 600 MiB
             State.LOST,
             State.UNKNOWN,
             "admin_space_left_action = suspend",
         ),
         ("space_left = 700\nspace_left_action = SYSLOG\n", State.KEPT, State.KEPT, ""),
+        ("log_format = ENRICHED # names\n", State.UNKNOWN, State.UNKNOWN, "auditd does not start"),
     ],
 )
 def test_a_daemon_that_writes_no_log_stores_nothing(conf: str, now: State, boot: State, why: str) -> None:
     made = audited(*(f"-w {path} -p wa -k usergroup" for path in IDENTITY))
-    made.files["/etc/audit/auditd.conf"] = conf
+    made.files["/etc/audit/auditd.conf"] = STARTS + conf
     one = of(made, "account-files")
     assert (one.now.state, one.boot.state) == (now, boot)
     assert why in "".join((*one.boot.silent, *(gap.detail for gap in one.boot.gaps)))
+
+
+@pytest.mark.parametrize(
+    ("action", "free", "now", "boot"),
+    [
+        ("SUSPEND", 0, State.LOST, State.UNKNOWN),
+        ("SUSPEND", 4 * 4096, State.LOST, State.UNKNOWN),
+        ("SUSPEND", 5 * 4096, State.KEPT, State.KEPT),
+        ("SYSLOG", 0, State.KEPT, State.KEPT),  # it writes on what is held back for root
+    ],
+)
+def test_a_daemon_that_stops_where_its_disk_is_full_does_so_before_the_room_for_root(
+    action: str, free: int, now: State, boot: State
+) -> None:
+    made = audited(*(f"-w {path} -p wa -k usergroup" for path in IDENTITY))
+    made.files["/etc/audit/auditd.conf"] = (
+        "space_left = 75\nspace_left_action = SYSLOG\nadmin_space_left_action = SYSLOG\n"
+        f"disk_full_action = {action}\n"
+    )
+    made.answers[Mounts] = (Mount(1, 0, "8:1", "/", "/", "rw", "ext4", "/dev/sda1", "rw"),)
+    full = Usage(100, 7, 1 << 30, free, 50 << 20)
+    made.given |= {SpaceUsed("/"): full, SpaceUsed("/var/log/audit"): full}
+    one = of(made, "account-files")
+    assert (one.now.state, one.boot.state) == (now, boot)
+    words = "".join((*one.now.silent, *(gap.detail for gap in one.boot.gaps)))
+    assert ("disk_full_action = suspend" in words) is (now is State.LOST)
+
+
+@pytest.mark.parametrize("denied", [Folder("/etc/audit/plugins.d"), File("/etc/audit/plugins.d/syslog.conf")])
+def test_plugins_that_cannot_be_read_may_hand_the_records_on(denied: Question[Any]) -> None:
+    made = audited(*(f"-w {path} -p wa -k usergroup" for path in IDENTITY))
+    made.files |= {
+        "/etc/audit/auditd.conf": f"{STARTS}write_logs = no\n",
+        "/etc/audit/plugins.d/syslog.conf": "active = no\ndirection = out\n",
+    }
+    assert of(made, "account-files").now.state is State.LOST
+    made.given[denied] = Unread(Reason.DENIED)
+    one = of(made, "account-files")
+    assert (one.now.state, one.boot.state) == (State.UNKNOWN, State.UNKNOWN)
+    assert "/etc/audit/plugins.d" in "".join(gap.detail for gap in one.now.gaps)
 
 
 @pytest.mark.parametrize(
@@ -453,7 +504,7 @@ def test_records_that_a_plugin_hands_to_syslog_are_kept_where_it_keeps_them(args
     made = audited(*(f"-w {path} -p wa -k usergroup" for path in IDENTITY))
     made.files["/etc/systemd/journald.conf"] += "MaxLevelStore=info\n"
     made.files |= {
-        "/etc/audit/auditd.conf": "write_logs = no\n",
+        "/etc/audit/auditd.conf": f"{STARTS}write_logs = no\n",
         "/etc/audit/plugins.d/syslog.conf": f"active = yes\ndirection = out\nargs = {args}\n",
     }
     one = of(made, "account-files")

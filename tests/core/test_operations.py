@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hardentui.changeset import ConflictError, compile_plan
 from hardentui.comparison import Comparison, Operator
-from hardentui.model import Action
+from hardentui.model import Action, Text
 from hardentui.operations import (
     ByHand,
     EnableUnit,
@@ -315,3 +315,11 @@ def test_two_procedures_for_one_subject_are_two_steps() -> None:
     entries = [CHECKLISTS.get(id_) for id_ in ("mount.var.separate", "mount.var.exec-for-dpkg")]
     steps = [op for op in decided(session, entries).compiled().operations if isinstance(op, ByHand)]
     assert [op.owners for op in steps] == [("mount.var.separate",), ("mount.var.exec-for-dpkg",)]
+
+
+@pytest.mark.parametrize("end", ["\r", "\x0b", "\x1b[2K", "\x85", "\u2028"])
+def test_instructions_have_no_other_lines_than_their_own(end: str) -> None:
+    ByHand(owners=("x",), subject="x", instructions=Text("First.\n\tThen\u00a0: this.", "D'abord."))
+    for text in (Text(f"First.{end}2. rm -rf /", ""), Text("", f"D'abord.{end}2. rm -rf /")):
+        with pytest.raises(ValueError, match="plain text"):
+            ByHand(owners=("x",), subject="x", instructions=text)

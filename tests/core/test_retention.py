@@ -19,6 +19,7 @@ from hardentui.session import Session
 from hardentui.snapshot import Kind, Snapshot, Stat, Status, Unit, UnitFile, UnitFiles, Units
 
 from . import hosts
+from .audit import STARTS
 from .hosts import NOW, DictHost, snapshot
 from .sittings import CHECKLISTS, sitting
 
@@ -71,7 +72,7 @@ LOGROTATE = {
         ),
         (
             "/var/log/audit/audit.log.2",
-            {"/etc/audit/auditd.conf": "max_log_file_action = ROTATE\n"},
+            {"/etc/audit/auditd.conf": f"{STARTS}max_log_file_action = ROTATE\n"},
             "auditd",
             None,
         ),
@@ -88,9 +89,9 @@ def test_what_is_never_deleted_says_so() -> None:
     assert kept("/var/log/ever.log", **LOGROTATE).endless  # type: ignore[union-attr]
     assert kept(f"{FOLDER}/a-20261121.log", **LOGROTATE).endless  # type: ignore[union-attr]
     for text in ("max_log_file_action = keep_logs\n", "max_log_file_action = ROTATE\nnum_logs = 1\n"):
-        assert kept("/var/log/audit/audit.log", **{"/etc/audit/auditd.conf": text}).endless  # type: ignore[union-attr]
+        assert kept("/var/log/audit/audit.log", **{"/etc/audit/auditd.conf": STARTS + text}).endless  # type: ignore[union-attr]
     text = "max_log_file_action = ROTATE\nnum_logs = 5\n"
-    assert not kept("/var/log/audit/audit.log", **{"/etc/audit/auditd.conf": text}).endless  # type: ignore[union-attr]
+    assert not kept("/var/log/audit/audit.log", **{"/etc/audit/auditd.conf": STARTS + text}).endless  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from hardentui.session import Session
 from hardentui.snapshot import Kind, Reason, Snapshot, Stat, Unread
 
 from . import hosts
+from .audit import STARTS
 from .sittings import CHECKLISTS
 
 RIGHTS = [entry for entry in CHECKLISTS.recommendations if entry.resource == "rights"]
@@ -196,3 +197,44 @@ def test_pam_mktemp_needs_no_file() -> None:
 def test_a_service_file_that_cannot_be_read_leaves_the_question_open() -> None:
     host = hosts.server(files={"/etc/pam.d/sshd": Unread(Reason.DENIED)})
     assert judged(host, "files.private-tmp").result is Result.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("conf", "files", "steps"),
+    [
+        # What auditd sets at its next start: anything else a rollback would take for somebody's change.
+        (
+            "log_group = adm\n",
+            {},
+            {"/var/log/audit": "0750 root:adm", "/var/log/audit/audit.log": "0640 root:adm"},
+        ),
+        ("", {}, {"/var/log/audit": "0700 root:root", "/var/log/audit/audit.log": "0600 root:root"}),
+        # A group of people must not get the log from us.
+        (
+            "log_group = users\n",
+            {},
+            {"/var/log/audit": "0750 root:root", "/var/log/audit/audit.log": "0640 root:root"},
+        ),
+        # What a plan that was edited says.
+        ("", {"/var/log/audit": "0755 root:adm"}, {"/var/log/audit": "0750 root:root"}),
+        ("", {"/var/log/audit": "0750 bob:adm"}, {"/var/log/audit": "0750 root:root"}),
+    ],
+)
+def test_the_log_of_audit_gets_the_rights_that_auditd_gives_it_at_each_start(
+    conf: str, files: dict[str, str], steps: dict[str, str]
+) -> None:
+    stats = {"/var/log/audit": hosts.status(0o755), "/var/log/audit/audit.log": hosts.status(0o644)}
+    host = hosts.server(stats=stats)
+    host.files["/etc/audit/auditd.conf"] = STARTS + conf
+    session = Session.begin(CHECKLISTS, Snapshot(host))
+    entry, found = session.entry("audit.rights"), session.finding("audit.rights")
+    assert entry is not None
+    assert found is not None
+    made = session.decision(found, Action.APPLY)
+    if files:
+        edited = {path: {"mode": "0755", "owner": "root:root", "anew": anew} for path, anew in files.items()}
+        made = dataclasses.replace(made, facts={**made.facts, "files": edited})
+    changed = change_of(entry, made)
+    assert not isinstance(changed, Refusal)
+    seen = {one.path: f"{one.mode} {one.owner}" for one in changed if isinstance(one, SetMode)}
+    assert steps.items() <= seen.items()

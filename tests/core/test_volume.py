@@ -39,6 +39,7 @@ from hardentui.snapshot import (
 )
 
 from . import growth, hosts
+from .audit import STARTS
 from .growth import MIB
 from .hosts import NOW
 from .sittings import CHECKLISTS
@@ -237,7 +238,7 @@ def test_the_journal_leaves_room_for_others() -> None:
     assert kept.limit.size == 4 * 24 * MIB + 700 * MIB - 4 * GIB * 15 // 100
 
 
-AUDITD = "log_file = /var/log/audit/audit.log\nmax_log_file = 8\nnum_logs = 5\nmax_log_file_action = {}\n"
+AUDITD = f"{STARTS}max_log_file = 8\nnum_logs = 5\nmax_log_file_action = {{}}\n"
 
 
 @pytest.mark.parametrize(("action", "full", "size"), [("ROTATE", FAR, 40 * MIB), ("keep_logs", 450, None)])
@@ -338,7 +339,7 @@ def test_a_file_system_for_logs_alone_takes_nobody_along() -> None:
 
 
 def test_auditd_may_halt_the_machine() -> None:
-    conf = AUDITD.format("rotate") + "space_left = 75\nspace_left_action = SYSLOG\ndisk_full_action = HALT\n"
+    conf = AUDITD.format("rotate") + "space_left_action = SYSLOG\ndisk_full_action = HALT\n"
     said = consequences(host(**{"/etc/audit/auditd.conf": conf}), "/var/log/audit")
     assert "less than 75 MiB are free: a warning is logged" in said
     assert "when it is full: the machine is shut down" in said

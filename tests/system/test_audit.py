@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,7 +17,7 @@ from hardentui.checklist import shipped_folder
 from hardentui.host.image import ImageHost
 from hardentui.model import Gap
 from hardentui.resources import check
-from hardentui.resources.audit import state
+from hardentui.resources.audit import conf, state
 from hardentui.resources.audit.rules import Names, Rule, load, parse
 from hardentui.snapshot import Snapshot
 
@@ -24,14 +25,11 @@ Note = Callable[[str], None]
 pytestmark = pytest.mark.xdist_group("second-vm")  # beside the other virtual machine
 SECRET = "/srv/secret"
 CHAPTERS = load_checklists([shipped_folder()], check, hazards.PROBES)
-# All that the script can do about the audit system, but the lock, which has a test of its own, and the rights
-# of the log: an auditd that this plan starts for the first time gives its folder to its own group.
+# All that the script can do about the audit system, but the lock, which has a test of its own.
 CHANGES = [
     entry.id
     for entry in CHAPTERS.recommendations
-    if entry.target
-    and entry.id.startswith(("audit.", "journal.audit"))
-    and entry.id not in {"audit.lock", "audit.rights"}
+    if entry.target and entry.id.startswith(("audit.", "journal.audit")) and entry.id != "audit.lock"
 ]
 
 # As people write them: watches and system calls, both orders of list and action, names and numbers of all
@@ -108,6 +106,73 @@ def test_the_kernel_holds_the_rules_that_we_read(vm: Vm, note: Note) -> None:
     note(f"{vm.name}: {len(ours)} rules read as auditctl {vm.sh('auditctl -v').split()[-1]} lists them")
 
 
+# Starts auditd with each text as its settings, where it reaches neither the kernel's audit system nor the
+# log: 6 is its word for settings that it does not take.
+START = """
+import json, pathlib, subprocess, sys
+folder = pathlib.Path("/root/probe")
+folder.mkdir(mode=0o700)
+taken = []
+for text in json.loads(sys.argv[1]):
+    (folder / "auditd.conf").write_text(text)
+    argv = ["timeout", "10", "unshare", "-rnmpf", "auditd", "-c", str(folder), "-f", "-n"]
+    taken.append(subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True).returncode)
+print(json.dumps(taken))
+"""
+REFUSED = 6
+LEAST = "space_left = 75\n"
+SETTINGS = (
+    "",
+    LEAST,
+    "# alone\n",
+    "log_format = ENRICHED\n",
+    "space_left = 10\nadmin_space_left = 50\n",
+    "space_left = 50\nadmin_space_left = 50\n",
+    "space_left = 10\nadmin_space_left = 50%\n",
+    "space_left = 5%\nadmin_space_left = 50\n",
+    "space_left = 0%\n",
+    "space_left = 100%\n",
+    f"{LEAST}log_format = ENRICHED # names, not numbers\n",
+    f"{LEAST}no_such = 1\n",
+    f"{LEAST}no_such = 1",
+    f"{LEAST}log_format=ENRICHED\n",
+    f"{LEAST}log_format\t=\tENRICHED\n",
+    f"{LEAST}log_format = RICH\n",
+    f"{LEAST}  LOG_FORMAT   =  enriched  \n",
+    f"{LEAST}log_format = RICH{'x' * 150}\n",
+    f"{LEAST}log_file = /audit.log\n",
+    f"{LEAST}max_log_file = 8M\n",
+    f"{LEAST}num_logs = 1000\n",
+    f"{LEAST}flush = INCREMENTAL\n",
+    f"{LEAST}flush = INCREMENTAL_ASYNC\nfreq = 0\n",
+    f"{LEAST}flush = INCREMENTAL_ASYNC\nfreq = 50\n",
+    f"{LEAST}flush = SYNC\n",
+    f"{LEAST}space_left_action = exec\n",
+    f"{LEAST}space_left_action = exec /usr/bin/true once more\n",
+    f"{LEAST}disk_full_action = SYSLOG as ever\n",
+    f"{LEAST}disk_full_action = email\n",
+    f"{LEAST}disk_error_action = rotate\n",
+    f"{LEAST}max_log_file_action = rotate now\n",
+)
+
+
+def test_auditd_starts_with_the_settings_that_we_say(vm: Vm, tmp_path: Path, note: Note) -> None:
+    shipped = vm.get(conf.CONF)
+    texts = (*SETTINGS, shipped, f"{shipped}no_such = 1\n")
+    taken = json.loads(vm.run(["python3", "-c", START, json.dumps(texts)], check=True, seconds=300).stdout)
+    path = tmp_path / conf.CONF[1:]
+    path.parent.mkdir(parents=True)
+    differing = []
+    for text, status in zip(texts, taken, strict=True):
+        path.write_text(text)
+        ours = isinstance(conf.settings(Snapshot(ImageHost(str(tmp_path)))), Gap)
+        if ours != (status == REFUSED):
+            differing.append(text)
+    assert differing == []
+    assert taken[-2:] == [taken[0], REFUSED]
+    note(f"{vm.name}: {taken.count(REFUSED)} of {len(texts)} texts are refused by auditd, and by us")
+
+
 MERGED = {
     "10-first.rules": "## a comment\n\n-e 1\n-b 100\n-w /etc/passwd -p wa -k ten\n",
     "9-before.rules": "-w /etc/group -p wa -k nine\n-D\n",
@@ -138,6 +203,7 @@ ACTS: Mapping[str, tuple[str, str]] = {
     "mounts": ("admin", "sudo mount -t tmpfs none /mnt && sudo umount /mnt"),
     "modules": ("root", "modprobe dummy"),
 }
+FOLDER = "stat -c '%a %U:%G' /var/log/audit"
 LOAD = """
 import time, os
 def turn(n):
@@ -175,6 +241,9 @@ def test_what_is_asked_for_is_recorded(vm: Vm, note: Note) -> None:
     every = product.scan(plan=False)
     ids = product.plan(*(id_ for id_ in CHANGES if every[id_]["result"] in {"fail", "informational"}))
     assert {"audit.identity", "audit.sensitive", "audit.service", "audit.exec", "journal.audit"} <= set(ids)
+    # The auditd that this plan starts for the first time gives its folder to its own group.
+    folder = vm.sh(FOLDER)
+    assert "audit.rights" in ids
     product.script("apply", "--deadline", "900")
     product.script("confirm")
     assert product.scan().not_passing(ids) == []
@@ -199,6 +268,7 @@ def test_what_is_asked_for_is_recorded(vm: Vm, note: Note) -> None:
     assert [line for line in after.drifting() if line.startswith("audit.")] == []
     product.script("rollback")
     assert of_audit(vm) == before
+    assert vm.sh(FOLDER) == folder
     note(
         f"{vm.name}: {len(ids)} decisions, {held} rules, loaded in {loading} s; "
         f"opens and stats take {busy / quiet:.2f} times as long as without rules"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ _DEFAULTS: Mapping[str, str] = {
     "disk_error_action": "syslog",
     "disk_full_action": "ignore",
     "flush": "none",
+    "freq": "0",
     "local_events": "yes",
     "log_file": "/var/log/audit/audit.log",
     "log_format": "raw",
@@ -32,8 +34,55 @@ _DEFAULTS: Mapping[str, str] = {
     "space_left_action": "ignore",
     "write_logs": "yes",
 }
+_YES_NO, _NUMBER, _SIZE, _WORD = "yes|no", "[0-9]+", "[0-9]+|[0-9]{1,2}%", "[^ ]+"
+_ON_LITTLE = "(?:ignore|syslog|rotate|email|suspend|single|halt)( .*)?|exec /.+"
+# The keywords of auditd 3.0 to 4.1, and what it takes for each, in lower case. Only an action may have more
+# words behind it: its program for exec, and for the others words that it does not look at.
+_KEYWORDS: Mapping[str, str] = {
+    "action_mail_acct": _WORD,
+    "admin_space_left": _SIZE,
+    "admin_space_left_action": _ON_LITTLE,
+    "disk_error_action": "(?:ignore|syslog|suspend|single|halt)( .*)?|exec /.+",
+    "disk_full_action": "(?:ignore|syslog|rotate|suspend|single|halt)( .*)?|exec /.+",
+    "disp_qos": _WORD,
+    "dispatcher": _WORD,
+    "distribute_network": _YES_NO,
+    "enable_krb5": _YES_NO,
+    "end_of_event_timeout": _NUMBER,
+    "flush": "none|incremental|incremental_async|data|sync",
+    "freq": _NUMBER,
+    "krb5_key_file": _WORD,
+    "krb5_principal": _WORD,
+    "local_events": _YES_NO,
+    "log_file": "[^ ]{4,}/[^ /]+",  # /var is the shortest folder that it takes
+    "log_format": "raw|nolog|enriched",
+    "log_group": _WORD,
+    "max_log_file": _NUMBER,
+    "max_log_file_action": "ignore|syslog|suspend|rotate|keep_logs",
+    "max_restarts": _NUMBER,
+    "name": _WORD,
+    "name_format": "none|hostname|fqd|numeric|user",
+    "num_logs": "0*[0-9]{1,3}",
+    "overflow_action": "ignore|syslog|suspend|single|halt",
+    "plugin_dir": _WORD,
+    "priority_boost": _NUMBER,
+    "q_depth": "0*[0-9]{1,5}",
+    "report_interval": _WORD,
+    "space_left": _SIZE,
+    "space_left_action": _ON_LITTLE,
+    "tcp_client_max_idle": _WORD,  # this one and its like: read only by an auditd that listens
+    "tcp_client_ports": _WORD,
+    "tcp_listen_port": _WORD,
+    "tcp_listen_queue": _WORD,
+    "tcp_max_per_addr": _WORD,
+    "transport": "tcp|krb5",
+    "use_libwrap": _YES_NO,
+    "verify_email": _YES_NO,
+    "write_logs": _YES_NO,
+}
 _STOPS = frozenset({"suspend", "single", "halt"})
 _MIB = 1 << 20
+_LAST_BLOCKS = 5 * 4096  # bytes; auditd leaves five blocks, and file systems of logs have them of 4 KiB
 _SEVERITIES = frozenset({"debug", "info", "notice", "warning", "err", "crit", "alert", "emerg"})
 _LINE = 158  # bytes; auditd skips a longer line
 
@@ -57,25 +106,54 @@ DEFAULTS: Mapping[str, Setting] = {name: Setting(value) for name, value in _DEFA
 def settings(snapshot: Snapshot) -> Mapping[str, Setting] | Gap:
     """Every setting that we know, by name: of two lines the last counts; a gap where auditd would not start.
 
-    It takes a line apart at its blanks, and gives up at one that is not "name = value" (auditd-config.c).
+    That is where it refuses a line, or the settings beside each other (auditd-config.c). What they name is
+    not looked at: a folder, group or program that is lacking keeps it from starting, too.
     """
     text = snapshot.ask(File(CONF))
     if isinstance(text, Unread):
         return text.gap(CONF)
     found = dict(DEFAULTS)
     lines = text.split("\n")
-    for number, line in enumerate(lines, 1):
+    ended = lines[:-1]
+    for number, line in enumerate(ended, 1):
         name, *rest = [word for word in line.split(" ") if word] or ["#"]
         if name.startswith("#") or len(line) > _LINE:
             continue
-        if len(rest) < 2 or rest[0] != "=":  # noqa: PLR2004 - the sign, and a value
+        name, given = name.lower(), " ".join(rest[1:])
+        known = _KEYWORDS.get(name)
+        if known is None or rest[:1] != ["="] or not re.fullmatch(known, given.lower()):
             why = _("{path}:{line}: auditd does not start with this line: {text}")
             return Gap(GapKind.UNTOLD, why.format(path=CONF, line=number, text=line.strip()))
-        name, value = name.lower(), " ".join(rest[1:])
         if name in found:
-            shown = value if name == "log_file" else value.lower()
-            found[name] = Setting(shown, number, line, lines.count(line) > 1)
-    return found
+            value = rest[1] if name == "log_file" else rest[1].lower()
+            found[name] = Setting(value, number, line, lines.count(line) > 1)
+    clash = _clash(found) if ended else ""
+    return Gap(GapKind.UNTOLD, clash) if clash else found
+
+
+def _clash(found: Mapping[str, Setting]) -> str:
+    """The settings with which, beside each other, auditd does not start; "" where it does."""
+    one, other = found["space_left"], found["admin_space_left"]
+    if not _is_share(one) and not _is_share(other) and mebibytes(one, 0) <= mebibytes(other, 0):
+        why = _(
+            "{path}: auditd does not start: space_left ({one}) is not more than admin_space_left ({other})"
+        )
+        return why.format(path=CONF, one=one.value, other=other.value)
+    if found["flush"].value.startswith("incremental") and not int(found["freq"].value):
+        why = _("{path}: auditd does not start: flush = {flush} needs a freq other than 0")
+        return why.format(path=CONF, flush=found["flush"].value)
+    return ""
+
+
+def _is_share(one: Setting) -> bool:
+    return one.value.endswith("%") and int(one.value.rstrip("%")) > 0
+
+
+def is_cut_short(snapshot: Snapshot) -> bool:
+    """Whether the last line lacks its end: auditd skips it, and would not once a line is added behind it."""
+    text = snapshot.ask(File(CONF))
+    last = "" if isinstance(text, Unread) else text.rpartition("\n")[2].strip(" ")
+    return bool(last) and not last.startswith("#")
 
 
 def rotates(number: str) -> bool:
@@ -92,7 +170,13 @@ def without_log(found: Mapping[str, Setting]) -> str:
 
 
 def without_room(found: Mapping[str, Setting], usage: Usage) -> str:
-    """The setting by which auditd has stopped writing with so little room; "" where it goes on."""
+    """The setting by which auditd has stopped writing with so little room; "" where it goes on.
+
+    Of room it counts what is for everyone, though it runs as root (f_bavail in auditd-event.c).
+    """
+    action = found["disk_full_action"].value
+    if usage.free < _LAST_BLOCKS and action in _STOPS:
+        return f"disk_full_action = {action}"
     size, free = usage.size // _MIB, usage.free // _MIB
     for name in ("space_left", "admin_space_left"):
         action = found[f"{name}_action"].value
@@ -107,6 +191,17 @@ def mebibytes(one: Setting, size: int) -> int:
     if not number.isdecimal():
         return 0
     return int(number) * size // 100 if one.value.endswith("%") else int(number)
+
+
+def rights_of_log(snapshot: Snapshot) -> Mapping[str, str]:
+    """What auditd sets of its folder and log at each start: "MODE USER:GROUP" by path; {} if not known."""
+    found = settings(snapshot)
+    if isinstance(found, Gap):
+        return {}
+    log, group = found["log_file"].value, found["log_group"].value
+    if group in {"root", "0"}:
+        return {posixpath.dirname(log): "0700 root:root", log: "0600 root:root"}
+    return {posixpath.dirname(log): f"0750 root:{group}", log: f"0640 root:{group}"}
 
 
 def stale(snapshot: Snapshot) -> Gap | None:
@@ -147,11 +242,16 @@ def exporters(snapshot: Snapshot) -> tuple[str, ...] | Gap:
     return tuple(dict.fromkeys(found))
 
 
-def to_syslog(snapshot: Snapshot) -> tuple[str, str] | None:
+def to_syslog(snapshot: Snapshot) -> tuple[str, str] | Gap | None:
     """The facility and severity with which a plugin hands the records to syslog; None where none does."""
     for folder in PLUGINS:
-        text = snapshot.ask(File(f"{folder}/syslog.conf"))
-        if isinstance(text, Unread) or not _is_active(text):
+        path = f"{folder}/syslog.conf"
+        text = snapshot.ask(File(path))
+        if isinstance(text, Unread):
+            if text.reason is Reason.MISSING:
+                continue
+            return text.gap(path)
+        if not _is_active(text):
             continue
         found = re.search(r"^\s*args\s*=(.*)$", text, re.MULTILINE | re.IGNORECASE)
         words = [word.lower().removeprefix("log_") for word in (found[1].split() if found else ())]

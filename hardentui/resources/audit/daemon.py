@@ -183,6 +183,8 @@ def _of_file(snapshot: Snapshot, subject: _Subject) -> Observation:
     }
     usage = _usage(snapshot, found) if "max_log_file" in subject.changes else None
     facts: dict[str, Fact] = {"settings": written, "restart": _restart(snapshot)}
+    if conf.is_cut_short(snapshot):
+        facts["cut"] = True
     if isinstance(usage, Usage):
         facts["size"] = usage.size // _MIB
     return _both(snapshot, subject.read(snapshot, found), facts)
@@ -213,9 +215,7 @@ def _place(name: str, one: conf.Setting) -> Provenance:
 
 
 def _plain(name: str) -> Callable[[Snapshot, _Settings], Reading]:
-    return lambda _snapshot, found: Reading(
-        {"": found[name].value.partition(" ")[0]}, provenance=(_place(name, found[name]),)
-    )
+    return lambda _snapshot, found: Reading({"": found[name].value}, provenance=(_place(name, found[name]),))
 
 
 def _writes(_snapshot: Snapshot, found: _Settings) -> Reading:
@@ -277,8 +277,9 @@ def _usage(snapshot: Snapshot, found: _Settings) -> Usage | Gap:
 _SHARES: Mapping[str, str] = {"space_left": "25%", "admin_space_left": "10%"}
 _FOR_LOGS = 60  # percent of the file system that rotation may fill
 _NUMBER_OF_LOGS = 5
+_FREQ = "50"  # records between two writes, as distributions ship it; with 0 auditd does not start
 _CONF: Mapping[str, _Subject] = {
-    "flush": _Subject(_plain("flush"), ("flush",)),
+    "flush": _Subject(_plain("flush"), ("flush", "freq")),
     "full-log": _Subject(_plain("max_log_file_action"), ("max_log_file_action",)),
     "log-format": _Subject(_plain("log_format"), ("log_format",)),
     "rotation-fits": _Subject(_fits, ("max_log_file", "num_logs", *_SHARES)),
@@ -311,6 +312,9 @@ def _edited(entry: Recommendation, facts: Mapping[str, Fact], target: str) -> Ch
         before, after = text_fact(seen, "text"), f"{name} = {value}"
         if before and before.partition("=")[0].strip().lower() != name:
             return Refusal(_("{line} is not the setting {name}").format(line=repr(before), name=name))
+        if not before and facts.get("cut"):
+            why = _("the last line of {path} has no end: auditd skips it, and a line behind it would end it")
+            return Refusal(why.format(path=conf.CONF))
         if before != after:
             steps.append(ReplaceLine(owners=(entry.id,), path=conf.CONF, before=before, after=after))
     if text_fact(facts, "restart") == "yes":
@@ -337,6 +341,10 @@ def _values(subject: str, facts: Mapping[str, Fact], target: str) -> Mapping[str
     if subject == "write-logs":
         logless = text_fact(table_fact(written, "log_format"), "value") == "nolog"
         return {"write_logs": target, **({"log_format": "ENRICHED"} if logless else {})}
+    if subject == "flush":
+        never = not text_fact(table_fact(written, "freq"), "value").strip("0")
+        counted = target.lower().startswith("incremental")
+        return {"flush": target.upper(), **({"freq": _FREQ} if counted and never else {})}
     (name,) = _CONF[subject].changes
     return {name: target.upper()}
 

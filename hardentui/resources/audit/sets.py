@@ -124,7 +124,8 @@ def refused(snapshot: Snapshot) -> str:
     """Why nothing that we write would be loaded; "" where it will be."""
     if why := _unstartable(snapshot):
         return why
-    if state.others_only(snapshot):
+    others = state.others_only(snapshot)
+    if isinstance(others, str) and others:
         return _(
             "{path} says local_events = no, so that auditd takes nothing of this host: a person did so"
         ).format(path=conf.CONF)
@@ -152,7 +153,11 @@ def _unstartable(snapshot: Snapshot) -> str:
     files = snapshot.ask(UnitFiles())
     states = {} if isinstance(files, Unread) else {one.name: one.state for one in files}
     masked = next((one for one in (state.DAEMON, state.LOADER) if states.get(one) == "masked"), "")
-    return _("{unit} is masked: a person did so").format(unit=masked) if masked else ""
+    if masked:
+        return _("{unit} is masked: a person did so").format(unit=masked)
+    settings = conf.settings(snapshot)
+    # What cannot be read is no reason: a daemon that does not start on its settings is one.
+    return settings.detail if isinstance(settings, Gap) and settings.kind is GapKind.UNTOLD else ""
 
 
 # --- observing ------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from hardentui.resources.rsyslog.feed import is_fed
 from hardentui.resources.rsyslog.state import view as rsyslog_view
 from hardentui.snapshot import (
     KernelFile,
+    Mount,
     Mounts,
     Processes,
     Reason,
@@ -107,7 +108,7 @@ class Moment:
                 found += stored
         files = self._of_rsyslog(facility, severity, program, kept)
         if isinstance(files, Gap):
-            return tuple(found) if any(one.lasts and one.hindered is None for one in found) else files
+            return tuple(found) if _is_kept(found) else files
         return (*found, *files)
 
     def _journal(self, storage: str, severity: str) -> tuple[Store, ...] | Gap:
@@ -133,7 +134,12 @@ class Moment:
 
     def _journal_hindered(self, folder: str) -> Gap | None:
         """Without room journald drops its oldest entries for the new ones, as long as it has any."""
-        found = self._hindered(folder, as_root=True)
+        held = self._held(folder)
+        if held is None:
+            return None
+        if (locked := self._read_only(held)) is not None:
+            return locked
+        found = self._full(held, as_root=True)
         if found is None or found.kind is not GapKind.ABSENT:
             return found
         why = _("{why}: journald writes as long as it has old entries to drop")
@@ -312,7 +318,7 @@ class Moment:
         own = tuple(self._with_room(one, settings) for one in found)
         handed_on = self._plugins()
         if isinstance(handed_on, Gap):
-            return own if any(one.lasts and one.hindered is None for one in own) else handed_on
+            return own if _is_kept(own) else handed_on
         return (*own, *handed_on)
 
     def _with_room(self, store: Store, settings: Mapping[str, conf.Setting]) -> Store:
@@ -345,14 +351,19 @@ class Moment:
 
     def _plugins(self) -> Sequence[Store] | Gap:
         """Where plugins of auditd hand its records: to another host, or to syslog and where that ends."""
-        found = conf.exporters(self.snapshot)
-        known = () if isinstance(found, Gap) else found
-        away = (Store(Kind.REMOTE, "audisp-remote", lasts=True),) if _REMOTE_PLUGIN in known else ()
-        spoken = conf.to_syslog(self.snapshot)
-        heard = self.of_messages(*spoken, "audisp-syslog") if spoken is not None else ()
+        found, spoken = conf.exporters(self.snapshot), conf.to_syslog(self.snapshot)
+        remote = not isinstance(found, Gap) and _REMOTE_PLUGIN in found
+        away = (Store(Kind.REMOTE, "audisp-remote", lasts=True),) if remote else ()
+        heard = spoken if isinstance(spoken, Gap) else self._heard(spoken)
         if isinstance(heard, Gap):
             return away or heard
+        if isinstance(found, Gap) and not _is_kept(heard):
+            return found
         return (*away, *heard)
+
+    def _heard(self, spoken: tuple[str, str] | None) -> Sequence[Store] | Gap:
+        """Where that ends which the plugin says to syslog with this facility and severity."""
+        return () if spoken is None else self.of_messages(*spoken, "audisp-syslog")
 
     def unwritten(self, types: Sequence[str]) -> Rule | Gap | None:
         """The rule by which none of these types of records is written; None where one of them is."""
@@ -381,13 +392,22 @@ class Moment:
 
     def _hindered(self, path: str, *, as_root: bool) -> Gap | None:
         """Why nothing can be written to a path; of the time after a boot only what may still be so then."""
+        held = self._held(path)
+        return None if held is None else self._read_only(held) or self._full(held, as_root=as_root)
+
+    def _held(self, path: str) -> Mount | None:
+        """The file system that holds a path now."""
         mounts = self.snapshot.ask(Mounts()) if self.snapshot.live else Unread(Reason.UNSUPPORTED)
-        held = None if isinstance(mounts, Unread) else holder(mounts, path)
-        if held is None:
+        return None if isinstance(mounts, Unread) else holder(mounts, path)
+
+    def _read_only(self, held: Mount) -> Gap | None:
+        if self.boot or "ro" not in held.words:
             return None
+        return Gap(GapKind.ABSENT, _("{path} is mounted read-only").format(path=held.path))
+
+    def _full(self, held: Mount, *, as_root: bool) -> Gap | None:
         if "ro" in held.words:
-            why = _("{path} is mounted read-only").format(path=held.path)
-            return None if self.boot else Gap(GapKind.ABSENT, why)
+            return None  # what room it has says nothing of the time when it can be written to
         usage = self.snapshot.ask(SpaceUsed(held.path))
         if isinstance(usage, Unread):
             return None if usage.reason in _UNASKED else usage.gap(held.path)
@@ -438,6 +458,11 @@ class Moment:
             names.append(_("group {name}").format(name=status.group or status.gid))
         names += [_in_words(one) for one in given if one.rights & grants.READ]
         return ", ".join(dict.fromkeys(names)) or "root"
+
+
+def _is_kept(stores: Sequence[Store]) -> bool:
+    """Whether one of them is written to, and there after a reboot."""
+    return any(one.lasts and one.hindered is None for one in stores)
 
 
 def _in_words(one: grants.Grant) -> str:

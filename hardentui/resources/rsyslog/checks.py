@@ -394,7 +394,10 @@ class Rsyslog:
         for path in files:
             seen = table_fact(files, path)
             if listed := text_fact(seen, "list"):
-                steps_.append(grants.by_hand(entry.id, path, listed))
+                by_hand = grants.by_hand(entry.id, path, listed)
+                if isinstance(by_hand, Refusal):
+                    return by_hand
+                steps_.append(by_hand)
             mode, _space, before = text_fact(seen, "seen").partition(" ")
             if not mode:
                 continue

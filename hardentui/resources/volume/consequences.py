@@ -66,7 +66,7 @@ def _audit(snapshot: Snapshot, system: LogSystem) -> Iterator[str]:
 
 
 def _action(word: str) -> str:
-    known = _ACTIONS.get(word.partition(" ")[0])
+    known = _ACTIONS.get(word)
     return _(known) if known else word
 
 
