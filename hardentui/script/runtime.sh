@@ -1159,7 +1159,8 @@ firewalld_sets() { # [--permanent]; prints its sets of addresses, and below each
     split "$names" ' '
     for name in "${WORDS[@]}"; do
         printf 'ipset %s\n' "$name"
-        firewall-cmd "$@" --ipset="$name" --get-entries | sed 's/^/\t/' # a set with a time limit has none in its file
+        # A set with a time limit has none in its file, and firewall-cmd fails when it is asked for them.
+        firewall-cmd "$@" --ipset="$name" --get-entries | sed 's/^/\t/' || :
     done
 }
 
