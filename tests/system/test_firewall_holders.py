@@ -99,6 +99,11 @@ for protocol, kind in (("tcp", socket.SOCK_STREAM), ("udp", socket.SOCK_DGRAM)):
         one.close()
 print(json.dumps(found))
 """
+# What lets packets in beside the policy, and how it ends.
+OPENING = {
+    "ufw": ("iptables -I INPUT -p tcp --dport 23 -j ACCEPT", "iptables -D INPUT 1"),
+    "firewalld": ("firewall-cmd --add-port=23/tcp", "firewall-cmd --remove-port=23/tcp"),
+}
 
 
 @pytest.fixture
@@ -207,6 +212,10 @@ def test_a_policy_comes_in_by_the_script_and_goes_back(held: Callable[[str], Nsp
     assert all(word in told for word in OWN_WORDS[holder]), told
     found = product.scan()[ID]
     assert (found["result"], found["running"], found["drift"]) == ("pass", POLICY.replace("\n", "; "), None)
+    begin, end = OPENING[holder]
+    machine.sh(begin)
+    assert product.scan()[ID]["result"] == "unknown"
+    machine.sh(end)
     if holder == "ufw":  # its program reads the files and writes them anew: not a byte may move
         written = machine.sh("cat /etc/ufw/user.rules /etc/ufw/user6.rules")
         machine.sh("ufw reload")
