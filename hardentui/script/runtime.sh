@@ -1025,7 +1025,7 @@ holder_now() { # STEP
     digest "$rules" && NOW="rules ${REPLY:0:32}"
 }
 
-holder_expect() { # STEP; what it came to by an earlier run of ours, from the files that stand there, is not loaded again
+holder_expect() { # STEP; what an earlier run of ours loaded of the files that stand there is not loaded again
     case $NOW in
         absent | unreadable) ;;
         *) if ours "$1" && "${TARGET[$1]}_as_filed"; then VERDICT=made; else VERDICT=todo; fi ;;
@@ -1052,8 +1052,9 @@ holder_restore() { # STEP
 
 has_ipv6() { [[ -e /proc/sys/net/ipv6 ]]; } # 0 when the kernel has it: else ufw leaves its rules for IPv6 alone
 
-ufw_rules() { # prints its rules and the defaults that they end in; those of others beside them no load of its files moves
+ufw_rules() { # prints its rules and the defaults that they end in
     local rules
+    # Not what others put into INPUT: no load of its files moves that, and a rollback could not either.
     local -r own='^-(P |A ufw6?-((before|user|after)-(in|out)put|not-local|after-logging|skip-to-policy|track|reject))'
     rules=$(iptables -w -S && { ! has_ipv6 || ip6tables -w -S; }) || return 1
     [[ $'\n'$rules == *$'\n-N ufw-user-input\n'* ]] || return 0
@@ -1157,7 +1158,8 @@ firewalld_sets() { # [--permanent]; prints its sets of addresses, and below each
     split "$names" ' '
     for name in "${WORDS[@]}"; do
         printf 'ipset %s\n' "$name"
-        firewall-cmd "$@" --ipset="$name" --get-entries | sed 's/^/\t/' # a set with a time limit has none in its file
+        # A set with a time limit has none in its file, and firewall-cmd fails when it is asked for them.
+        firewall-cmd "$@" --ipset="$name" --get-entries | sed 's/^/\t/' || :
     done
 }
 

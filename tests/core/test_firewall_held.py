@@ -420,6 +420,7 @@ def test_the_files_of_ufw_as_they_are_shipped_open_nothing() -> None:
 -A ufw-before-input -p udp --sport 67 --dport 68 -j ACCEPT
 -A ufw-before-input -p udp -d 224.0.0.251 --dport 5353 -j ACCEPT
 -A ufw-before-input -p udp -d 239.255.255.250 --dport 1900 -j ACCEPT
+-I ufw-before-input 1 -s 192.0.2.7 -j DROP
 COMMIT
 """,
         ufw_around.FILES[6][0]: """*filter

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from rig.lab import Lab
-from rig.machine import Session, finish
+from rig.machine import Session, finish, said
 from rig.nspawn import ADDRESS, ADMIN_ADDRESS, Nspawn
 from rig.packages import installed
 from rig.product import SCRIPT, Product
@@ -41,7 +41,15 @@ START = {
     "ufw": "ufw --force enable && ufw allow 22/tcp && ufw allow 8082/tcp comment 'our old one' && "
     "ufw route allow in on host0 out on eth9 to 10.1.1.1 && ufw reload",
     "firewalld": "systemctl enable --now firewalld && firewall-cmd --permanent --add-port=8082/tcp && "
+    "firewall-cmd --permanent --new-ipset=kept --type=hash:ip && "
+    "firewall-cmd --permanent --ipset=kept --add-entry=192.0.2.9 && "
+    "firewall-cmd --permanent --new-ipset=passing --type=hash:ip --option=timeout=3600 && "
     "firewall-cmd --reload",
+}
+# What only runs, and how it ends.
+RUNNING = {
+    "ufw": ("iptables -I ufw-before-input -s 192.0.2.7 -j DROP", "iptables -D ufw-before-input 1"),
+    "firewalld": tuple(f"firewall-cmd --ipset=kept --{verb}-entry=192.0.2.7" for verb in ("add", "remove")),
 }
 # On both sides: listens on the ports, over both versions of IP, and answers one byte.
 _ANSWER = """
@@ -91,6 +99,11 @@ for protocol, kind in (("tcp", socket.SOCK_STREAM), ("udp", socket.SOCK_DGRAM)):
         one.close()
 print(json.dumps(found))
 """
+# What lets packets in beside the policy, and how it ends.
+OPENING = {
+    "ufw": ("iptables -I INPUT -p tcp --dport 23 -j ACCEPT", "iptables -D INPUT 1"),
+    "firewalld": ("firewall-cmd --add-port=23/tcp", "firewall-cmd --remove-port=23/tcp"),
+}
 
 
 @pytest.fixture
@@ -187,6 +200,11 @@ def test_a_policy_comes_in_by_the_script_and_goes_back(held: Callable[[str], Nsp
     decide(product, POLICY)
     assert "step 1: " in product.script("review").stdout
     assert loaded(machine) == rules, "a review loads nothing"
+    begin, end = RUNNING[holder]
+    machine.sh(begin)
+    assert "is not what its files say" in said(product.script("apply", "--deadline", "600", expected=1))
+    machine.sh(end)
+    assert loaded(machine) == rules, "what only runs was not lost, and nothing else was loaded"
 
     product.script("apply", "--deadline", "600")
     assert_passes(machine, POLICY)
@@ -194,6 +212,10 @@ def test_a_policy_comes_in_by_the_script_and_goes_back(held: Callable[[str], Nsp
     assert all(word in told for word in OWN_WORDS[holder]), told
     found = product.scan()[ID]
     assert (found["result"], found["running"], found["drift"]) == ("pass", POLICY.replace("\n", "; "), None)
+    begin, end = OPENING[holder]
+    machine.sh(begin)
+    assert product.scan()[ID]["result"] == "unknown"
+    machine.sh(end)
     if holder == "ufw":  # its program reads the files and writes them anew: not a byte may move
         written = machine.sh("cat /etc/ufw/user.rules /etc/ufw/user6.rules")
         machine.sh("ufw reload")

@@ -197,9 +197,9 @@ def after_load(snapshot: Snapshot) -> dict[Question[Any], Any]:
         output = snapshot.ask(loaded.SAVE[family])
         if isinstance(output, Unread):
             continue
-        own = PREFIX[version]
+        # What ufw makes of its defaults in chains of its own comes to what the policies of the chains do.
         people, made = (
-            tuple(f"-A {own}-{name}-{way} " for name in names for way in _WAYS[:2])
+            tuple(f"-A {PREFIX[version]}-{name}-{way} " for name in names for way in _WAYS[:2])
             for names in (("user",), ("reject", "track", "skip-to-policy"))
         )
         lines = [line for line in output.stdout.split("\n") if not line.startswith((*people, *made))]
@@ -207,7 +207,7 @@ def after_load(snapshot: Snapshot) -> dict[Question[Any], Any]:
         at = next((n for n, line in enumerate(lines) if line.startswith("*filter")), -1)
         end = next((n for n, line in enumerate(lines) if n > at and line == "COMMIT"), len(lines))
         filed = (line for block in blocks[version] for line in block if line.startswith(people))
-        lines[end:end] = [*_by_default(own, settings), *map(around.spelled, filed)]
+        lines[end:end] = map(around.spelled, filed)
         answers[loaded.SAVE[family]] = replace(output, stdout="\n".join(lines))
     return answers
 
@@ -519,17 +519,6 @@ def _loaded(statements: tuple[Json, ...], direction: Direction) -> _Loaded | Non
         else:
             return None
     return (protocol, ports, peers) if statements[-1:] == ({"accept": None},) else None
-
-
-def _by_default(own: str, settings: Settings) -> Iterator[str]:
-    """What ufw makes of its defaults beside the policies of the chains (ufw-init-functions, ufw_start)."""
-    for way, default in zip(_WAYS[:2], settings.defaults, strict=False):
-        yield f"-A {own}-skip-to-policy-{way} -j {default}"
-        if default == "REJECT":
-            yield f"-A {own}-reject-{way} -j REJECT"
-        elif default == "ACCEPT":
-            for protocol in ("tcp", "udp"):
-                yield f"-A {own}-track-{way} -p {protocol} -m conntrack --ctstate NEW -j ACCEPT"
 
 
 def _with_policy(line: str, settings: Settings) -> str:

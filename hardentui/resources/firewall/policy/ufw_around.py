@@ -81,7 +81,7 @@ def loaded(rules: Ruleset, ways: Sequence[str], versions: Iterable[int]) -> Gap 
 def as_many(snapshot: Snapshot, rules: Ruleset, version: int) -> bool:
     """Whether as many rules are loaded as the files have; what only runs would be lost with the next load."""
     names = [f"{PREFIX[version]}-{place}-{way}" for place in ("before", "after") for way in _WAYS]
-    begins = tuple(f"-A {name} " for name in names)
+    begins = tuple(f"-{how} {name} " for how in "AI" for name in names)
     texts = [snapshot.ask(File(path)) for path in FILES[version]]
     filed = [line for text in texts for line in str(text).split("\n") if line.startswith(begins)]
     to_people = {f"{PREFIX[version]}-user-{way}" for way in _WAYS}  # in no file
@@ -124,6 +124,7 @@ def _filters(rules: Ruleset, version: int) -> Iterator[Mapping[str, Chain]]:
 
 def _declared(text: str) -> str:
     """The text with the chains that its rules name and that ufw made before."""
+    text = re.sub(r"^-I (\S+)(?: \d+)?", r"-A \1", text, flags=re.MULTILINE)  # in any order
     made = set(re.findall(r"^:(\S+)", text, re.MULTILINE))
     named = dict.fromkeys(re.findall(r"^-A (\S+)", text, re.MULTILINE))
     more = "".join(f"\n:{name} - [0:0]" for name in named if name not in made)
