@@ -662,6 +662,7 @@ def test_passwords_are_cut_out_of_the_files() -> None:
         'action(type="ommysql" server="db" uid="u" pwd="Pass\\"1")\n'
         'action(type="omelasticsearch" uid="x"\n  pwd = "Pass2")\n'
         '*.* action(type="omhttp" httpheaders=["Authorization: Bearer Pass3"] apikey="Pass4")\n'
+        'action(type="omhttp" httpheaders=["X-Of: [a]", "X-Key: PassS"])\n'
         'action(type="omkafka" confParam=["sasl.username=a", "sasl.password=Pass5"])\n'
         "*.* >db,logs,user,Pass6;tpl\n*.* :ommysql:db,logs,user,Pass7\n"
         '$ActionLibdbiPassword Pass8\n# pwd="Pass9"\n'

@@ -146,7 +146,7 @@ SETS: Mapping[str, tuple[Rule, ...]] = {
 
 def wanted(snapshot: Snapshot, name: str) -> tuple[Rule, ...] | Gap:
     """The rules of a set on this host: its accounts, its processor, and the files that are there."""
-    lowest = uid_min(snapshot)
+    lowest = snapshot.derive(uid_min)
     if isinstance(lowest, Gap):
         return lowest
     machine, release = _kernel(snapshot)

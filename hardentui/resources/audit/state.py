@@ -210,7 +210,7 @@ def off_at_boot(snapshot: Snapshot) -> str | Gap:
 
 def others_only(snapshot: Snapshot) -> str | Gap:
     """The setting by which auditd takes in nothing of this host, but of others; "" where it does."""
-    found = conf.settings(snapshot)
+    found = snapshot.derive(conf.settings)
     if isinstance(found, Gap):
         return "" if found.kind is GapKind.ABSENT else found
     return "local_events = no" if found["local_events"].value == "no" else ""

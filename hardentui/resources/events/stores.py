@@ -304,7 +304,7 @@ class Moment:
             return daemon
         if not daemon:
             return self.of_messages("kern", "notice", "kernel")
-        settings = conf.settings(self.snapshot)
+        settings = self.snapshot.derive(conf.settings)
         if isinstance(settings, Gap):
             if settings.kind is not GapKind.ABSENT:
                 return settings

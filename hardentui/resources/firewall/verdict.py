@@ -74,8 +74,8 @@ def _unnamed_ports(rules: Ruleset) -> tuple[int, ...]:
             for part in key:
                 if isinstance(part, Span) and not part.version:
                     named |= set(range(part.low, min(part.high, 0xFFFF) + 1))
-    free = [port for port in range(1, 0xFFFF) if port not in named]
-    return (free[0], free[-1]) if free else (1, 0xFFFF)
+    low = next((port for port in range(1, 0xFFFF) if port not in named), 1)
+    return low, next((port for port in range(0xFFFE, 0, -1) if port not in named), 0xFFFF)
 
 
 def _spans(node: Json) -> Iterable[Span]:

@@ -108,6 +108,10 @@ class Effective:
 
 def configuration(snapshot: Snapshot) -> Configuration | Gap:
     """What the files of journald say (its default namespace)."""
+    return snapshot.derive(_configuration)
+
+
+def _configuration(snapshot: Snapshot) -> Configuration | Gap:
     return systemd_conf.read(snapshot, NAME, SECTION)
 
 

@@ -39,6 +39,10 @@ class BootEntry:
 
 def boot_entries(snapshot: Snapshot) -> tuple[BootEntry, ...] | Gap:
     """The entries that start the system (not those for rescue), or why they are not known."""
+    return snapshot.derive(_boot_entries)
+
+
+def _boot_entries(snapshot: Snapshot) -> tuple[BootEntry, ...] | Gap:
     entries: list[BootEntry] = []
     unread: Gap | None = None
     for path in _GRUB:

@@ -175,6 +175,18 @@ def container(snapshot: Snapshot) -> Gap | None:
 
 def at_boot(snapshot: Snapshot, path: str) -> BootMount | Unread | None:
     """What systemd will mount at ``path``; None for nothing, Unread when a file cannot be read."""
+    known = snapshot.derive(_known)
+    if path not in known:
+        known[path] = _at_boot(snapshot, path)
+    return known[path]
+
+
+def _known(_snapshot: Snapshot) -> dict[str, BootMount | Unread | None]:
+    """What was worked out of a snapshot by now, by path: many resources ask for the same few."""
+    return {}
+
+
+def _at_boot(snapshot: Snapshot, path: str) -> BootMount | Unread | None:
     entries = snapshot.derive(read_fstab)
     if isinstance(entries, Unread):
         return entries

@@ -19,7 +19,7 @@ def is_fed(snapshot: Snapshot, config: Config, *, boot: bool) -> bool | Gap:
     """
     if "imjournal" not in config.loaded and not config.hears_programs:
         return False
-    kept = journal.keeps(snapshot)
+    kept = snapshot.derive(journal.keeps)
     if isinstance(kept, Gap):
         # Without journald the socket is rsyslog's own.
         return "imjournal" not in config.loaded if kept.kind is GapKind.ABSENT else kept
@@ -38,7 +38,7 @@ def is_fed(snapshot: Snapshot, config: Config, *, boot: bool) -> bool | Gap:
 
 def is_whole(snapshot: Snapshot, config: Config) -> bool:
     """Whether what comes in from journald leaves nothing out but debugging."""
-    kept = journal.keeps(snapshot)
+    kept = snapshot.derive(journal.keeps)
     if isinstance(kept, Gap):
         return True  # is_fed says what is not known
     return (kept.level if "imjournal" in config.loaded else kept.level_forwarded) in journal.EVERYTHING
