@@ -134,7 +134,7 @@ def test_records_are_written_soon_without_taking_the_daemon_its_start() -> None:
 def test_no_line_is_added_behind_one_that_would_count_from_then_on() -> None:
     why = change_of(*decided(configured("local_events = no"), "audit.log-format"))
     assert isinstance(why, Refusal)
-    assert "has no end" in why.reason
+    assert "has no line end" in why.reason
     for text in ("# the end", "log_format = RAW\nlocal_events = no"):
         assert not isinstance(change_of(*decided(configured(text), "audit.log-format")), Refusal)
 
