@@ -432,6 +432,12 @@ def test_rules_of_audit_record_what_no_program_tells() -> None:
             "admin_space_left_action = suspend",
         ),
         ("space_left = 700\nspace_left_action = SYSLOG\n", State.KEPT, State.KEPT, ""),
+        (
+            "space_left = 700\nspace_left_action = exec /usr/local/bin/clean\n",
+            State.UNKNOWN,
+            State.UNKNOWN,
+            "space_left_action = exec",
+        ),
         ("log_format = ENRICHED # names\n", State.UNKNOWN, State.UNKNOWN, "auditd does not start"),
     ],
 )

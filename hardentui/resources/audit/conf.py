@@ -80,7 +80,8 @@ _KEYWORDS: Mapping[str, str] = {
     "verify_email": _YES_NO,
     "write_logs": _YES_NO,
 }
-_STOPS = frozenset({"suspend", "single", "halt"})
+# A program it runs may have it go on: until then it has closed its log, as where it suspends itself.
+_STOPS = frozenset({"suspend", "single", "halt", "exec"})
 _MIB = 1 << 20
 _LAST_BLOCKS = 5 * 4096  # bytes; auditd leaves five blocks, and file systems of logs have them of 4 KiB
 _SEVERITIES = frozenset({"debug", "info", "notice", "warning", "err", "crit", "alert", "emerg"})

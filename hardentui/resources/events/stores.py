@@ -332,6 +332,9 @@ class Moment:
         if self.boot:
             why = _("there is not enough room now ({setting}); whether there is after a reboot is not known")
             return replace(store, hindered=Gap(GapKind.UNTOLD, why.format(setting=stopped)))
+        if stopped.endswith("= exec"):
+            why = _("there is not enough room ({setting}), and auditd waits until that program has it go on")
+            return replace(store, hindered=Gap(GapKind.UNTOLD, why.format(setting=stopped)))
         why = _("there is not enough room ({setting})")
         return replace(store, hindered=Gap(GapKind.ABSENT, why.format(setting=stopped)))
 
