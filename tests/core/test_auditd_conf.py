@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,7 +15,7 @@ from hardentui.model import Action, Decision, Finding, Recommendation, Result
 from hardentui.operations import ByHand, Refusal, ReplaceLine, RestartUnit
 from hardentui.resources.audit import conf, sets
 from hardentui.session import Session
-from hardentui.snapshot import Processes, Reason, Unread
+from hardentui.snapshot import Kind, Processes, Reason, Unread
 
 from . import hosts
 from .audit import STARTS
@@ -113,6 +114,20 @@ def test_settings_with_which_auditd_does_not_start_beside_each_other_are_named(t
     found = finding(configured(text, least=""), "audit.service")
     assert found.result is (Result.UNKNOWN if why else Result.PASS)
     assert (why in found.message) if why else (found.boot == "recording")
+
+
+@pytest.mark.parametrize(
+    "changes", [{"mode": 0o646}, {"uid": 1000, "user": "bob"}, {"kind": Kind.LINK}, {"kind": Kind.FOLDER}]
+)
+def test_a_file_that_others_could_have_written_is_none_that_auditd_starts_with(
+    changes: dict[str, Any],
+) -> None:
+    host = configured("")
+    assert finding(host, "audit.service").result is Result.PASS
+    host.stats[conf.CONF] = dataclasses.replace(host.stats[conf.CONF], **changes)
+    found = finding(host, "audit.service")
+    assert found.result is Result.UNKNOWN
+    assert "auditd starts with a plain file alone" in found.message
 
 
 def test_records_are_written_soon_without_taking_the_daemon_its_start() -> None:
