@@ -91,7 +91,6 @@ def _observed(snapshot: Snapshot, family: str, table: tuple[Guarded, ...]) -> Ob
     lists: dict[str, Fact] = {}
     places: list[Provenance] = []
     gap: Gap | None = None
-    set_anew = auditd.rights_of_log(snapshot)
     for one in table:
         seen = snapshot.ask(Stat(one.path))
         if isinstance(seen, Unread):
@@ -112,7 +111,7 @@ def _observed(snapshot: Snapshot, family: str, table: tuple[Guarded, ...]) -> Ob
         if open_ or listed:
             loose[one.path] = f"{shown} (≤ {one.mode} {' / '.join(one.owners)})"
         if open_:
-            anew = set_anew.get(one.path, "")
+            anew = auditd.rights_of_log(snapshot).get(one.path, "")
             files[one.path] = {"mode": f"0{seen.mode:03o}", "owner": owner, "anew": anew}
         if listed:
             lists[one.path] = ", ".join(map(str, listed))

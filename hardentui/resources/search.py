@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -182,22 +182,54 @@ def _capabilities(_snapshot: Snapshot, survey: Survey) -> _Seen:
 # --- files and folders ------------------------------------------------------------------------------
 
 
-def _keys(_snapshot: Snapshot, survey: Survey) -> _Seen:
-    """Keys that more than the owner and a group made for it can open.
+def _keys(snapshot: Snapshot, survey: Survey) -> _Seen:
+    """Keys that more than the owner, and users and groups made for a service, can open.
 
-    A group that can only read is as it should be when it belongs to the system (ssl-cert, ssh_keys, a
-    service's own) and is no group of people.
+    One that can only read is as it should be when it belongs to the system (ssl-cert, ssh_keys, a service's
+    own) and is no user or group of people.
     """
-    users = 100  # the group "users" of Debian and RHEL alike
-    loose = tuple(
-        one
-        for one in survey.of("key")
-        if one.mode & 0o037 or (one.mode & 0o040 and (one.gid >= 1000 or one.gid == users))  # noqa: PLR2004 - login.defs
+    lists = {one.path: one.detail for one in survey.of("acl")}
+    loose: list[tuple[Found, tuple[acl.Entry, ...]]] = []
+    gap: Gap | None = None
+    for one in survey.of("key"):
+        try:
+            entries = acl.parse(lists[one.path]) if one.path in lists else ()
+        except ValueError:
+            gap = Gap(GapKind.FAILED, _("{path}: its access list cannot be read").format(path=one.path))
+            entries = ()
+        if one.mode & 0o007 or any(_is_too_much(*each) for each in _beside_owner(one, entries)):
+            loose.append((one, entries))
+    if any(survey.count(rule) > len(survey.of(rule)) for rule in ("key", "acl")):
+        gap = Gap(GapKind.TOO_LARGE, _("more files than are kept"))
+    names = _names(snapshot) if any(entries for _one, entries in loose) else ({}, {})
+    texts = ((one.path, (_owner(one), *acl.lines(entries, *names))) for one, entries in loose[:_SHOWN])
+    places = tuple(Provenance(path, text=", ".join(text)) for path, text in texts)
+    return _Seen(places, len(loose), gap=gap)
+
+
+def _beside_owner(one: Found, entries: tuple[acl.Entry, ...]) -> Iterator[tuple[int, int, bool]]:
+    """What the group may, and those whom a list names: number, rights (rwx as 4, 2, 1), whether a user."""
+    if not entries:
+        yield one.gid, one.mode >> 3 & 7, False
+    for each in entries:
+        if each.is_owning_group:
+            yield one.gid, acl.effective(each, entries), False
+        elif each.named and each.who:
+            yield each.who, acl.effective(each, entries), each.is_user
+
+
+def _is_too_much(number: int, rights: int, is_user: bool) -> bool:  # noqa: FBT001 - as _beside_owner gives it
+    of_people = number >= 1000 or (number == 100 and not is_user)  # noqa: PLR2004 - login.defs; 100 is "users"
+    return bool(rights & 3 or (rights & 4 and of_people))
+
+
+def _names(snapshot: Snapshot) -> tuple[Mapping[int, str], Mapping[int, str]]:
+    """The names of users and groups by number, as far as they can be read."""
+    accounts, groups = snapshot.ask(Accounts()), snapshot.ask(Groups())
+    return (
+        {} if isinstance(accounts, Unread) else {one.uid: one.name for one in accounts},
+        {} if isinstance(groups, Unread) else {one.gid: one.name for one in groups},
     )
-    more = survey.count("key") > len(survey.of("key"))
-    gap = Gap(GapKind.TOO_LARGE, _("more files than are kept")) if more else None
-    seen = _seen(loose, len(loose))
-    return _Seen(seen.places, seen.count, gap=gap)
 
 
 # --- access control lists ---------------------------------------------------------------------------
@@ -205,15 +237,13 @@ def _keys(_snapshot: Snapshot, survey: Survey) -> _Seen:
 
 def _lists(snapshot: Snapshot, survey: Survey) -> _Seen:
     """Every object with an extended list, its entries, and what the mask leaves of them."""
-    accounts, groups = snapshot.ask(Accounts()), snapshot.ask(Groups())
-    user_names = {} if isinstance(accounts, Unread) else {one.uid: one.name for one in accounts}
-    group_names = {} if isinstance(groups, Unread) else {one.gid: one.name for one in groups}
+    users, groups = _names(snapshot)
     texts: dict[str, list[str]] = {}
     for rule in ("acl", "default-acl"):
         for one in survey.of(rule)[:_LISTED]:
             try:
                 entries = acl.parse(one.detail)
-                shown = acl.lines(entries, user_names, group_names, default=rule == "default-acl")
+                shown = acl.lines(entries, users, groups, default=rule == "default-acl")
             except ValueError as error:
                 shown = (str(error),)
             texts.setdefault(one.path, [_owner(one)]).extend(shown)

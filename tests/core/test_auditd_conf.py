@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,7 +15,7 @@ from hardentui.model import Action, Decision, Finding, Recommendation, Result
 from hardentui.operations import ByHand, Refusal, ReplaceLine, RestartUnit
 from hardentui.resources.audit import conf, sets
 from hardentui.session import Session
-from hardentui.snapshot import Processes, Reason, Unread
+from hardentui.snapshot import Kind, Processes, Reason, Unread
 
 from . import hosts
 from .audit import STARTS
@@ -115,6 +116,20 @@ def test_settings_with_which_auditd_does_not_start_beside_each_other_are_named(t
     assert (why in found.message) if why else (found.boot == "recording")
 
 
+@pytest.mark.parametrize(
+    "changes", [{"mode": 0o646}, {"uid": 1000, "user": "bob"}, {"kind": Kind.LINK}, {"kind": Kind.FOLDER}]
+)
+def test_a_file_that_others_could_have_written_is_none_that_auditd_starts_with(
+    changes: dict[str, Any],
+) -> None:
+    host = configured("")
+    assert finding(host, "audit.service").result is Result.PASS
+    host.stats[conf.CONF] = dataclasses.replace(host.stats[conf.CONF], **changes)
+    found = finding(host, "audit.service")
+    assert found.result is Result.UNKNOWN
+    assert "auditd starts with a plain file alone" in found.message
+
+
 def test_records_are_written_soon_without_taking_the_daemon_its_start() -> None:
     """With INCREMENTAL_ASYNC and no freq auditd would not start again."""
 
@@ -134,7 +149,7 @@ def test_records_are_written_soon_without_taking_the_daemon_its_start() -> None:
 def test_no_line_is_added_behind_one_that_would_count_from_then_on() -> None:
     why = change_of(*decided(configured("local_events = no"), "audit.log-format"))
     assert isinstance(why, Refusal)
-    assert "has no end" in why.reason
+    assert "has no line end" in why.reason
     for text in ("# the end", "log_format = RAW\nlocal_events = no"):
         assert not isinstance(change_of(*decided(configured(text), "audit.log-format")), Refusal)
 

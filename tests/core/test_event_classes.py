@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -445,6 +446,12 @@ def test_rules_of_audit_record_what_no_program_tells() -> None:
             "admin_space_left_action = suspend",
         ),
         ("space_left = 700\nspace_left_action = SYSLOG\n", State.KEPT, State.KEPT, ""),
+        (
+            "space_left = 700\nspace_left_action = exec /usr/local/bin/clean\n",
+            State.UNKNOWN,
+            State.UNKNOWN,
+            "space_left_action = exec",
+        ),
         ("log_format = ENRICHED # names\n", State.UNKNOWN, State.UNKNOWN, "auditd does not start"),
     ],
 )
@@ -480,6 +487,27 @@ def test_a_daemon_that_stops_where_its_disk_is_full_does_so_before_the_room_for_
     assert (one.now.state, one.boot.state) == (now, boot)
     words = "".join((*one.now.silent, *(gap.detail for gap in one.boot.gaps)))
     assert ("disk_full_action = suspend" in words) is (now is State.LOST)
+
+
+@pytest.mark.parametrize(
+    ("action", "size", "state"),
+    [
+        ("SUSPEND", 8 << 20, State.LOST),
+        ("SUSPEND", (8 << 20) - 1, State.KEPT),
+        ("ROTATE", 8 << 20, State.KEPT),
+        ("SUSPEND", None, State.UNKNOWN),
+    ],
+)
+def test_a_daemon_that_stops_at_the_size_of_its_log_writes_no_more(
+    action: str, size: int | None, state: State
+) -> None:
+    made = audited(*(f"-w {path} -p wa -k usergroup" for path in IDENTITY))
+    made.files["/etc/audit/auditd.conf"] = f"{STARTS}max_log_file = 8\nmax_log_file_action = {action}\n"
+    log = dataclasses.replace(hosts.status(0o640), size=size or 0)
+    made.stats["/var/log/audit/audit.log"] = Unread(Reason.DENIED) if size is None else log
+    one = of(made, "account-files")
+    assert (one.now.state, one.boot.state) == (state, state)
+    assert ("has reached max_log_file = 8" in "".join(one.now.silent)) is (state is State.LOST)
 
 
 @pytest.mark.parametrize("denied", [Folder("/etc/audit/plugins.d"), File("/etc/audit/plugins.d/syslog.conf")])

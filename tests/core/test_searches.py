@@ -37,6 +37,7 @@ from hardentui.snapshot import (
 from . import hosts
 from .rooted import in_namespaces, needs_namespaces
 from .sittings import CHECKLISTS
+from .test_grants import listed
 
 REPOSITORY = Path(__file__).parent.parent.parent
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to make files of others")
@@ -179,6 +180,35 @@ def test_a_key_for_a_system_group_passes_and_one_for_a_group_of_people_fails(tre
     assert finding.result is Result.FAIL
     assert {place.place for place in finding.provenance} >= {"/etc/ssl/people.key", "/etc/ssl/users.key"}
     assert "/etc/ssl/service.key" not in {place.place for place in finding.provenance}
+
+
+@root_only
+def test_a_key_that_a_list_opens_to_people_is_found_and_one_for_a_service_is_not(tree: Path) -> None:
+    """The mode shows the mask alone: 0640 for all of these."""
+    people, staff, php = ("user", 1001), ("group", 1000), ("user", 33)
+    given = {
+        "bob.key": ((people, 4),),
+        "staff.key": ((staff, 4),),
+        "write.key": ((php, 6),),
+        "php.key": ((php, 4),),
+        "cert.key": ((("group", 110), 4),),
+        "refused.key": ((people, 0), (php, 4)),
+    }
+    for name, entries in given.items():
+        path = put(tree / "etc/ssl" / name, 0o600, KEY)
+        os.setxattr(path, "system.posix_acl_access", bytes.fromhex(listed(*entries, mask=6, group=0)))
+    finding = judged(walked(tree), "dac.example-private-key")
+    assert finding.result is Result.FAIL
+    shown = {place.place: place.text for place in finding.provenance if place.place.startswith("/etc/ssl/")}
+    assert set(shown) == {"/etc/ssl/bob.key", "/etc/ssl/staff.key", "/etc/ssl/write.key"}
+    assert "user:1001:r--" in shown["/etc/ssl/bob.key"]
+
+
+def test_keys_do_not_pass_while_not_every_list_is_known(tree: Path) -> None:
+    whole = walked(tree)
+    assert judged(whole, "dac.example-private-key").result is Result.PASS
+    more = dataclasses.replace(whole, counts=(*whole.counts, ("acl", 1)))
+    assert judged(more, "dac.example-private-key").result is Result.UNKNOWN
 
 
 @root_only

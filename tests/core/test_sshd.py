@@ -16,7 +16,7 @@ from hardentui.assess import assess
 from hardentui.changeset import compile_plan
 from hardentui.checklist import load_files, shipped_folder
 from hardentui.model import Action, Finding, Recommendation, Result, Role
-from hardentui.operations import CheckSyntax, Refusal, ReloadUnit, ReplaceLine, SetMode, WriteFile
+from hardentui.operations import ByHand, CheckSyntax, Refusal, ReloadUnit, ReplaceLine, SetMode, WriteFile
 from hardentui.rehearsal import rehearse
 from hardentui.resources import RESOURCES, check
 from hardentui.resources.sshd import algorithms, hostkeys, questions, state
@@ -39,6 +39,7 @@ from hardentui.snapshot import (
 from . import hosts, ssh
 from .rooted import in_namespaces, needs_namespaces
 from .sittings import sitting
+from .test_grants import NAMES, listed
 
 CHECKLIST = load_files([shipped_folder() / "ports.toml"], check, hazards.PROBES)
 ENTRIES = {entry.id: entry for entry in CHECKLIST.recommendations if entry.resource == "sshd"}
@@ -624,6 +625,29 @@ def test_a_target_that_sshd_would_refuse_is_refused(target: str) -> None:
 def test_a_list_of_algorithms_that_was_tampered_with_is_refused(kept: str) -> None:
     entry = ENTRIES["ssh.ciphers"]
     assert isinstance(RESOURCES["sshd"].change(entry, {**FACTS, "kept": kept}, "none"), Refusal)
+
+
+def test_a_host_key_that_an_access_list_opens_does_not_pass() -> None:
+    """The mode that RHEL gives its keys is the mask here: who reads it is in the list."""
+    key = "/etc/ssh/ssh_host_ed25519_key"
+    made = hosts.server()
+    made.stats |= {path: hosts.status(0o600) for path in made.stats if path.startswith("/etc/ssh/ssh_host_")}
+    helper = dataclasses.replace(hosts.status(0o640, "root", "ssh_keys"), gid=101)
+    bob = listed((("user", 1001), 4))
+    made.answers |= NAMES
+    for acl, result, said in (
+        ("", Result.PASS, ""),
+        (listed((("user", 0), 4)), Result.PASS, ""),
+        (bob, Result.FAIL, f"{key} 0640 root:ssh_keys, user:bob:r--"),
+        ("?", Result.UNKNOWN, "access list"),
+    ):
+        made.stats[key] = dataclasses.replace(helper, acl=acl)
+        seen = found("ssh.host-key-mode", made)
+        assert (seen.result, said in seen.message) == (result, True), seen.message
+    made.stats[key] = dataclasses.replace(helper, acl=bob)
+    (step,) = decided(session(made), "ssh.host-key-mode").compiled().operations
+    assert isinstance(step, ByHand)
+    assert (step.subject, "user:bob:r--" in step.instructions.en) == (key, True)
 
 
 def test_keys_elsewhere_are_not_touched() -> None:

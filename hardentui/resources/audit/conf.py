@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hardentui.i18n import _
 from hardentui.model import Gap, GapKind
 from hardentui.resources.daemons import main_process
-from hardentui.snapshot import File, Folder, Reason, Snapshot, Stat, Unread, Usage
+from hardentui.snapshot import File, Folder, Kind, Reason, Snapshot, Stat, Unread, Usage
 
 DAEMON = "auditd.service"
 CONF = "/etc/audit/auditd.conf"
@@ -80,7 +80,8 @@ _KEYWORDS: Mapping[str, str] = {
     "verify_email": _YES_NO,
     "write_logs": _YES_NO,
 }
-_STOPS = frozenset({"suspend", "single", "halt"})
+# A program it runs may have it go on: until then it has closed its log, as where it suspends itself.
+_STOPS = frozenset({"suspend", "single", "halt", "exec"})
 _MIB = 1 << 20
 _LAST_BLOCKS = 5 * 4096  # bytes; auditd leaves five blocks, and file systems of logs have them of 4 KiB
 _SEVERITIES = frozenset({"debug", "info", "notice", "warning", "err", "crit", "alert", "emerg"})
@@ -106,12 +107,14 @@ DEFAULTS: Mapping[str, Setting] = {name: Setting(value) for name, value in _DEFA
 def settings(snapshot: Snapshot) -> Mapping[str, Setting] | Gap:
     """Every setting that we know, by name: of two lines the last counts; a gap where auditd would not start.
 
-    That is where it refuses a line, or the settings beside each other (auditd-config.c). What they name is
-    not looked at: a folder, group or program that is lacking keeps it from starting, too.
+    That is where it refuses the file, a line of it, or the settings beside each other (auditd-config.c). What
+    they name is not looked at: a folder, group or program that is lacking keeps it from starting, too.
     """
     text = snapshot.ask(File(CONF))
     if isinstance(text, Unread):
         return text.gap(CONF)
+    if (refused := _refused_file(snapshot)) is not None:
+        return refused
     found = dict(DEFAULTS)
     lines = text.split("\n")
     ended = lines[:-1]
@@ -129,6 +132,16 @@ def settings(snapshot: Snapshot) -> Mapping[str, Setting] | Gap:
             found[name] = Setting(value, number, line, lines.count(line) > 1)
     clash = _clash(found) if ended else ""
     return Gap(GapKind.UNTOLD, clash) if clash else found
+
+
+def _refused_file(snapshot: Snapshot) -> Gap | None:
+    seen = snapshot.ask(Stat(CONF))
+    if isinstance(seen, Unread):
+        return None if seen.reason in {Reason.MISSING, Reason.NOT_RECORDED} else seen.gap(CONF)
+    if seen.kind is Kind.FILE and not seen.uid and not seen.mode & 0o002:
+        return None
+    why = _("{path}: auditd starts with a plain file alone, of root, that not everybody can write")
+    return Gap(GapKind.UNTOLD, why.format(path=CONF))
 
 
 def _clash(found: Mapping[str, Setting]) -> str:

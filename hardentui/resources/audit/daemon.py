@@ -313,7 +313,10 @@ def _edited(entry: Recommendation, facts: Mapping[str, Fact], target: str) -> Ch
         if before and before.partition("=")[0].strip().lower() != name:
             return Refusal(_("{line} is not the setting {name}").format(line=repr(before), name=name))
         if not before and facts.get("cut"):
-            why = _("the last line of {path} has no end: auditd skips it, and a line behind it would end it")
+            why = _(
+                "the last line of {path} has no line end: auditd skips it, "
+                "and would follow it once another stands behind it"
+            )
             return Refusal(why.format(path=conf.CONF))
         if before != after:
             steps.append(ReplaceLine(owners=(entry.id,), path=conf.CONF, before=before, after=after))

@@ -323,8 +323,12 @@ class Moment:
 
     def _with_room(self, store: Store, settings: Mapping[str, conf.Setting]) -> Store:
         """The log of auditd, which stops before the file system is full where its settings say so."""
+        if store.hindered is not None:
+            return store
+        if (full := self._at_its_most(store.place, settings)) is not None:
+            return replace(store, hindered=full)
         usage = self.snapshot.ask(SpaceUsed(posixpath.dirname(store.place)))
-        if store.hindered is not None or isinstance(usage, Unread):
+        if isinstance(usage, Unread):
             return store
         stopped = conf.without_room(settings, usage)
         if not stopped:
@@ -332,8 +336,24 @@ class Moment:
         if self.boot:
             why = _("there is not enough room now ({setting}); whether there is after a reboot is not known")
             return replace(store, hindered=Gap(GapKind.UNTOLD, why.format(setting=stopped)))
+        if stopped.endswith("= exec"):
+            why = _("there is not enough room ({setting}), and auditd waits until that program has it go on")
+            return replace(store, hindered=Gap(GapKind.UNTOLD, why.format(setting=stopped)))
         why = _("there is not enough room ({setting})")
         return replace(store, hindered=Gap(GapKind.ABSENT, why.format(setting=stopped)))
+
+    def _at_its_most(self, log: str, settings: Mapping[str, conf.Setting]) -> Gap | None:
+        """Why auditd writes no more to a log of this size; it stops again when it starts."""
+        if settings["max_log_file_action"].value != "suspend":
+            return None
+        status = self.snapshot.ask(Stat(log))
+        if isinstance(status, Unread):
+            return None if status.reason is Reason.MISSING else status.gap(log)
+        most = settings["max_log_file"]
+        if status.size < conf.mebibytes(most, 0) << 20:
+            return None
+        why = _("it has reached max_log_file = {size}, where auditd suspends itself")
+        return Gap(GapKind.ABSENT, why.format(size=most.value))
 
     def _has_auditd(self) -> bool | Gap:
         if not self.boot:

@@ -6,24 +6,41 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from hardentui.i18n import _
 from hardentui.model import Fact, Gap, GapKind, Provenance, Reading, Recommendation
-from hardentui.operations import Change, Refusal, SetMode
+from hardentui.operations import Change, Operation, Refusal, SetMode
+from hardentui.resources import grants
 from hardentui.resources.base import list_fact, text_fact
 from hardentui.resources.sshd.config import Config
 from hardentui.resources.sshd.match import Connection
-from hardentui.snapshot import File, Groups, Kind, Reason, Snapshot, Stat, Unread
+from hardentui.snapshot import File, Groups, Kind, Reason, Snapshot, Stat, Status, Unread
 
 ASPECTS = ("size", "mode")
 # What sshd looks for where no HostKey line is (servconf.c).
 _DEFAULTS = tuple(f"/etc/ssh/ssh_host_{kind}_key" for kind in ("rsa", "ecdsa", "ed25519"))
 _PATH = re.compile(r"/etc/ssh/[A-Za-z0-9_.-]{1,64}")
 _BITS = {"ssh-ed25519": 256, "ssh-dss": 1024}
+_READERS = frozenset({"ssh_keys"})  # the group of the helper that RHEL gives the keys to
 # A key below its least size; DSA knows no other than 1024 bits.
 SHORT = "too short"
 _LEAST = {"rsa": 3072, "dss": 2048}
 _CURVE = re.compile(r"ecdsa-sha2-nistp(256|384|521)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Rights:
+    """Mode and owner of a private key, and whom its access list lets at it beside them ("" for nobody)."""
+
+    mode: str
+    owner: str
+    listed: str
+    gap: Gap | None = None
+
+    @property
+    def value(self) -> str:
+        return ", ".join(filter(None, (f"{self.mode} {self.owner}", self.listed)))
 
 
 def observe(snapshot: Snapshot, seen: Config, aspect: str) -> tuple[Reading, dict[str, Fact]]:
@@ -31,22 +48,23 @@ def observe(snapshot: Snapshot, seen: Config, aspect: str) -> tuple[Reading, dic
     named = seen.effective("hostkey", Connection()).values
     values: dict[str, str] = {}
     places = []
-    wrong: list[Fact] = []
+    keys: list[Fact] = []
     gap: Gap | None = None
     for path in named or _DEFAULTS:
-        found = _size(snapshot, path) if aspect == "size" else _mode(snapshot, path)
+        found = _size(snapshot, path) if aspect == "size" else _rights(snapshot, path)
         if isinstance(found, Unread):
             # Of the built-in list, sshd uses the keys that are there.
             if named is not None or found.reason is not Reason.MISSING:
                 gap = gap or found.gap(path)
             continue
-        values[path] = found
-        places.append(Provenance(f"{path}.pub" if aspect == "size" else f"stat {path}", text=found))
-        if aspect == "mode":
-            wrong.append({"path": path, "mode": found.split()[0], "owner": found.split()[1]})
+        values[path] = found if isinstance(found, str) else found.value
+        places.append(Provenance(f"{path}.pub" if aspect == "size" else f"stat {path}", text=values[path]))
+        if isinstance(found, _Rights):
+            gap = gap or found.gap
+            keys.append({"path": path, "mode": found.mode, "owner": found.owner, "list": found.listed})
     if not values and gap is None:
         gap = Gap(GapKind.ABSENT, _("no host key is there"))
-    return Reading(values, gap, tuple(places)), {"keys": tuple(wrong)}
+    return Reading(values, gap, tuple(places)), {"keys": tuple(keys)}
 
 
 def _size(snapshot: Snapshot, path: str) -> str | Unread:
@@ -83,31 +101,47 @@ def _bits(kind: str, blob: bytes) -> int:
     return int.from_bytes(fields[2], "big").bit_length()
 
 
-def _mode(snapshot: Snapshot, path: str) -> str | Unread:
+def _rights(snapshot: Snapshot, path: str) -> _Rights | Unread:
     status = snapshot.ask(Stat(path))
     if isinstance(status, Unread):
         return status
     if status.kind is not Kind.FILE:
         return Unread(Reason.FAILED, _("no regular file"))
+    given = grants.grants(snapshot, path, status)
+    gap = given if isinstance(given, Gap) else None
+    listed = () if isinstance(given, Gap) else grants.beyond(given, _READERS)
+    return _Rights(f"{status.mode:04o}", _owner(snapshot, status), ", ".join(map(str, listed)), gap)
+
+
+def _owner(snapshot: Snapshot, status: Status) -> str:
+    """Owner and group by name; those of an image by its own files."""
     if snapshot.live:
-        return f"{status.mode:04o} {status.user}:{status.group}"
+        return f"{status.user}:{status.group}"
     groups = snapshot.ask(Groups())
     known = {} if isinstance(groups, Unread) else {group.gid: group.name for group in groups}
     user = "root" if status.uid == 0 else str(status.uid)
-    return f"{status.mode:04o} {user}:{known.get(status.gid, str(status.gid))}"
+    return f"{user}:{known.get(status.gid, str(status.gid))}"
 
 
 def change(entry: Recommendation, facts: Mapping[str, Fact]) -> Change:
-    """The modes that are too open, closed; a group of the distribution for its own helper stays."""
+    """The modes that are too open, closed; a group of the distribution for its own helper stays.
+
+    What an access list gives is left to a person.
+    """
     if entry.aspect != "mode":
         return Refusal(_("only a person can change this"))
-    operations = []
+    operations: list[Operation] = []
     for key in list_fact(facts, "keys"):
         if not isinstance(key, Mapping):
             continue
-        path, mode, owner = (text_fact(key, name) for name in ("path", "mode", "owner"))
+        path, mode, owner, listed = (text_fact(key, name) for name in ("path", "mode", "owner", "list"))
         if not _PATH.fullmatch(path):
             return Refusal(_("the facts of this decision speak of something else: {what}").format(what=path))
+        if listed:
+            by_hand = grants.by_hand(entry.id, path, listed)
+            if isinstance(by_hand, Refusal):
+                return by_hand
+            operations.append(by_hand)
         if entry.accept is not None and entry.accept.accepts(f"{mode} {owner}"):
             continue
         operations.append(
