@@ -29,7 +29,7 @@ def services(options: argparse.Namespace) -> int:
         output.show(export.unread(found, output.width()))
     else:
         output.show(export.table(found, output.width()))
-    return 0
+    return output.NOT_EVALUATED if found.gaps else 0
 
 
 def _wanted(found: Matrix, name: str) -> Service:
