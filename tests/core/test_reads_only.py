@@ -80,6 +80,7 @@ def test_no_shell_reads_what_a_host_says() -> None:
 def test_every_command_is_made_of_fixed_words_or_checked_names() -> None:
     """An argument that is worked out must come from a strict pattern in the same file."""
     from hardentui.resources import crypt
+    from hardentui.resources.firewall.policy import firewalld
     from hardentui.resources.rsyslog import certificates
     from hardentui.resources.sshd import questions
 
@@ -92,10 +93,12 @@ def test_every_command_is_made_of_fixed_words_or_checked_names() -> None:
                 "crypt.py": ["f'/dev/{device}'"],
                 "questions.py": ["specification"],
                 "certificates.py": ["ca", "path"],
+                "firewalld.py": ["f'--ipset={name}'"],
             }
             assert set(made) <= set(checked.get(path.name, ())), f"{path}:{node.lineno}: {made}"
     for hostile in ("../sda", "-x", "a b", "sda;x", "sda\n", "$(x)", "", "a" * 80):
         assert crypt._DEVICE.fullmatch(hostile) is None
+        assert firewalld.SET.fullmatch(hostile) is None
         assert certificates.question(hostile) is None
         assert certificates.chain("/etc/ca.crt", hostile) is certificates.chain(hostile, "/etc/a.crt") is None
         assert not questions.is_plain(f"user={hostile},host=h,addr=::1,laddr=::1,lport=22")

@@ -30,7 +30,7 @@ from hardentui.operations import (
 )
 from hardentui.resources.base import digest, list_fact, nothing, text_fact
 from hardentui.resources.connections import Contact, contacts
-from hardentui.resources.firewall import loaded
+from hardentui.resources.firewall import boot, loaded
 from hardentui.resources.firewall.policy import (
     Permit,
     Policy,
@@ -178,7 +178,9 @@ def after_load(snapshot: Snapshot, path: str) -> dict[Question[Any], Any]:
 
 def shut_out(snapshot: Snapshot, entry: Recommendation) -> str | None:  # noqa: ARG001 - a probe of hazards
     """The rules that shut something out, and go when a holder of the firewall takes a policy in."""
-    found = [rule for holder in HOLDERS.values() for rule in holder.shut_out(snapshot)]
+    then = boot.holders(snapshot)
+    names = () if isinstance(then, Gap) else tuple(one.name for one in then)
+    found = [rule for name in names if name in HOLDERS for rule in HOLDERS[name].shut_out(snapshot)]
     if not found:
         return None
     shown = ", ".join(found[:_SHOWN]) + (" ..." if len(found) > _SHOWN else "")

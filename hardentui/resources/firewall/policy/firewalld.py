@@ -39,6 +39,7 @@ ZONE_FILE, OUT_FILE = f"/etc/firewalld/zones/{ZONE}.xml", f"/etc/firewalld/polic
 _MARK = "#: "  # begins a line of the policy's own text
 _DHCPV6 = 547  # where a DHCPv6 client asks; the answers belong to no connection
 _THEIRS = "allow-host-ipv6"  # what firewalld brings: the neighbour messages that IPv6 cannot do without
+SET = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_:.-]{0,31}")  # the name of a set of addresses
 _DEFAULT_ZONE = re.compile(r"DefaultZone=[A-Za-z0-9_/-]{1,64}")
 
 DEFAULT = SlowCommand(("firewall-cmd", "--get-default-zone"), needs_root=True)
@@ -47,12 +48,15 @@ POLICIES = SlowCommand(("firewall-cmd", "--list-all-policies"), needs_root=True)
 FILED_ZONES = SlowCommand(("firewall-cmd", "--permanent", "--list-all-zones"), needs_root=True)
 FILED_POLICIES = SlowCommand(("firewall-cmd", "--permanent", "--list-all-policies"), needs_root=True)
 # Rules, chains and passthroughs by which people speak to iptables past the zones.
-DIRECT, FILED_DIRECT = (
-    tuple(
-        SlowCommand(("firewall-cmd", *where, "--direct", f"--get-all-{what}"), needs_root=True)
-        for what in ("rules", "chains", "passthroughs")
-    )
-    for where in ((), ("--permanent",))
+DIRECT = (
+    SlowCommand(("firewall-cmd", "--direct", "--get-all-rules"), needs_root=True),
+    SlowCommand(("firewall-cmd", "--direct", "--get-all-chains"), needs_root=True),
+    SlowCommand(("firewall-cmd", "--direct", "--get-all-passthroughs"), needs_root=True),
+)
+FILED_DIRECT = (
+    SlowCommand(("firewall-cmd", "--permanent", "--direct", "--get-all-rules"), needs_root=True),
+    SlowCommand(("firewall-cmd", "--permanent", "--direct", "--get-all-chains"), needs_root=True),
+    SlowCommand(("firewall-cmd", "--permanent", "--direct", "--get-all-passthroughs"), needs_root=True),
 )
 SETS = SlowCommand(("firewall-cmd", "--get-ipsets"), needs_root=True)
 FILED_SETS = SlowCommand(("firewall-cmd", "--permanent", "--get-ipsets"), needs_root=True)
@@ -364,12 +368,22 @@ def _beside(snapshot: Snapshot, direct: tuple[SlowCommand, ...], sets: SlowComma
     *texts, names = texts
     found = [line for text in texts for line in text.split("\n") if line]
     for name in names.split():
-        argv = (*sets.argv[:-1], f"--ipset={name}", "--get-entries")
-        entries = snapshot.ask(SlowCommand(argv, needs_root=True))
+        if not SET.fullmatch(name):
+            return None
+        entries = snapshot.ask(_entries(name, filed=sets is FILED_SETS))
         # A set with a time limit has none in its file, and firewall-cmd fails when it is asked for them.
         inside = entries.stdout.split() if isinstance(entries, Output) else []
         found += [f"ipset {name}", *(f"ipset {name} {entry}" for entry in inside)]
     return tuple(sorted(found))
+
+
+def _entries(name: str, *, filed: bool) -> SlowCommand:
+    """What is in a set of addresses; ``name`` has the form of SET."""
+    if filed:
+        return SlowCommand(
+            ("firewall-cmd", "--permanent", f"--ipset={name}", "--get-entries"), needs_root=True
+        )
+    return SlowCommand(("firewall-cmd", f"--ipset={name}", "--get-entries"), needs_root=True)
 
 
 def _listed(text: str) -> Mapping[str, _Shown]:
