@@ -199,7 +199,11 @@ def _keys(snapshot: Snapshot, survey: Survey) -> _Seen:
             entries = ()
         if one.mode & 0o007 or any(_is_too_much(*each) for each in _beside_owner(one, entries)):
             loose.append((one, entries))
-    if any(survey.count(rule) > len(survey.of(rule)) for rule in ("key", "acl")):
+    # Without a right in the place of the group, where a list has its mask, no list opens anything.
+    unlisted = survey.count("acl") > len(survey.of("acl")) and any(
+        one.mode & 0o070 and one.path not in lists for one in survey.of("key")
+    )
+    if unlisted or survey.count("key") > len(survey.of("key")):
         gap = Gap(GapKind.TOO_LARGE, _("more files than are kept"))
     names = _names(snapshot) if any(entries for _one, entries in loose) else ({}, {})
     texts = ((one.path, (_owner(one), *acl.lines(entries, *names))) for one, entries in loose[:_SHOWN])

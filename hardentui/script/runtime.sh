@@ -1153,13 +1153,15 @@ firewalld_listed() { # [--permanent]; prints its zones, policy objects, direct r
 }
 
 firewalld_sets() { # [--permanent]; prints its sets of addresses, and below each what is in it, set in
-    local names name
+    local names name entries
     names=$(firewall-cmd "$@" --get-ipsets) || return 1
     split "$names" ' '
     for name in "${WORDS[@]}"; do
         printf 'ipset %s\n' "$name"
         # A set with a time limit has none in its file, and firewall-cmd fails when it is asked for them.
-        firewall-cmd "$@" --ipset="$name" --get-entries | sed 's/^/\t/' || :
+        entries=$(firewall-cmd "$@" --ipset="$name" --get-entries 2>&1) ||
+            { [[ $entries == *IPSET_WITH_TIMEOUT* ]] && entries=''; } || return 1
+        printf '%s\n' "$entries" | sed 's/^/\t/'
     done
 }
 

@@ -26,7 +26,7 @@ from hardentui.resources import check
 from hardentui.resources.firewall import loaded
 from hardentui.resources.firewall.policy import Permit, Policy, firewalld, parse, ufw, ufw_around
 from hardentui.session import Session
-from hardentui.snapshot import File, Folder, Kind, Output, Snapshot, Stat, Status, UnitFile
+from hardentui.snapshot import File, Folder, Kind, Output, Reason, Snapshot, Stat, Status, UnitFile, Unread
 
 from . import hosts
 from .test_closed_loop import moved
@@ -316,8 +316,12 @@ def test_rules_of_ufw_that_shut_something_out_are_named_before_they_go() -> None
 def test_rules_of_the_default_zone_that_shut_something_out_are_named_before_they_go() -> None:
     rule = 'rule family="ipv4" source address="203.0.113.0/24" reject'
     head, name, tail = text("zones").partition("public\n")
-    zones = head + name + tail.replace("rich rules: ", f"rich rules: \n\t{rule}", 1)
-    assert f"1 here ({rule})" in hazards_of(host_of_firewalld(ZONES=zones, FILED_ZONES=zones))
+    few = 'rule service name="ssh" accept limit value="3/m"'
+    open_ = 'rule service name="http" log limit value="1/m" accept'
+    zones = head + name + tail.replace("rich rules: ", f"rich rules: \n\t{rule}\n\t{few}\n\t{open_}", 1)
+    zones = _more(zones, "icmp-blocks", "echo-request")
+    said = hazards_of(host_of_firewalld(ZONES=zones, FILED_ZONES=zones))
+    assert f"3 here ({rule}, {few}, icmp-block echo-request)" in said
     assert "shut something out" not in hazards_of(host_of_firewalld())
 
 
@@ -695,6 +699,15 @@ def test_what_the_zone_would_not_decide_or_a_reload_would_lose_is_said(
 ) -> None:
     why = refusal(host_of_firewalld(**shown))
     assert (said in why) if said else not why
+
+
+def test_a_set_that_cannot_be_read_is_not_taken_for_an_empty_one() -> None:
+    for reason, said in ((Reason.TIMED_OUT, "could not be read"), (Reason.FAILED, "")):
+        made = host_of_firewalld(SETS="banned\n", FILED_SETS="banned\n")
+        for where in ((), ("--permanent",)):
+            made.commands["firewall-cmd", *where, "--ipset=banned", "--get-entries"] = Unread(reason)
+        why = refusal(made)
+        assert (said in why) if said else not why
 
 
 def test_facts_of_firewalld_that_somebody_changed_by_hand_reach_no_script() -> None:

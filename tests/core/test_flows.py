@@ -120,6 +120,21 @@ def test_a_long_range_whose_ports_are_asked_for_in_another_form_is_not_known() -
     assert of_a_long_range([other]) == (State.UNKNOWN, State.UNKNOWN)
 
 
+def test_a_long_range_is_known_among_the_rules_that_iptables_writes() -> None:
+    """ufw ships rules with matches of iptables' own, fail2ban and ufw write several ports into one."""
+    protocol = {"meta": {"key": "l4proto"}}
+    errors = [
+        {"match": {"op": "==", "left": protocol, "right": "icmp"}},
+        {"xt": {"type": "match", "name": "icmp"}},
+    ]
+    tcp = {"match": {"op": "==", "left": protocol, "right": "tcp"}}
+    left = {"payload": {"protocol": "th", "field": "dport"}}
+    several = [tcp, {"match": {"op": "==", "left": left, "right": {"set": [80, {"range": [40000, 40100]}]}}}]
+    assert of_a_long_range(errors, several) == (State.SILENT, State.WANTED)
+    few = [tcp, {"match": {"op": "==", "left": left, "right": {"set": [40000, 40100]}}}]
+    assert of_a_long_range(errors, few) == (State.PARTLY, State.PARTLY)
+
+
 def test_the_rule_that_decides_is_named_for_each_port_of_a_range_that_differs() -> None:
     seen = snapshot(nft(chain(), rule(port(40050), ACCEPT)), (SSH,))
     made = draft(seen, flows_added=LONG)

@@ -65,6 +65,8 @@ _OF_SOURCE = st.one_of(
 _OF_PORT = st.one_of(
     st.sampled_from([22, 80]).map(lambda port: _match(_payload("tcp", "dport"), port)),
     st.sampled_from([22, 80]).map(lambda port: _match(_payload("th", "dport"), port, "!=")),
+    st.just(_match(_payload("th", "dport"), {"set": [22, {"range": [70, 90]}]})),
+    st.just({"xt": {"type": "match", "name": "hl"}}),
     st.just(_match(_payload("udp", "dport"), {"set": [22, {"range": [80, 90]}]})),
     st.just(_match({"meta": {"key": "iifname"}}, "eth0")),
     st.just({"limit": {"rate": 3, "per": "second"}}),

@@ -204,11 +204,19 @@ def test_a_key_that_a_list_opens_to_people_is_found_and_one_for_a_service_is_not
     assert "user:1001:r--" in shown["/etc/ssl/bob.key"]
 
 
+@root_only
 def test_keys_do_not_pass_while_not_every_list_is_known(tree: Path) -> None:
+    put(tree / "etc/ssl/closed.key", 0o600, KEY)
+    closed = walked(tree)
+    assert judged(closed, "dac.example-private-key").result is Result.PASS
+    # No list opens what has no right in the place of the group.
+    cut = dataclasses.replace(closed, counts=(*closed.counts, ("acl", 1)))
+    assert judged(cut, "dac.example-private-key").result is Result.PASS
+    os.chown(put(tree / "etc/ssl/service.key", 0o640, KEY), 0, 110)
     whole = walked(tree)
     assert judged(whole, "dac.example-private-key").result is Result.PASS
-    more = dataclasses.replace(whole, counts=(*whole.counts, ("acl", 1)))
-    assert judged(more, "dac.example-private-key").result is Result.UNKNOWN
+    cut = dataclasses.replace(whole, counts=(*whole.counts, ("acl", 1)))
+    assert judged(cut, "dac.example-private-key").result is Result.UNKNOWN
 
 
 @root_only

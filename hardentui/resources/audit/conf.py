@@ -208,7 +208,7 @@ def mebibytes(one: Setting, size: int) -> int:
 
 def rights_of_log(snapshot: Snapshot) -> Mapping[str, str]:
     """What auditd sets of its folder and log at each start: "MODE USER:GROUP" by path; {} if not known."""
-    found = settings(snapshot)
+    found = snapshot.derive(settings)
     if isinstance(found, Gap):
         return {}
     log, group = found["log_file"].value, found["log_group"].value

@@ -173,7 +173,7 @@ class _Subject:
 
 
 def _of_file(snapshot: Snapshot, subject: _Subject) -> Observation:
-    found = conf.settings(snapshot)
+    found = snapshot.derive(conf.settings)
     if isinstance(found, Gap):
         return _both(snapshot, Reading(gap=found), {})
     written: dict[str, Fact] = {

@@ -155,7 +155,7 @@ def _unstartable(snapshot: Snapshot) -> str:
     masked = next((one for one in (state.DAEMON, state.LOADER) if states.get(one) == "masked"), "")
     if masked:
         return _("{unit} is masked: a person did so").format(unit=masked)
-    settings = conf.settings(snapshot)
+    settings = snapshot.derive(conf.settings)
     # What cannot be read is no reason: a daemon that does not start on its settings is one.
     return settings.detail if isinstance(settings, Gap) and settings.kind is GapKind.UNTOLD else ""
 

@@ -17,6 +17,7 @@ from hardentui.resources.firewall.sources import SourceClass
 End = Literal["saddr", "daddr"]
 Place = tuple[Key, int]  # a rule: its chain, and its number there
 Alike = tuple[Ruleset, tuple[SourceClass, ...]]
+_EITHER = "th"  # a port of whatever protocol the packet has, as of iptables' multiport
 _MOST_TRIED = 64  # ports of a range that are looked at one by one
 
 
@@ -61,7 +62,7 @@ class Selections:
             named = tuple(
                 place
                 for place, asked in self._naming
-                if all(other == protocol and spans.holds(0, port) for other, spans in asked.ports)
+                if all(other in {protocol, _EITHER} and spans.holds(0, port) for other, spans in asked.ports)
             )
             if named not in self._known:
                 kept = {place: self._asked[place] for place in (*self._others, *named)}
@@ -150,7 +151,7 @@ def _asked(rule: Rule, named: Mapping[str, Elements], end: End, *, narrow: bool)
         if spans is None:
             continue
         protocol, name = str(asked.get("protocol")), asked.get("field")
-        if narrow and name == "dport" and protocol in {"tcp", "udp"}:
+        if narrow and name == "dport" and protocol in {"tcp", "udp", _EITHER}:
             ports.append((protocol, spans))
         elif name == end and protocol in {"ip", "ip6"}:
             machines.append(spans)
@@ -186,6 +187,10 @@ def _fields(node: Json) -> Iterator[str]:
 
 
 def _changes_ports(rule: Rule) -> bool:
-    """Whether a rule may send a packet on to another port."""
-    kinds = {next(iter(one)) for one in rule.statements if isinstance(one, Mapping) and one}
-    return not kinds.isdisjoint({"dnat", "redirect", "mangle", "xt"})
+    """Whether a rule may send a packet on to another port; what iptables only asks for does not."""
+    found = [next(iter(one.items())) for one in rule.statements if isinstance(one, Mapping) and one]
+    return any(
+        kind in {"dnat", "redirect", "mangle"}
+        or (kind == "xt" and not (isinstance(body, Mapping) and body.get("type") == "match"))
+        for kind, body in found
+    )

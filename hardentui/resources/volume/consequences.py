@@ -51,7 +51,7 @@ def _audit(snapshot: Snapshot, system: LogSystem) -> Iterator[str]:
     log = limits.audit_log(snapshot)
     if not any(kept.source.name == log for kept in system.logs):
         return
-    found = conf.settings(snapshot)
+    found = snapshot.derive(conf.settings)
     if isinstance(found, Gap):
         yield _("auditd: {why}").format(why=explain(found))
         return

@@ -47,7 +47,7 @@ def of(snapshot: Snapshot, source: Source, usage: Usage | None) -> Limit:
 
 def audit_log(snapshot: Snapshot) -> str:
     """Where auditd writes; "" where that is not known."""
-    found = conf.settings(snapshot)
+    found = snapshot.derive(conf.settings)
     return "" if isinstance(found, Gap) else found["log_file"].value
 
 
@@ -108,7 +108,7 @@ def _rotated(snapshot: Snapshot, path: str) -> Limit:
 
 def _audit(snapshot: Snapshot) -> Limit:
     """max_log_file times num_logs, where auditd rotates."""
-    found = conf.settings(snapshot)
+    found = snapshot.derive(conf.settings)
     if isinstance(found, Gap):
         return Limit(AUDITD, gap=found)
     size, number = found["max_log_file"].value, found["num_logs"].value

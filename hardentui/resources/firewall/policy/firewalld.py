@@ -30,7 +30,7 @@ from hardentui.resources.firewall.policy import (
 )
 from hardentui.resources.firewall.policy.holder import Holder, refusal
 from hardentui.resources.firewall.policy.nftables import PREFIX
-from hardentui.snapshot import File, Output, Question, SlowCommand, Snapshot, UnitFiles, Unread
+from hardentui.snapshot import File, Output, Question, Reason, SlowCommand, Snapshot, UnitFiles, Unread
 
 NAME = "firewalld"
 ZONE, OUT = "hardentui", "hardentui-out"
@@ -40,6 +40,9 @@ _MARK = "#: "  # begins a line of the policy's own text
 _DHCPV6 = 547  # where a DHCPv6 client asks; the answers belong to no connection
 _THEIRS = "allow-host-ipv6"  # what firewalld brings: the neighbour messages that IPv6 cannot do without
 SET = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_:.-]{0,31}")  # the name of a set of addresses
+_SHUTS = re.compile(
+    r" (?:reject|drop)\b| accept limit "
+)  # in a rich rule; its log may have a limit of its own
 _DEFAULT_ZONE = re.compile(r"DefaultZone=[A-Za-z0-9_/-]{1,64}")
 
 DEFAULT = SlowCommand(("firewall-cmd", "--get-default-zone"), needs_root=True)
@@ -93,7 +96,7 @@ def facts(snapshot: Snapshot) -> dict[str, Fact]:
     """What the steps to a policy depend on: the files, the lines to replace, what stands against it."""
     text = snapshot.ask(File(SETTINGS))
     lines = text.split("\n") if isinstance(text, str) else []
-    seen = _seen(snapshot)
+    seen = snapshot.derive(_seen)
     return {
         "firewalld.zone": digest(snapshot, ZONE_FILE),
         "firewalld.out": digest(snapshot, OUT_FILE),
@@ -104,10 +107,12 @@ def facts(snapshot: Snapshot) -> dict[str, Fact]:
 
 
 def shut_out(snapshot: Snapshot) -> tuple[str, ...]:
-    """The rules of the default zone that shut something out, while it is not ours."""
-    seen = _seen(snapshot)
-    rules = seen.default.rules if seen and seen.name != ZONE else ()
-    return tuple(rule for rule in rules if {"reject", "drop"} & set(rule.split()))
+    """What shuts something out of the default zone, or limits how many come in, while it is not ours."""
+    seen = snapshot.derive(_seen)
+    if seen is None or seen.name == ZONE:
+        return ()
+    blocked = (f"icmp-block {name}" for name in seen.default.get("icmp-blocks").split())
+    return (*(rule for rule in seen.default.rules if _SHUTS.search(rule)), *blocked)
 
 
 def at_boot(snapshot: Snapshot) -> Policy | Gap | None:
@@ -129,7 +134,7 @@ def at_boot(snapshot: Snapshot) -> Policy | Gap | None:
 
 def running(snapshot: Snapshot) -> Policy | Gap | None:
     """The policy of the files, where firewalld runs with these and with nothing else."""
-    policy, seen = at_boot(snapshot), _seen(snapshot)
+    policy, seen = at_boot(snapshot), snapshot.derive(_seen)
     if not isinstance(policy, Policy):
         return policy
     runs = seen is not None and seen.name == ZONE and seen.as_filed and not _foreign(seen)
@@ -372,6 +377,8 @@ def _beside(snapshot: Snapshot, direct: tuple[SlowCommand, ...], sets: SlowComma
             return None
         entries = snapshot.ask(_entries(name, filed=sets is FILED_SETS))
         # A set with a time limit has none in its file, and firewall-cmd fails when it is asked for them.
+        if isinstance(entries, Unread) and entries.reason is not Reason.FAILED:
+            return None
         inside = entries.stdout.split() if isinstance(entries, Output) else []
         found += [f"ipset {name}", *(f"ipset {name} {entry}" for entry in inside)]
     return tuple(sorted(found))
