@@ -44,6 +44,8 @@ _CLASSES = {
     "xdigit": "0-9A-Fa-f",
 }
 _SYSTEM = ("/boot", "/etc", "/usr/bin", "/usr/sbin", "/usr/lib")  # what an attacker has to change
+_GROUP = re.compile(r"\([^()]*\)")
+_SIGN = re.compile(r"[\\^$.|?*+()\[\]{}]")
 _SETTING = re.compile(r"(database_in|database)\s*=\s*(\S+)")
 _DEFINE = re.compile(r"@@define\s+(\w+)\s+(\S+)")
 _CHECKS = re.compile(r"\baide(?:\.wrapper)?\b.*(?:--check|-C\b|--update|-u\b)|dailyaidecheck")
@@ -206,9 +208,14 @@ def _scope(snapshot: Snapshot) -> Observation:
 
 
 def _selection(line: str) -> tuple[str, re.Pattern[str] | None]:
-    """A line that chooses files: its mark ("" chooses, ! leaves out, = without what is below), and what."""
+    """A line that chooses files: its mark ("" chooses, ! leaves out, = without what is below), and what.
+
+    None for what is no expression, or none about the folders of the system.
+    """
     mark = line[0] if line[0] in "!=-" else ""
     words = line.removeprefix(mark).split()
+    if not _may_hold(words[0]):
+        return mark, None
     # AIDE's expressions are PCRE's, which know classes of POSIX by name.
     pattern = re.sub(r"\[:(\w+):\]", lambda found: _CLASSES.get(found[1], ""), words[0])
     with warnings.catch_warnings():
@@ -217,6 +224,20 @@ def _selection(line: str) -> tuple[str, re.Pattern[str] | None]:
             return mark, re.compile(pattern)
         except re.error:
             return mark, None
+
+
+def _may_hold(pattern: str) -> bool:
+    """Whether an expression can hold for a folder of the system, by what it begins with.
+
+    Debian brings more than a thousand lines, and to compile an expression costs more than to look at it.
+    """
+    if "|" in _GROUP.sub("", pattern):
+        return True
+    sign = _SIGN.search(pattern)
+    start = pattern[: sign.start()] if sign else pattern
+    if sign and sign[0] in "?*{":  # the letter before it need not be there
+        start = start[:-1]
+    return any(f"{folder}/x".startswith(start) for folder in _SYSTEM)
 
 
 def _covers(lines: list[tuple[str, re.Pattern[str]]], folder: str) -> bool:

@@ -42,6 +42,10 @@ def configured(text: str) -> hosts.DictHost:
         ("# /etc Full\n/usr Full\n/boot Full\n", "/etc"),
         ("@@define BOOT boot\n/@@{BOOT} Full\n/etc Full\n/usr Full\n", "all"),
         ("/etc/ssh Full\n/usr Full\n/boot Full\n", "/etc"),  # a part is not the whole
+        ("/boots? Full\n/etcx* Full\n/usrx{0,2} Full\n", "all"),  # a letter that need not be there
+        ("/nothing|/etc|/boot|/usr Full\n", "all"),
+        ("/(nothing|etc|boot|usr) Full\n", "all"),
+        ("/ Full\n!/(srv|usr/lib)$\n", "/usr/lib"),
     ],
 )
 def test_what_no_line_seals_is_named(text: str, lacking: str) -> None:
