@@ -73,9 +73,8 @@ def clusters(snapshot: Snapshot) -> tuple[Cluster, ...] | Gap:
         if isinstance(unit, Gap):
             return unit
         if spent.all:
-            found.append(
-                _cluster(snapshot, path, unit, spent)
-            )  # it says, for all the rest, why it was not read
+            # It says, for all the rest, why they were not read.
+            found.append(_cluster(snapshot, path, unit, spent))
             break
         main = snapshot.ask(File(path))
         if not isinstance(main, Unread) or main.reason is not Reason.MISSING:

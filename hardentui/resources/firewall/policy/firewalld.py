@@ -40,9 +40,8 @@ _MARK = "#: "  # begins a line of the policy's own text
 _DHCPV6 = 547  # where a DHCPv6 client asks; the answers belong to no connection
 _THEIRS = "allow-host-ipv6"  # what firewalld brings: the neighbour messages that IPv6 cannot do without
 SET = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_:.-]{0,31}")  # the name of a set of addresses
-_SHUTS = re.compile(
-    r" (?:reject|drop)\b| accept limit "
-)  # in a rich rule; its log may have a limit of its own
+# In a rich rule, whose log may have a limit of its own.
+_SHUTS = re.compile(r" (?:reject|drop)\b| accept limit ")
 _DEFAULT_ZONE = re.compile(r"DefaultZone=[A-Za-z0-9_/-]{1,64}")
 
 DEFAULT = SlowCommand(("firewall-cmd", "--get-default-zone"), needs_root=True)
